@@ -1,0 +1,108 @@
+"""Settings, read from the environment once. What belongs here: their names, defaults and what a missing one turns off.
+
+Every name starts with `PILAR_`. Base URLs default to the providers' own, so that the sandbox differs from
+production in these values only. `pilar doctor` prints this file's descriptions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _setting(default: Any, description: str, turns_off: str = "", **limits: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"turns_off": turns_off}, **limits)
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+"""Comma-separated in the environment, newest first, so that one can be rotated without a gap."""
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two installations."""
+
+    model_config = SettingsConfigDict(env_prefix="PILAR_", extra="ignore", frozen=True)
+
+    home: Path = _setting(Path(".pilar"), "where generated state is kept")
+    database_url: SecretStr | None = _setting(
+        None, "the PostgreSQL server, as the owner of its database", "nothing: an embedded server is used"
+    )
+    dagster_database_url: SecretStr | None = _setting(
+        None, "Dagster's own database", "nothing: `pilar_dagster` on the same server"
+    )
+    public_url: str = _setting(
+        "http://127.0.0.1:8000", "the address under which providers and people reach the web service"
+    )
+    secret_keys: Secrets = _setting(
+        (), "keys that encrypt stored credentials, newest first", "provisioning: credentials can't be kept"
+    )
+    founder_email: str | None = _setting(
+        None, "who signs in as the founder", "sign-in to the overview until `pilar token founder` names one"
+    )
+
+    stripe_api_key: SecretStr | None = _setting(None, "Stripe's secret key", "signups: payments can't be read")
+    stripe_api_base: str = _setting("https://api.stripe.com", "Stripe's API")
+    stripe_webhook_secret: Secrets = _setting(
+        (), "signing secrets of the Stripe webhook", "signups: Stripe's webhooks are refused"
+    )
+    stripe_price_basic: str = _setting("", "Stripe price of the BASIC plan", "signups for BASIC")
+    stripe_price_pro: str = _setting("", "Stripe price of the PRO plan", "signups for PRO")
+
+    twilio_account_sid: str | None = _setting(
+        None, "Twilio's parent account", "phone numbers: provisioning waits on us"
+    )
+    twilio_auth_token: SecretStr | None = _setting(
+        None, "the parent account's token", "phone numbers: provisioning waits on us"
+    )
+    twilio_api_base: str | None = _setting(None, "Twilio's API, where it is not Twilio's own")
+
+    meta_app_id: str | None = _setting(None, "the Meta app", "WhatsApp: studios can't be connected")
+    meta_app_secret: Secrets = _setting(
+        (), "the Meta app's secrets", "WhatsApp: webhooks are refused and studios can't be connected"
+    )
+    meta_config_id: str | None = _setting(
+        None, "the Embedded Signup configuration", "WhatsApp: studios can't be connected"
+    )
+    meta_verify_token: SecretStr | None = _setting(
+        None, "what Meta repeats when it verifies the webhook", "WhatsApp: the webhook can't be verified"
+    )
+    meta_access_token: SecretStr | None = _setting(None, "the system user's token", "WhatsApp: fleet-wide calls")
+    meta_api_base: str = _setting("https://graph.facebook.com", "Meta's Graph API")
+    meta_dialog_base: str = _setting("https://www.facebook.com", "Meta's sign-up dialog")
+
+    smtp_url: SecretStr | None = _setting(
+        None,
+        "mail server: smtp(s)://user:password@host:port",
+        "mail: owners get no link; the overview shows it",
+    )
+    mail_from: str = _setting("PILAR <no-reply@localhost>", "sender of mail")
+
+    worker_threads: int = _setting(8, "provider calls at once in one worker", ge=1, le=128)
+    lease_seconds: int = _setting(30, "how long claimed work is held between heartbeats", ge=1, le=3600)
+    provider_timeout_seconds: float = _setting(15.0, "the longest a provider is waited for", gt=0)
+    dagster_url: str = _setting("http://127.0.0.1:3000", "where Dagster's webserver listens")
+
+    @field_validator("secret_keys", "stripe_webhook_secret", "meta_app_secret", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url", "stripe_api_base", "meta_api_base", "meta_dialog_base", "dagster_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @property
+    def home_path(self) -> Path:
+        """`home` as an absolute path."""
+        return self.home.expanduser().absolute()
+
+
+def reveal(secrets: tuple[SecretStr, ...]) -> list[str]:
+    """The plain texts of comma-separated secrets."""
+    return [secret.get_secret_value() for secret in secrets]
