@@ -1,0 +1,310 @@
+"""The backplane's tables. What belongs here: their shape; the SQL is in `store.py` and beside each idea.
+
+Facts last and work does not, so they are apart: `inbox`, `autopilot_event` and `autopilot_job` are append-only and
+share one sequence of positions; `queue` holds a slim row per piece of work that is due and `scheduled` one per piece
+that is not yet; both are deleted when the work is done, in the transaction that appends to `queue_log`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Sequence,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+from pilar.database.schema import (
+    Timestamp,
+    fleet_table,
+    json_column,
+    metadata,
+    mixed_table,
+    tenant_table,
+)
+
+fact_position = Sequence("fact_position", metadata=metadata, data_type=BigInteger, cache=50)
+
+
+def _position() -> Column[int]:
+    return Column(
+        "position",
+        BigInteger,
+        server_default=fact_position.next_value(),
+        primary_key=True,
+        autoincrement=False,
+        comment="internal key, one sequence for all facts",
+    )
+
+
+def _workspace() -> Column[object]:
+    return Column("workspace_id", Uuid, nullable=True, comment="the studio it concerns; null: the fleet")
+
+
+inbox = fleet_table(
+    "inbox",
+    _position(),
+    Column("id", Uuid, nullable=False, unique=True, comment="public id"),
+    Column("provider", Text, nullable=False, comment="who knocked: stripe, twilio, whatsapp"),
+    Column("external_id", Text, nullable=False, comment="the provider's id of the delivery, or a hash of its body"),
+    _workspace(),
+    json_column("headers", comment="headers that the handler needs, without secrets"),
+    Column("body", LargeBinary, nullable=False, comment="the body, byte by byte"),
+    Column("received_at", Timestamp, nullable=False, comment="real time"),
+    UniqueConstraint("provider", "external_id"),
+    comment="Each webhook delivery that was answered 200, as it came.",
+)
+
+autopilot_event = mixed_table(
+    "autopilot_event",
+    _position(),
+    Column("id", Uuid, nullable=False, unique=True, comment="public id (UUIDv7)"),
+    _workspace(),
+    Column("aggregate_type", Text, nullable=False, comment="what the event is about: lead, workspace, …"),
+    Column("aggregate_id", Text, nullable=False, comment="which one"),
+    Column("type", Text, nullable=False),
+    Column("version", SmallInteger, nullable=False, comment="version of the payload's shape"),
+    json_column("payload", comment="references, never personal data"),
+    Column("causation_id", Uuid, comment="the fact that caused this one"),
+    Column("correlation_id", Uuid, nullable=False, comment="groups what belongs to one story"),
+    Column("idempotency_key", Text, nullable=False),
+    Column("occurred_at", Timestamp, nullable=False, comment="business time"),
+    Column("recorded_at", Timestamp, nullable=False, comment="real time"),
+    Index(None, "workspace_id", "position"),
+    Index(None, "correlation_id"),
+    Index(None, "aggregate_id", "position"),
+    comment="Facts: what happened, append-only.",
+)
+
+autopilot_job = mixed_table(
+    "autopilot_job",
+    _position(),
+    Column("id", Uuid, nullable=False, unique=True, comment="public id (UUIDv7)"),
+    _workspace(),
+    Column("type", Text, nullable=False),
+    Column("version", SmallInteger, nullable=False, comment="version of the payload's shape"),
+    json_column("payload", comment="references, never personal data"),
+    Column("priority", SmallInteger, nullable=False, comment="higher goes first"),
+    Column("max_attempts", SmallInteger, nullable=False),
+    Column("causation_id", Uuid, comment="the fact that caused this one"),
+    Column("correlation_id", Uuid, nullable=False, comment="groups what belongs to one story"),
+    Column("idempotency_key", Text, nullable=False),
+    Column("recorded_at", Timestamp, nullable=False, comment="real time"),
+    Index(None, "workspace_id", "position"),
+    Index(None, "correlation_id"),
+    comment="Commands: what was asked to be done, append-only.",
+)
+
+idempotency_key = fleet_table(
+    "idempotency_key",
+    Column("kind", SmallInteger, primary_key=True, comment="1 delivery, 2 event, 3 job"),
+    Column("workspace_id", Uuid, primary_key=True, comment="all zeros: the fleet"),
+    Column("key", Text, primary_key=True, comment="carries its period or its cause"),
+    Column("position", BigInteger, nullable=False, comment="the fact it stands for"),
+    Column("recorded_at", Timestamp, nullable=False, comment="real time"),
+    Index(None, "recorded_at"),
+    comment="Which facts are already there, apart from them, so that facts can be dropped by age.",
+)
+
+
+def _work_columns() -> list[Column[object]]:
+    return [
+        Column("position", BigInteger, primary_key=True, autoincrement=False, comment="the fact to be worked on"),
+        Column("handler", Text, primary_key=True, comment="by which handler; empty: not yet told apart"),
+        Column("kind", SmallInteger, nullable=False, comment="1 delivery, 2 event, 3 job"),
+        Column("workspace_id", Uuid, nullable=False, comment="all zeros: the fleet"),
+        Column("lane", Text, nullable=False, comment="inbox, reply, default or bulk"),
+        Column("priority", SmallInteger, nullable=False, comment="higher goes first"),
+        Column("attempts", SmallInteger, nullable=False),
+        Column("max_attempts", SmallInteger, nullable=False),
+    ]
+
+
+queue = fleet_table(
+    "queue",
+    *_work_columns(),
+    Column("due_at", Timestamp, nullable=False, comment="real time since when it waits"),
+    Column("lease_until", Timestamp, comment="real time; who claimed it holds it until then"),
+    Column("fencing_token", BigInteger, comment="who claimed it last; an older holder's result is refused"),
+    Column("leased_by", Text, comment="the worker that claimed it last"),
+    # The lease is in no index, and half of each page is free, so that a claim is a heap-only update.
+    Index("ix_queue_claim", "lane", "workspace_id", Column("priority").desc(), "due_at", "position"),
+    comment="Work that is due: one slim row each, deleted when done.",
+    postgresql_with={"fillfactor": "50"},
+)
+
+fencing_token = Sequence("fencing_token", metadata=metadata, data_type=BigInteger, cache=1)
+
+scheduled = fleet_table(
+    "scheduled",
+    *_work_columns(),
+    Column("due_at", Timestamp, nullable=False),
+    Column("business_time", Boolean, nullable=False, comment="whether due_at is business time, else real time"),
+    Index(None, "business_time", "due_at"),
+    comment="Work for later, moved into the queue when its time comes.",
+)
+
+dead_letter = mixed_table(
+    "dead_letter",
+    *_work_columns(),
+    Column("type", Text, nullable=False),
+    Column("error_code", Text, nullable=False),
+    Column("error", Text, nullable=False, comment="masked"),
+    Column("failed_at", Timestamp, nullable=False, comment="real time"),
+    Index(None, "workspace_id", "failed_at"),
+    comment="Work that can't be done without somebody's help.",
+)
+
+queue_log = mixed_table(
+    "queue_log",
+    Column("finished_at", Timestamp, primary_key=True, comment="real time"),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("handler", Text, primary_key=True),
+    Column("fencing_token", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("workspace_id", Uuid, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("outcome", Text, nullable=False, comment="done, retry, snoozed, dead, fanned_out"),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("due_at", Timestamp, nullable=False),
+    Column("claimed_at", Timestamp, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("error", Text, comment="masked"),
+    json_column("result", nullable=True),
+    Index(None, "position"),
+    comment="Each attempt at a piece of work, partitioned by day and dropped by age.",
+    postgresql_partition_by="RANGE (finished_at)",
+)
+
+worker_heartbeat = fleet_table(
+    "worker_heartbeat",
+    Column("worker", Text, primary_key=True),
+    Column("started_at", Timestamp, nullable=False),
+    Column("seen_at", Timestamp, nullable=False, comment="real time"),
+    comment="Which workers are alive; while one is, Dagster's sensors leave fresh work to it.",
+)
+
+effect = mixed_table(
+    "effect",
+    Column("id", Uuid, primary_key=True),
+    _workspace(),
+    Column("kind", Text, nullable=False, comment="what is done outside: twilio.buy_number, mail.send, …"),
+    Column("key", Text, nullable=False, comment="the same key is the same effect"),
+    Column("state", Text, nullable=False, comment="intent, attempted, confirmed, failed or unknown"),
+    Column("attempts", Integer, nullable=False),
+    json_column("request", comment="masked"),
+    json_column("response", nullable=True, comment="what later steps need, without secrets"),
+    Column("error", Text, comment="masked"),
+    Column("correlation_id", Uuid),
+    Column("attempt_until", Timestamp, comment="real time; the attempt may be under way until then"),
+    Column("created_at", Timestamp, nullable=False, comment="real time"),
+    Column("attempted_at", Timestamp, comment="real time; committed before the call"),
+    Column("settled_at", Timestamp, comment="real time"),
+    UniqueConstraint("kind", "key"),
+    Index(None, "workspace_id", "created_at"),
+    comment="Each effect on the outside world: intent, attempted, then confirmed, failed or unknown.",
+)
+
+budget_limit = tenant_table(
+    "budget_limit",
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("resource", Text, primary_key=True, comment="messages, tokens, api_calls or money"),
+    Column("period", Text, primary_key=True, comment="hour or day"),
+    Column("amount", BigInteger, nullable=False, comment="how much may be used in one period"),
+    Column("overage", Text, nullable=False, comment="queue, drop or degrade"),
+    comment="How much of a resource a workspace may use.",
+)
+
+budget_usage = tenant_table(
+    "budget_usage",
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("resource", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("window_start", Timestamp, primary_key=True, comment="business time, UTC"),
+    Column("used", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False, comment="the sum of the reservations below"),
+    comment="How much of a resource a workspace has used in each hour and day.",
+)
+
+budget_reservation = tenant_table(
+    "budget_reservation",
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("resource", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("reserved_at", Timestamp, nullable=False, comment="business time; decides the windows"),
+    Column("expires_at", Timestamp, nullable=False, comment="real time; given back then unless settled"),
+    Index(None, "expires_at"),
+    comment="What is set aside for work under way: settled with what was used, or given back.",
+)
+
+distributed_lock = mixed_table(
+    "distributed_lock",
+    Column("key", Text, primary_key=True),
+    Column("workspace_id", Uuid),
+    Column("holder", Text, nullable=False),
+    Column("fencing_token", BigInteger, nullable=False),
+    Column("expires_at", Timestamp, nullable=False, comment="real time"),
+    comment="Who holds what, and until when.",
+)
+
+limit_counter = fleet_table(
+    "limit_counter",
+    Column("name", Text, primary_key=True),
+    Column("subject", Text, primary_key=True, comment="who is counted: a token, an address, a workspace"),
+    Column("window_start", Timestamp, primary_key=True, comment="real time"),
+    Column("count", Integer, nullable=False),
+    Index(None, "window_start"),
+    comment="How often something was done in a window of time.",
+)
+
+audit_log = mixed_table(
+    "audit_log",
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", Uuid, nullable=False, unique=True),
+    _workspace(),
+    Column("actor", Text, nullable=False, comment="who: system, admin:…, owner:…, member:…, token:…"),
+    Column("action", Text, nullable=False, comment="verb of the field, as provisioning.step_completed"),
+    Column("subject", Text, nullable=False, comment="on what"),
+    Column("correlation_id", Uuid),
+    json_column("details", comment="masked"),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, comment="real time"),
+    Index(None, "workspace_id", "position"),
+    Index(None, "correlation_id"),
+    comment="Who did what, append-only; personal data masked.",
+)
+
+activity_log = tenant_table(
+    "activity_log",
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("text", Text, nullable=False, comment="one sentence for the studio"),
+    json_column("details"),
+    Column("occurred_at", Timestamp, nullable=False, comment="business time"),
+    Index(None, "workspace_id", "occurred_at"),
+    comment="What happened in a studio, told to its people; the audit log is for accountability.",
+)
+
+api_request = fleet_table(
+    "api_request",
+    Column("caller", Text, primary_key=True, comment="the principal that sent it"),
+    Column("key", Text, primary_key=True, comment="its Idempotency-Key"),
+    Column("request_hash", LargeBinary, nullable=False, comment="SHA-256 of method, path and body"),
+    Column("status", SmallInteger, comment="null: still being answered"),
+    json_column("headers", nullable=True),
+    Column("body", LargeBinary),
+    Column("created_at", Timestamp, nullable=False, comment="real time"),
+    Index(None, "created_at"),
+    comment="Answers to requests that carried an Idempotency-Key, replayed to the same caller.",
+)

@@ -1,0 +1,113 @@
+"""Incidents: asked for by event from any room, one open at a time per dedupe key.
+
+What belongs here: opening, counting and listing. Remedies and escalation are another idea.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, case, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+
+from pilar.backplane.handlers import Work
+from pilar.backplane.notices import IncidentRequested
+from pilar.clocks import Clocks
+from pilar.health.tables import incident
+from pilar.ids import new_id
+from pilar.masking import mask_text
+
+_RANK = {"low": 0, "medium": 1, "high": 2, "critical": 3}
+
+
+@dataclass(frozen=True)
+class Incident:
+    """An incident as lists show it."""
+
+    id: UUID
+    workspace_id: UUID | None
+    title: str
+    description: str
+    severity: str
+    status: str
+    component: str
+    occurrences: int
+    detected_at: datetime
+    last_seen_at: datetime
+
+
+class IncidentKeeper:
+    """Answers requests for incidents."""
+
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+
+    def on_request(self, connection: Connection, work: Work[IncidentRequested]) -> dict[str, str]:
+        """Open an incident, or count one more occurrence of the one that is open."""
+        request = work.content
+        identity = open_incident(
+            connection, request, work.workspace_id, work.correlation_id, self._clocks.business.now()
+        )
+        return {"incident": str(identity)}
+
+
+def open_incident(
+    connection: Connection,
+    request: IncidentRequested,
+    workspace_id: UUID | None,
+    correlation_id: UUID | None,
+    now: datetime,
+) -> UUID:
+    """Open an incident and return its id; an open one with the same key counts up and takes the higher severity."""
+    rank = case(_RANK, value=incident.c.severity)
+    fresh = insert(incident).values(
+        id=new_id(),
+        workspace_id=workspace_id,
+        dedupe_key=request.dedupe_key,
+        title=mask_text(request.title),
+        description=mask_text(request.description),
+        severity=request.severity,
+        status="open",
+        component=request.component,
+        occurrences=1,
+        detected_at=now,
+        last_seen_at=now,
+        correlation_id=correlation_id,
+    )
+    statement = fresh.on_conflict_do_update(
+        index_elements=["dedupe_key"],
+        index_where=incident.c.status.in_(["open", "investigating"]),
+        set_={
+            "occurrences": incident.c.occurrences + 1,
+            "last_seen_at": now,
+            "description": fresh.excluded.description,
+            "severity": case(
+                (rank < literal(_RANK[request.severity]), fresh.excluded.severity), else_=incident.c.severity
+            ),
+        },
+    ).returning(incident.c.id)
+    identity: UUID = connection.execute(statement).scalar_one()
+    return identity
+
+
+def list_incidents(
+    connection: Connection, *, after: UUID | None = None, limit: int = 50, open_only: bool = False
+) -> list[Incident]:
+    """Incidents, the newest first (ids grow with time), from below the one given."""
+    statement = select(incident).order_by(incident.c.id.desc()).limit(limit)
+    if after is not None:
+        statement = statement.where(incident.c.id < after)
+    if open_only:
+        statement = statement.where(incident.c.status.in_(["open", "investigating"]))
+    return [
+        Incident(**{name: getattr(row, name) for name in Incident.__dataclass_fields__})
+        for row in connection.execute(statement)
+    ]
+
+
+def count_open(connection: Connection) -> int:
+    """How many incidents are open."""
+    is_open = incident.c.status.in_(["open", "investigating"])
+    return int(connection.execute(select(func.count()).select_from(incident).where(is_open)).scalar_one())

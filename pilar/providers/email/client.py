@@ -1,0 +1,126 @@
+"""Sending one mail. What belongs here: the message's form and the conversation with the server.
+
+What does not: texts (each room has its own) and when to send again (the queue above).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.policy
+import re
+import smtplib
+import ssl
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from urllib.parse import urlsplit
+
+from pilar.errors import Invalid, NotConfigured
+from pilar.providers.calls import required
+from pilar.providers.email.address import MailServer, mail_server
+from pilar.providers.email.errors import MAIL, explained
+from pilar.settings import Settings
+
+# Seven bits, so that no server on the way has to be asked what it can carry.
+POLICY = email.policy.SMTP.clone(cte_type="7bit")
+
+# One address and nothing around it: it stands in the conversation with the server as it is.
+BARE_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+
+
+class Mailer:
+    """Sends mail through the configured server, one connection for each. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def send(self, to: str, subject: str, text: str, html: str | None, message_id: str) -> None:
+        """Send one mail to one person.
+
+        Args:
+            to: a bare address.
+            subject: one line.
+            text: the plain form, always there.
+            html: the same in HTML, or None.
+            message_id: names this mail for good, so that a second copy can be recognised; without angle brackets, and
+                without `@` our own domain is added.
+
+        Raises:
+            Invalid: an address or a header can't be one (a line break in it, two addresses).
+            NotConfigured: no server is set, or it would take our password unencrypted.
+            Permanent: the server will never take it.
+            OutcomeUnknown: the connection broke while the server was taking it.
+        """
+        with MAIL.changes("send"):
+            server = mail_server(required(self._settings, "smtp_url"))
+            message = compose(self._settings.mail_from, to, subject, text, html, message_id)
+            _deliver(server, message, to, self._settings)
+
+
+def compose(sender: str, to: str, subject: str, text: str, html: str | None, message_id: str) -> EmailMessage:
+    """The message as it will be sent; raise `Invalid` for what can't stand in a header."""
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    message = EmailMessage(policy=POLICY)
+    if not BARE_ADDRESS.fullmatch(to):
+        raise Invalid("A mail's address is name@domain, in ASCII.")
+    try:
+        message["From"] = sender
+        message["To"] = Address(addr_spec=to)
+        message["Subject"] = subject
+        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Message-ID"] = f"<{message_id}>" if "@" in message_id else f"<{message_id}@{domain}>"
+        # Keeps holiday replies from answering a machine.
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text)
+        if html is not None:
+            message.add_alternative(html, subtype="html")
+    except (ValueError, MessageError) as error:
+        raise Invalid("A mail's address or subject holds what can't stand there.") from error
+    return message
+
+
+def _deliver(server: MailServer, message: EmailMessage, to: str, settings: Settings) -> None:
+    handed_over = False
+    try:
+        with contextlib.closing(_connect(server, settings)) as connection:
+            _introduce(connection, server)
+            _expect(connection.mail(parseaddr(settings.mail_from)[1]))
+            _expect(connection.rcpt(to))
+            handed_over = True
+            _expect(connection.data(message.as_bytes()))
+            # The mail is taken: how the goodbye goes changes nothing any more.
+            with contextlib.suppress(OSError):
+                connection.quit()
+    except OSError as error:
+        raise explained(error, handed_over=handed_over) from error
+
+
+def _connect(server: MailServer, settings: Settings) -> smtplib.SMTP:
+    # Named, because the library would look our own name up in the network.
+    name = urlsplit(settings.public_url).hostname or "localhost"
+    seconds = settings.provider_timeout_seconds
+    if server.encryption == "always":
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(server.host, server.port, name, timeout=seconds, context=context)
+    return smtplib.SMTP(server.host, server.port, name, timeout=seconds)
+
+
+def _introduce(connection: smtplib.SMTP, server: MailServer) -> None:
+    connection.ehlo_or_helo_if_needed()
+    encrypted = server.encryption == "always"
+    if not encrypted and (server.encryption == "required" or connection.has_extn("starttls")):
+        connection.starttls(context=ssl.create_default_context())
+        connection.ehlo_or_helo_if_needed()
+        encrypted = True
+    if server.user:
+        if not encrypted and not server.is_local:
+            raise NotConfigured("The mail server would take our password unencrypted: PILAR_SMTP_URL needs smtps.")
+        connection.login(server.user, server.password)
+
+
+def _expect(reply: tuple[int, bytes]) -> None:
+    code, told = reply
+    if not 200 <= code < 300:
+        raise smtplib.SMTPResponseException(code, told)

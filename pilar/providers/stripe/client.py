@@ -1,0 +1,193 @@
+"""What PILAR asks of Stripe. What belongs here: calls to its API and the shapes they return.
+
+What does not: webhooks (`signature.py`, `events.py`), and what a subscription means for a workspace (`workspaces`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import stripe
+
+from pilar.money import Money
+from pilar.providers import documents
+from pilar.providers.calls import http_client, required
+from pilar.providers.documents import Document, Unreadable
+from pilar.providers.stripe.errors import STRIPE
+from pilar.providers.stripe.transport import StripeTransport
+from pilar.settings import Settings
+
+WORKSPACE_KEY = "pilar_workspace"
+"""The metadata of a customer that names its workspace, so that a look-up can start at either end."""
+
+
+@dataclass(frozen=True)
+class StripeCustomer:
+    """Who pays. A deleted customer has nothing but its id."""
+
+    id: str
+    email: str | None
+    name: str | None
+    phone: str | None
+    country: str | None
+    deleted: bool
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StripeSubscription:
+    """A subscription as it stands now; `amount` is for one period, None where the price is not a flat one."""
+
+    id: str
+    status: str
+    customer: StripeCustomer
+    price_id: str | None
+    amount: Money | None
+    current_period_end: datetime | None
+    trial_end: datetime | None
+    cancel_at_period_end: bool
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StripeCheckout:
+    """What was filled in when the subscription was bought."""
+
+    id: str
+    studio_name: str | None
+    email: str | None
+    name: str | None
+    phone: str | None
+    country: str | None
+    time_zone: str | None
+    metadata: Mapping[str, str]
+
+
+class StripeGateway:
+    """Stripe, by way of its own SDK. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _client(self) -> stripe.StripeClient:
+        api_key = required(self._settings, "stripe_api_key")
+        # The SDK would write an identifier of this machine to the home directory and send it along.
+        stripe.enable_telemetry = False
+        return stripe.StripeClient(
+            api_key,
+            base_addresses={"api": self._settings.stripe_api_base},
+            max_network_retries=0,
+            http_client=self._transport,
+        )
+
+    @cached_property
+    def _transport(self) -> StripeTransport:
+        return StripeTransport(http_client(self._settings.provider_timeout_seconds))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def subscription(self, subscription_id: str) -> StripeSubscription:
+        """Read a subscription and its customer.
+
+        Raises:
+            NotFound: there is none by that id.
+        """
+        with STRIPE.reads("subscription"):
+            found = self._client.v1.subscriptions.retrieve(subscription_id, params={"expand": ["customer"]})
+            return _subscription(found.to_dict())
+
+    def checkout_of(self, subscription_id: str) -> StripeCheckout | None:
+        """Read the checkout that a subscription came from; None where it was made without one."""
+        with STRIPE.reads("checkout_of"):
+            found = self._client.v1.checkout.sessions.list(params={"subscription": subscription_id, "limit": 1})
+            sessions = documents.children(found.to_dict(), "data")
+            return _checkout(sessions[0]) if sessions else None
+
+    def name_workspace(self, customer_id: str, workspace_id: str, idempotency_key: str) -> None:
+        """Note on the customer which workspace is theirs.
+
+        Args:
+            customer_id: Stripe's.
+            workspace_id: ours.
+            idempotency_key: names this effect; Stripe repeats its first answer for at least 24 hours.
+
+        Raises:
+            OutcomeUnknown: it may have been noted or not; asking again with the same key is safe.
+        """
+        with STRIPE.changes("name_workspace"):
+            answer = self._client.v1.customers.update(
+                customer_id,
+                params={"metadata": {WORKSPACE_KEY: str(workspace_id)}},
+                options={"idempotency_key": idempotency_key},
+            )
+            if _customer(answer.to_dict()).metadata.get(WORKSPACE_KEY) != str(workspace_id):
+                raise Unreadable("the customer came back without the note")
+
+
+def _subscription(document: Document) -> StripeSubscription:
+    items = documents.children(documents.child(document, "items"), "data")
+    item = items[0] if items else {}
+    price = documents.child(item, "price")
+    return StripeSubscription(
+        id=documents.text(document, "id"),
+        status=documents.text(document, "status"),
+        customer=_customer(documents.child(document, "customer")),
+        price_id=documents.optional_text(price, "id"),
+        amount=_amount(item),
+        # Versions of the API before 2025 had the period on the subscription itself.
+        current_period_end=documents.moment(item, "current_period_end")
+        or documents.moment(document, "current_period_end"),
+        trial_end=documents.moment(document, "trial_end"),
+        cancel_at_period_end=documents.flag(document, "cancel_at_period_end"),
+        metadata=documents.texts(document, "metadata"),
+    )
+
+
+def _amount(item: Document) -> Money | None:
+    price = documents.child(item, "price")
+    unit_amount = documents.whole_number(price, "unit_amount")
+    if unit_amount is None:
+        return None
+    quantity = documents.whole_number(item, "quantity")
+    return Money(unit_amount * (1 if quantity is None else quantity), documents.text(price, "currency").upper())
+
+
+def _customer(document: Document) -> StripeCustomer:
+    return StripeCustomer(
+        id=documents.text(document, "id"),
+        email=documents.optional_text(document, "email"),
+        name=documents.optional_text(document, "name"),
+        phone=documents.optional_text(document, "phone"),
+        country=documents.optional_text(documents.child(document, "address"), "country"),
+        deleted=documents.flag(document, "deleted"),
+        metadata=documents.texts(document, "metadata"),
+    )
+
+
+def _checkout(document: Document) -> StripeCheckout:
+    person = documents.child(document, "customer_details")
+    metadata = documents.texts(document, "metadata")
+    name = documents.optional_text(person, "name")
+    return StripeCheckout(
+        id=documents.text(document, "id"),
+        studio_name=_custom_field(document, "studio_name") or name,
+        email=documents.optional_text(person, "email"),
+        name=name,
+        phone=documents.optional_text(person, "phone"),
+        country=documents.optional_text(documents.child(person, "address"), "country"),
+        time_zone=metadata.get("time_zone"),
+        metadata=metadata,
+    )
+
+
+def _custom_field(document: Document, key: str) -> str | None:
+    for field in documents.optional_children(document, "custom_fields"):
+        if field.get("key") == key:
+            return documents.optional_text(documents.child(field, "text"), "value")
+    return None

@@ -1,0 +1,192 @@
+"""What PILAR asks of Twilio. What belongs here: subaccounts, phone numbers and their webhooks.
+
+What does not: which number to try next (`provisioning` climbs the ladder of area codes), and webhooks coming in
+(`signature.py`). Twilio has no idempotency key: the friendly name is how a purchase of ours is found again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from twilio.rest import Client
+
+from pilar.errors import NotFound
+from pilar.providers.calls import http_client, required
+from pilar.providers.documents import Unreadable
+from pilar.providers.twilio.errors import TWILIO
+from pilar.providers.twilio.transport import TwilioTransport
+from pilar.settings import Settings
+
+CLOSED = "closed"
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class TwilioCredentials:
+    """What a call is made with: an account and its token."""
+
+    sid: str
+    auth_token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TwilioAccount:
+    """A subaccount; `status` is active, suspended or closed."""
+
+    sid: str
+    auth_token: str = field(repr=False)
+    friendly_name: str
+    status: str
+
+    @property
+    def credentials(self) -> TwilioCredentials:
+        """What calls within this account are made with."""
+        return TwilioCredentials(self.sid, self.auth_token)
+
+
+@dataclass(frozen=True)
+class TwilioNumber:
+    """A number that an account owns, in E.164."""
+
+    sid: str
+    phone_number: str
+    friendly_name: str
+
+
+class TwilioGateway:
+    """Twilio, by way of its own SDK. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _transport(self) -> TwilioTransport:
+        http = http_client(self._settings.provider_timeout_seconds)
+        return TwilioTransport(http, self._settings.twilio_api_base)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def create_subaccount(self, friendly_name: str) -> TwilioAccount:
+        """Open a subaccount under the configured parent.
+
+        Raises:
+            OutcomeUnknown: it may exist now: `find_subaccount` tells.
+        """
+        with TWILIO.changes("create_subaccount"):
+            return _account(self._as_parent().api.v2010.accounts.create(friendly_name=friendly_name))
+
+    def find_subaccount(self, friendly_name: str) -> TwilioAccount | None:
+        """The oldest subaccount by that name that is not closed, or None."""
+        with TWILIO.reads("find_subaccount"):
+            found = self._as_parent().api.v2010.accounts.list(friendly_name=friendly_name, page_size=PAGE)
+            open_ones = [one for one in found if one.friendly_name == friendly_name and one.status != CLOSED]
+            return _account(min(open_ones, key=_age)) if open_ones else None
+
+    def available_numbers(
+        self, account: TwilioCredentials, country: str, area_code: str | None = None, limit: int = 10
+    ) -> list[str]:
+        """Numbers for sale that can send and receive SMS.
+
+        Args:
+            account: who would buy.
+            country: ISO 3166 code of two letters.
+            area_code: three digits, in the United States and Canada only.
+            limit: at most so many.
+
+        Returns:
+            Numbers in E.164. Without an area code, mobile ones where the country sells no local ones with SMS: most
+            of Europe. Empty where there is none.
+        """
+        wanted: dict[str, Any] = {"sms_enabled": True, "limit": limit}
+        if area_code is not None:
+            return self._for_sale(account, country, "local", wanted | {"area_code": area_code})
+        return self._for_sale(account, country, "local", wanted) or self._for_sale(account, country, "mobile", wanted)
+
+    def buy_number(
+        self, account: TwilioCredentials, phone_number: str, friendly_name: str, sms_url: str, status_url: str
+    ) -> TwilioNumber:
+        """Buy a number, with its webhooks set.
+
+        Args:
+            account: who buys.
+            phone_number: E.164, one of `available_numbers`.
+            friendly_name: names the intent, so that the number can be found again.
+            sms_url: where incoming messages are posted.
+            status_url: where changes of state are posted.
+
+        Raises:
+            Conflict: somebody else bought it meanwhile.
+            OutcomeUnknown: it may be ours now: `find_number` tells.
+        """
+        with TWILIO.changes("buy_number"):
+            bought = self._as(account).incoming_phone_numbers.create(
+                phone_number=phone_number, friendly_name=friendly_name, **_webhooks(sms_url, status_url)
+            )
+            return _number(bought)
+
+    def find_number(self, account: TwilioCredentials, friendly_name: str) -> TwilioNumber | None:
+        """The oldest number that the account owns by that name, or None."""
+        with TWILIO.reads("find_number"):
+            found = self._as(account).incoming_phone_numbers.list(friendly_name=friendly_name, page_size=PAGE)
+            ours = [one for one in found if one.friendly_name == friendly_name]
+            return _number(min(ours, key=_age)) if ours else None
+
+    def set_webhooks(self, account: TwilioCredentials, number_sid: str, sms_url: str, status_url: str) -> None:
+        """Point a number's webhooks to us; doing it twice is doing it once."""
+        with TWILIO.changes("set_webhooks"):
+            _number(self._as(account).incoming_phone_numbers(number_sid).update(**_webhooks(sms_url, status_url)))
+
+    def _for_sale(self, account: TwilioCredentials, country: str, kind: str, wanted: dict[str, Any]) -> list[str]:
+        try:
+            with TWILIO.reads("available_numbers"):
+                kinds = self._as(account).available_phone_numbers(country)
+                return [_text(one.phone_number) for one in getattr(kinds, kind).list(**wanted)]
+        except NotFound:
+            # Twilio's way to say that the country has no numbers of this kind.
+            return []
+
+    def _as_parent(self) -> Client:
+        sid = required(self._settings, "twilio_account_sid")
+        return self._as(TwilioCredentials(sid, required(self._settings, "twilio_auth_token")))
+
+    def _as(self, account: TwilioCredentials) -> Client:
+        return Client(account.sid, account.auth_token, http_client=self._transport)
+
+
+def _webhooks(sms_url: str, status_url: str) -> dict[str, str]:
+    return {
+        "sms_url": sms_url,
+        "sms_method": "POST",
+        "status_callback": status_url,
+        "status_callback_method": "POST",
+    }
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise Unreadable("a text is missing")
+    return value
+
+
+def _account(account: Any) -> TwilioAccount:
+    return TwilioAccount(
+        sid=_text(account.sid),
+        auth_token=_text(account.auth_token),
+        friendly_name=_text(account.friendly_name),
+        status=_text(account.status),
+    )
+
+
+def _number(number: Any) -> TwilioNumber:
+    return TwilioNumber(_text(number.sid), _text(number.phone_number), _text(number.friendly_name))
+
+
+def _age(record: Any) -> tuple[datetime, str]:
+    created = record.date_created
+    known = created if isinstance(created, datetime) else datetime.max.replace(tzinfo=UTC)
+    return known, str(record.sid)

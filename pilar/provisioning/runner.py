@@ -1,0 +1,236 @@
+"""Takes a provisioning job from step to step, as far as it goes.
+
+What belongs here: order, attempts, waits, failures and their record. What does not: what the steps do.
+
+A step that waits is simply run again when something may have changed: it looks for what it waits for, so a wake-up
+that comes twice, early or late does no harm. Whoever writes what a step waits for enqueues the wake-up in the same
+transaction, so none is lost. One advance per job runs at a time, under a lock with an expiry; should it outlive its
+lock, the effect ledger still lets no effect happen twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from pilar.backplane import audit, facts, locks
+from pilar.backplane.facts import Cause, Event, emit, enqueue
+from pilar.backplane.handlers import Snooze, Work
+from pilar.backplane.notices import IncidentRequested, incident
+from pilar.clocks import Clocks
+from pilar.database.engine import Database, Scope
+from pilar.errors import NotConfigured, Permanent
+from pilar.masking import mask_text
+from pilar.provisioning import store
+from pilar.provisioning.events import AdvanceProvisioning, StepCompleted
+from pilar.provisioning.steps import DatabaseStep, Done, Job, OutsideStep, Step, Wait
+
+log = logging.getLogger(__name__)
+
+_BUSY_RETRY = timedelta(seconds=1)
+
+
+def wake(connection: Connection, clocks: Clocks, job: Any, *, cause: str, correlation_id: UUID) -> None:
+    """Have a job advanced: in the transaction of what may let it go on.
+
+    Args:
+        connection: that transaction.
+        clocks: both clocks.
+        job: the job's row.
+        cause: what happened, as an idempotency key.
+        correlation_id: the story it belongs to.
+    """
+    advance = facts.Job(
+        payload=AdvanceProvisioning(job_id=job.id), key=f"{job.id}:{cause}", workspace_id=job.workspace_id
+    )
+    enqueue(connection, clocks, [advance], Cause(correlation_id=correlation_id))
+
+
+class Runner:
+    """Advances provisioning jobs."""
+
+    def __init__(self, database: Database, clocks: Clocks, steps: Sequence[Step], *, lock_ttl: timedelta) -> None:
+        """Take the steps in order, and how long a job stays locked when its worker dies."""
+        self._database = database
+        self._clocks = clocks
+        self._steps = {step.name: step for step in steps}
+        self._lock_ttl = lock_ttl
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps, in order."""
+        return tuple(self._steps.values())
+
+    def advance(self, work: Work[AdvanceProvisioning]) -> dict[str, Any]:
+        """Run a job's steps until it is complete, waits, or a step fails.
+
+        Raises:
+            Transient: a step could not be done now; the queue tries again.
+            Snooze: the job is being advanced elsewhere.
+        """
+        job_id = work.content.job_id
+        lock = self._lock(job_id, work)
+        try:
+            done: list[str] = []
+            while True:
+                step, job = self._next(job_id)
+                if step is None:
+                    return {"completed": done, "state": "completed"}
+                if isinstance(step, DatabaseStep):
+                    self._run_in_database(step, job)
+                else:
+                    outcome = self._run_outside(step, job, work)
+                    if isinstance(outcome, str):
+                        return {"completed": done, "state": outcome, "step": step.name}
+                done.append(step.name)
+                lock = self._renew(lock)
+        finally:
+            with self._database.transaction(Scope.fleet()) as connection:
+                locks.release(connection, lock)
+
+    def _next(self, job_id: UUID) -> tuple[Step | None, Job]:
+        """The first step that is not completed, or None with the job marked complete."""
+        with self._database.transaction(Scope.fleet()) as connection:
+            row = store.get_job(connection, job_id)
+            store.ensure_steps(connection, row.workspace_id, job_id, self.steps)
+            rows = [step for step in store.steps_of(connection, job_id) if step.name in self._steps]
+            job = store.job_view(row, rows)
+            for step in rows:
+                if step.status != "completed":
+                    return self._steps[step.name], job
+            if row.state != "completed":
+                store.set_job(connection, job_id, {"state": "completed", "completed_at": self._clocks.business.now()})
+            return None, job
+
+    def _run_in_database(self, step: DatabaseStep, job: Job) -> None:
+        with self._database.transaction(Scope.fleet()) as connection:
+            store.begin_step(connection, job.id, step.name, self._clocks.real.now())
+            self._complete(connection, step, job, Done(step.run(connection, job)))
+
+    def _run_outside(self, step: OutsideStep, job: Job, work: Work[Any]) -> Done | str:
+        with self._database.transaction(Scope.fleet()) as connection:
+            store.begin_step(connection, job.id, step.name, self._clocks.real.now())
+        try:
+            outcome = step.run(job)
+        except NotConfigured as error:
+            outcome = Wait("us", error.message)
+        except Permanent as error:
+            self._note(step, job, error, failed=True)
+            return "failed"
+        except Exception as error:
+            # Transient, or a defect: both are worth another try, and neither is worth an endless one.
+            failed = work.attempts >= work.max_attempts
+            self._note(step, job, error, failed=failed)
+            if failed:
+                return "failed"
+            raise
+        with self._database.transaction(Scope.fleet()) as connection:
+            if isinstance(outcome, Wait):
+                self._wait(connection, step, job, outcome)
+                return "waiting"
+            self._complete(connection, step, job, outcome)
+        return outcome
+
+    def _complete(self, connection: Connection, step: Step, job: Job, outcome: Done) -> None:
+        now = self._clocks.real.now()
+        store.set_step(
+            connection,
+            job.id,
+            step.name,
+            {
+                "status": "completed",
+                "completed_at": now,
+                "result": dict(outcome.result),
+                "error": None,
+                "waits_on": None,
+                "wait_reason": None,
+                "wait_since": None,
+            },
+        )
+        store.set_job(connection, job.id, {"state": "running"})
+        self._audit(connection, "provisioning.step_completed", step, job)
+        event = Event(
+            payload=StepCompleted(job_id=job.id, step=step.name),
+            key=f"{job.id}:{step.name}",
+            aggregate=("provisioning_job", str(job.id)),
+            workspace_id=job.workspace_id,
+        )
+        emit(connection, self._clocks, [event], Cause(job.correlation_id))
+
+    def _wait(self, connection: Connection, step: Step, job: Job, outcome: Wait) -> None:
+        row = next(row for row in store.steps_of(connection, job.id) if row.name == step.name)
+        since = row.wait_since if row.waits_on == outcome.on else self._clocks.real.now()
+        store.set_step(
+            connection,
+            job.id,
+            step.name,
+            {
+                "status": "waiting",
+                "waits_on": outcome.on,
+                "wait_reason": outcome.reason,
+                "wait_since": since,
+                "error": None,
+            },
+        )
+        store.set_job(connection, job.id, {"state": "waiting"})
+        if row.waits_on != outcome.on:
+            self._audit(connection, "provisioning.step_waits", step, job, on=outcome.on, reason=outcome.reason)
+
+    def _note(self, step: Step, job: Job, error: Exception, *, failed: bool) -> None:
+        with self._database.transaction(Scope.fleet()) as connection:
+            text = mask_text(str(error))
+            store.set_step(
+                connection, job.id, step.name, {"status": "failed" if failed else "in_progress", "error": text}
+            )
+            if not failed:
+                return
+            store.set_job(connection, job.id, {"state": "failed"})
+            self._audit(connection, "provisioning.step_failed", step, job, error=text)
+            attempts = next(row.attempts for row in store.steps_of(connection, job.id) if row.name == step.name)
+            request = IncidentRequested(
+                dedupe_key=f"provisioning:{job.id}:{step.name}",
+                title=f"Provisioning is stuck at {step.title.lower()}",
+                description=text,
+                severity="high",
+                component="provisioning",
+            )
+            asked = incident(request, key=f"{job.id}:{step.name}:{attempts}", workspace_id=job.workspace_id)
+            emit(connection, self._clocks, [asked], Cause(job.correlation_id))
+
+    def _audit(self, connection: Connection, action: str, step: Step, job: Job, **details: Any) -> None:
+        audit.record(
+            connection,
+            actor=audit.SYSTEM,
+            action=action,
+            subject=f"step:{step.name}",
+            now=self._clocks.real.now(),
+            workspace_id=job.workspace_id,
+            correlation_id=job.correlation_id,
+            details=details,
+        )
+
+    def _lock(self, job_id: UUID, work: Work[Any]) -> locks.Lock:
+        with self._database.transaction(Scope.fleet()) as connection:
+            lock = locks.acquire(
+                connection,
+                f"provisioning:{job_id}",
+                f"work:{work.position}:{work.fencing_token}",
+                ttl=self._lock_ttl,
+                now=self._clocks.real.now(),
+                workspace_id=work.workspace_id,
+            )
+        if lock is None:
+            raise Snooze(_BUSY_RETRY)  # it is being advanced already
+        return lock
+
+    def _renew(self, lock: locks.Lock) -> locks.Lock:
+        with self._database.transaction(Scope.fleet()) as connection:
+            renewed = locks.renew(connection, lock, ttl=self._lock_ttl, now=self._clocks.real.now())
+        if renewed is None:
+            raise Snooze(_BUSY_RETRY)  # the lock was lost: it is being advanced elsewhere
+        return renewed

@@ -1,0 +1,71 @@
+"""What a provisioning step is. What belongs here: the types that steps and runner share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+WaitsOn = Literal["studio", "meta", "twilio", "stripe", "us"]
+
+STEPS_VERSION = 1
+"""Raised when the list of steps changes: jobs that are under way get the new steps and keep the finished ones."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A provisioning job, as a step sees it."""
+
+    id: UUID
+    workspace_id: UUID
+    stripe_subscription_id: str
+    stripe_customer_id: str
+    correlation_id: UUID
+    setup_round: int
+    results: Mapping[str, Mapping[str, Any]]
+
+    def result(self, step: str) -> Mapping[str, Any]:
+        """What an earlier step found out."""
+        return self.results[step]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step is done; `result` is kept for later steps, without secrets."""
+
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The step can't go on before somebody else has acted; it is run again when something may have changed."""
+
+    on: WaitsOn
+    reason: str
+
+
+@dataclass(frozen=True)
+class DatabaseStep:
+    """A step that only writes to the database, in one transaction with the fact that it is done.
+
+    Like every step it may run again after a crash, so what is there already stays.
+    """
+
+    name: str
+    title: str
+    run: Callable[[Connection, Job], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class OutsideStep:
+    """A step that talks to providers, through the effect ledger, outside any transaction."""
+
+    name: str
+    title: str
+    run: Callable[[Job], Done | Wait]
+
+
+Step = DatabaseStep | OutsideStep

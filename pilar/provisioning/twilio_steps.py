@@ -1,0 +1,140 @@
+"""The steps that get a studio its account and its number at Twilio.
+
+What belongs here: which effects are had, under which name they are found again, and what is kept of them.
+Twilio has no idempotency keys: each account and number carries a name of ours, by which it is looked for before it
+would be made or bought again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from pilar.backplane.effects import Effect, EffectLedger
+from pilar.clocks import Clocks
+from pilar.crypto import SecretBox
+from pilar.database.engine import Database, Scope
+from pilar.errors import Conflict, NotFound, Transient
+from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway, TwilioNumber
+from pilar.provisioning.credentials import seal, unseal
+from pilar.provisioning.steps import Done, Job, Wait
+from pilar.settings import Settings
+from pilar.workspaces import store as workspaces
+
+_OFFERED = 20
+
+
+def friendly_name(workspace_id: UUID) -> str:
+    """The name that a studio's account and number carry at Twilio."""
+    return f"pilar {workspace_id}"
+
+
+class TwilioSteps:
+    """Subaccount and number."""
+
+    def __init__(
+        self,
+        database: Database,
+        clocks: Clocks,
+        twilio: TwilioGateway,
+        ledger: EffectLedger,
+        box: SecretBox,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._clocks = clocks
+        self._twilio = twilio
+        self._ledger = ledger
+        self._box = box
+        self._settings = settings
+
+    def create_subaccount(self, job: Job) -> Done | Wait:
+        """Have an account of the studio's own under ours, so that its number, usage and trouble are its own."""
+        name = friendly_name(job.workspace_id)
+
+        def find() -> Mapping[str, Any] | None:
+            found = self._twilio.find_subaccount(name)
+            return {"sid": found.sid} if found else None
+
+        had = self._ledger.perform(
+            Effect(
+                kind="twilio.create_subaccount",
+                key=str(job.workspace_id),
+                call=lambda: {"sid": self._twilio.create_subaccount(name).sid},
+                find=find,
+                request={"friendly_name": name},
+                workspace_id=job.workspace_id,
+                correlation_id=job.correlation_id,
+            )
+        )
+        # The account's token is a secret and so not in the ledger: it is read back under the account's name.
+        account = self._twilio.find_subaccount(name)
+        if account is None:
+            raise Transient("Twilio does not list the new subaccount yet.")
+        with self._database.transaction(Scope.fleet()) as connection:
+            workspaces.upsert_integration(
+                connection,
+                job.workspace_id,
+                "twilio",
+                now=self._clocks.real.now(),
+                external_id=account.sid,
+                sealed_credentials=seal(self._box, {"auth_token": account.auth_token}),
+            )
+        return Done({"account_sid": had["sid"]})
+
+    def buy_number(self, job: Job) -> Done | Wait:
+        """Have one number in the studio's country, with its webhooks pointing at our door."""
+        country = job.result("customer_validation")["country"]
+        name = friendly_name(job.workspace_id)
+        account = self._account(job)
+
+        def find() -> Mapping[str, Any] | None:
+            found = self._twilio.find_number(account, name)
+            return _as_result(found) if found else None
+
+        try:
+            bought = self._ledger.perform(
+                Effect(
+                    kind="twilio.buy_number",
+                    key=str(job.workspace_id),
+                    call=lambda: _as_result(self._buy(account, country, name)),
+                    find=find,
+                    request={"country": country, "friendly_name": name},
+                    workspace_id=job.workspace_id,
+                    correlation_id=job.correlation_id,
+                )
+            )
+        except NotFound:
+            return Wait("us", f"Twilio has no number to offer in {country}: choose one by hand or another country.")
+        with self._database.transaction(Scope.fleet()) as connection:
+            workspaces.upsert_integration(
+                connection,
+                job.workspace_id,
+                "twilio",
+                now=self._clocks.real.now(),
+                state="connected",
+                phone_number=bought["phone_number"],
+                phone_number_id=bought["number_sid"],
+            )
+        return Done(bought)
+
+    def _buy(self, account: TwilioCredentials, country: str, name: str) -> TwilioNumber:
+        door = f"{self._settings.public_url}/api/webhooks/twilio"
+        for number in self._twilio.available_numbers(account, country, limit=_OFFERED):
+            try:
+                return self._twilio.buy_number(account, number, name, f"{door}/sms", f"{door}/status")
+            except Conflict:
+                continue  # somebody else was quicker; the next one on offer
+        raise Transient("All numbers on offer were taken meanwhile.")
+
+    def _account(self, job: Job) -> TwilioCredentials:
+        with self._database.transaction(Scope.fleet()) as connection:
+            integration = workspaces.get_integration(connection, job.workspace_id, "twilio")
+        credentials = unseal(self._box, integration)
+        sid = job.result("twilio_subaccount")["account_sid"]
+        return TwilioCredentials(sid, credentials["auth_token"])
+
+
+def _as_result(number: TwilioNumber) -> dict[str, str]:
+    return {"number_sid": number.sid, "phone_number": number.phone_number}

@@ -1,0 +1,91 @@
+"""The warm loop: drains work the moment it is due, and shows that it is alive.
+
+What belongs here: when to drain, when to stop, the heartbeat. What does not: draining (`backplane/drain.py`).
+
+It listens for the database's notifications and looks by itself every second, so a lost notification costs a second.
+On SIGTERM it takes nothing new, finishes what runs, and leaves.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from pilar.app import App
+from pilar.backplane import heartbeat
+from pilar.backplane.facts import Lane
+from pilar.database.engine import WAKE_CHANNEL, Scope
+from pilar.errors import Transient
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds after which the worker looks for work though nobody has told it of any."""
+
+_AWAY_FOR = 1.0
+
+
+class Worker:
+    """Drains until it is told to stop."""
+
+    def __init__(self, app: App, *, name: str | None = None) -> None:
+        self._app = app
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._stopping = threading.Event()
+        self._drain = app.drain(self.name)
+
+    def stop(self) -> None:
+        """Have the loop end after what it is doing; safe to call from a signal handler and from any thread."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Drain until stopped. The database may go away and come back meanwhile."""
+        beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        beating.start()
+        log.info("worker %s is draining", self.name)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self._drain_while_reachable()
+                except (Transient, DBAPIError, psycopg.Error) as error:
+                    log.warning("the database is away: %s", error)
+                    self._stopping.wait(_AWAY_FOR)
+        finally:
+            self._stopping.set()
+            self._drain.close()
+            with suppress(Transient, DBAPIError), self._app.database.transaction(Scope.fleet()) as connection:
+                heartbeat.leave(connection, self.name)
+            log.info("worker %s has stopped", self.name)
+
+    def _drain_while_reachable(self) -> None:
+        with psycopg.connect(self._app.database.url, autocommit=True, connect_timeout=5) as listener:
+            listener.execute(f"listen {WAKE_CHANNEL}")
+            while not self._stopping.is_set():
+                began = time.monotonic()
+                moved = self._drain.promote()
+                if moved + sum(self._drain.step(lane) for lane in Lane):
+                    continue
+                self._drain.reap()
+                for _ in listener.notifies(timeout=max(0.0, LOOK_EVERY - (time.monotonic() - began)), stop_after=1):
+                    break
+
+    def _beat(self) -> None:
+        """Renew leases and the heartbeat, apart from the loop, which may be busy for long."""
+        interval = min(self._drain.lease.total_seconds() / 3, heartbeat.LIVE_FOR.total_seconds() / 3)
+        while True:
+            try:
+                self._drain.renew_leases()
+                with self._app.database.transaction(Scope.fleet()) as connection:
+                    heartbeat.beat(connection, self.name, self._app.clocks.real.now())
+            except (Transient, DBAPIError) as error:
+                log.warning("no heartbeat: %s", error)
+            if self._stopping.wait(interval):
+                return

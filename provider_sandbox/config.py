@@ -1,0 +1,41 @@
+"""What a sandbox is started with. What belongs here: names, defaults, meaning; the command line is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Growing pauses between attempts, in seconds: `first`, then twice as long each time, never above `cap`."""
+
+    first: float = 0.25
+    cap: float = 5.0
+
+    def pause(self, attempts: int) -> float:
+        """Seconds to wait after the given number of failed attempts (1 or more)."""
+        return float(min(self.first * 2 ** min(attempts - 1, 32), self.cap))
+
+
+@dataclass(frozen=True)
+class SandboxConfig:
+    """Keys that the product and the sandbox share, where to listen, and how fast the simulated people are."""
+
+    state: Path
+    stripe_api_key: str = field(repr=False)
+    stripe_webhook_secret: str = field(repr=False)
+    twilio_account_sid: str
+    twilio_auth_token: str = field(repr=False)
+    meta_app_id: str
+    meta_app_secret: str = field(repr=False)
+    meta_verify_token: str = field(repr=False)
+    stripe_webhook_url: str | None = None
+    meta_webhook_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    smtp_port: int = 0
+    owner_delay: float = 1.0
+    """Seconds between a mail's arrival and the studio owner's click on its link."""
+    retry: Retry = Retry()
+    twilio_subaccount_cap: int = 1000

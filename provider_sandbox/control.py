@@ -1,0 +1,243 @@
+"""The sandbox's own API. What belongs here: playing people, reading what happened, waiting; no provider's behaviour."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+import httpx
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from provider_sandbox import mail
+from provider_sandbox.config import SandboxConfig
+from provider_sandbox.meta import webhooks as meta_webhooks
+from provider_sandbox.pages import render
+from provider_sandbox.state import State, Transaction
+from provider_sandbox.stripe import webhooks as stripe_webhooks
+from provider_sandbox.stripe.objects import Visitor
+from provider_sandbox.stripe.signup import sign_up
+from provider_sandbox.tasks import Bell, TaskQueue, heard
+from provider_sandbox.twilio import messages
+
+READABLE = ("/control/state", "/control/effects", "/control/deliveries", "/control/owners", "/control/mails")
+
+
+class Body(BaseModel):
+    """A request body: an unknown field is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Signup(Body):
+    """A visitor of the checkout page."""
+
+    studio: str = Field(min_length=1)
+    owner_name: str
+    email: str
+    phone: str
+    country: str = Field(pattern="^[A-Z]{2}$")
+    plan: Literal["BASIC", "PRO"]
+    time_zone: str | None = None
+    seed: int = 1
+    metadata: dict[str, str] = {}
+
+
+class Targets(Body):
+    """Where webhooks go; what is left out stays as it is."""
+
+    stripe_webhook_url: str | None = None
+    meta_webhook_url: str | None = None
+
+
+class Sms(Body):
+    """An SMS from anybody to a bought number."""
+
+    to: str
+    sender: str
+    text: str
+
+
+class Change(Body):
+    """A change of a business on WhatsApp that Meta tells about."""
+
+    waba: str
+    field: str
+    value: dict[str, Any]
+
+
+def set_targets(tx: Transaction, targets: Targets) -> None:
+    """Remember the addresses that are given."""
+    for name in (stripe_webhooks.TARGET, meta_webhooks.TARGET):
+        if url := getattr(targets, name):
+            tx.remember(name, url)
+
+
+def control_router(
+    config: SandboxConfig,
+    state: State,
+    bell: Bell,
+    deliveries: TaskQueue,
+    owners: TaskQueue,
+    client: httpx.AsyncClient,
+) -> APIRouter:
+    """The control API and the index page."""
+    router = APIRouter()
+    _actions(router, config, state, deliveries, client)
+    _views(router, state, bell, deliveries, owners)
+    return router
+
+
+def _actions(
+    router: APIRouter, config: SandboxConfig, state: State, deliveries: TaskQueue, client: httpx.AsyncClient
+) -> None:
+    @router.post("/control/signups", status_code=201)
+    async def play_signup(signup: Signup) -> dict[str, object]:
+        """A visitor pays for a studio; webhooks follow in the seed's disorder."""
+        visitor = Visitor(**signup.model_dump(exclude={"seed"}))
+        with state.transaction() as tx:
+            return sign_up(tx, deliveries, visitor, signup.seed)
+
+    @router.put("/control/targets")
+    async def put_targets(targets: Targets) -> dict[str, str | None]:
+        """Say where webhooks go, and send those that wait."""
+        with state.transaction() as tx:
+            set_targets(tx, targets)
+            deliveries.hurry(tx)
+            return {name: tx.setting(name) for name in Targets.model_fields}
+
+    @router.post("/control/deliveries/hurry")
+    async def hurry() -> dict[str, int]:
+        """Send every waiting webhook now, whatever its back-off."""
+        with state.transaction() as tx:
+            deliveries.hurry(tx)
+            return {"pending": deliveries.pending(tx)}
+
+    @router.post("/control/sms", status_code=201)
+    async def receive_sms(sms: Sms) -> dict[str, Any]:
+        """Somebody sends an SMS to a bought number."""
+        with state.transaction() as tx:
+            message = messages.receive(tx, deliveries, to=sms.to, sender=sms.sender, text=sms.text)
+        if message is None:
+            raise HTTPException(404, "Nobody has bought this number.")
+        return message
+
+    @router.post("/control/meta/changes", status_code=201)
+    async def announce(change: Change) -> dict[str, str]:
+        """Meta tells the product about a change of a business."""
+        with state.transaction() as tx:
+            return {"delivery": meta_webhooks.announce(tx, deliveries, change.waba, change.field, change.value)}
+
+    @router.post("/control/meta/verify-webhook")
+    async def verify_webhook() -> dict[str, bool]:
+        """Meta verifies the product's webhook."""
+        with state.transaction() as tx:
+            url = tx.setting(meta_webhooks.TARGET)
+        if not url:
+            raise HTTPException(409, "No address for Meta's webhooks is set.")
+        try:
+            return {"verified": await meta_webhooks.verify(client, url, config.meta_verify_token)}
+        except httpx.TransportError as error:
+            raise HTTPException(502, f"{url} can't be reached: {type(error).__name__}") from error
+
+
+def _views(router: APIRouter, state: State, bell: Bell, deliveries: TaskQueue, owners: TaskQueue) -> None:
+    def pending(tx: Transaction) -> dict[str, int]:
+        return {"pending_deliveries": deliveries.pending(tx), "pending_owners": owners.pending(tx)}
+
+    @router.get("/control/health")
+    async def health() -> dict[str, str]:
+        """Answer while the file can be read."""
+        with state.transaction() as tx:
+            tx.run("select 1")
+        return {"status": "ok"}
+
+    @router.get("/control/state")
+    async def counts() -> dict[str, Any]:
+        """How many objects of each kind there are, and how much is under way."""
+        with state.transaction() as tx:
+            return {"objects": _objects(tx), **pending(tx)}
+
+    @router.get("/control/objects/{kind}")
+    async def objects(kind: str) -> list[dict[str, Any]]:
+        """Every object of one kind, oldest first."""
+        with state.transaction() as tx:
+            return tx.find(kind)
+
+    @router.get("/control/effects")
+    async def effects() -> dict[str, Any]:
+        """What happened in the outside world, and how often."""
+        with state.transaction() as tx:
+            rows = tx.run(
+                "select kind, key, count(*) as count, min(at) as first_at, max(at) as last_at"
+                " from effect group by kind, key order by kind, key"
+            )
+            kinds = _effects(tx)
+        return {"total": sum(kinds.values()), "by_kind": kinds, "by_kind_and_key": [dict(row) for row in rows]}
+
+    @router.get("/control/deliveries")
+    async def all_deliveries() -> list[dict[str, Any]]:
+        """Each webhook and how it fared."""
+        with state.transaction() as tx:
+            rows = deliveries.rows(tx)
+        return [
+            {
+                "id": row["id"],
+                "provider": row["topic"],
+                "event_id": row["name"],
+                "attempts": row["attempts"],
+                "last_status": row["last_status"],
+                "last_error": row["last_error"],
+                "delivered": row["state"] == "done",
+                "state": row["state"],
+                "ended_at": row["ended_at"],
+            }
+            for row in rows
+        ]
+
+    @router.get("/control/owners")
+    async def all_owners() -> list[dict[str, Any]]:
+        """Each link that an owner was sent and how the visit went."""
+        with state.transaction() as tx:
+            rows = owners.rows(tx)
+        return [
+            {"email": row["topic"], "link": row["name"]}
+            | {name: row[name] for name in ("state", "attempts", "last_status", "last_error", "ended_at")}
+            for row in rows
+        ]
+
+    @router.get("/control/mails")
+    async def all_mails(to: str | None = None) -> list[dict[str, Any]]:
+        """Mail that arrived."""
+        with state.transaction() as tx:
+            return mail.mails(tx, to)
+
+    @router.post("/control/wait-idle")
+    async def wait_idle(timeout: float = 30.0) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own limit, in seconds
+        """Wait until no webhook and no visit is under way; `idle` says whether that came about in time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while True:
+            ring = bell.next()
+            with state.transaction() as tx:
+                left = pending(tx)
+            if not any(left.values()):
+                return {"idle": True, **left}
+            if not await heard(ring, max(deadline - loop.time(), 0.0)):
+                return {"idle": False, **left}
+
+    @router.get("/")
+    async def index() -> HTMLResponse:
+        """The same at a glance."""
+        with state.transaction() as tx:
+            page = render("index.html", effects=_effects(tx), objects=_objects(tx), paths=READABLE, **pending(tx))
+        return HTMLResponse(page)
+
+
+def _objects(tx: Transaction) -> dict[str, int]:
+    return {row["kind"]: row["count"] for row in tx.run("select kind, count(*) as count from object group by kind")}
+
+
+def _effects(tx: Transaction) -> dict[str, int]:
+    return {row["kind"]: row["count"] for row in tx.run("select kind, count(*) as count from effect group by kind")}

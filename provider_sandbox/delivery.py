@@ -1,0 +1,51 @@
+"""Webhooks on their way to the product. What belongs here: sending one and judging the answer.
+
+How a delivery is addressed and signed is its provider's (`stripe/webhooks.py`, `twilio/messages.py`,
+`meta/webhooks.py`) and is decided anew at each attempt: signatures carry the real time, and the product may have
+moved. When and how often it is tried is `tasks.py`. Only a 2xx answer ends it, so it arrives at least once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from provider_sandbox.tasks import NotDone
+
+QUEUE = "delivery"
+WIDTH = 16
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One HTTP request to the product."""
+
+    url: str
+    content: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    method: str = "POST"
+
+
+Signer = Callable[[sqlite3.Row], Outgoing]
+"""Makes the request of a queued delivery; raises `NotDone` while it has no address, `Dropped` when it never will."""
+
+
+class Courier:
+    """Sends deliveries, each signed as its provider would."""
+
+    def __init__(self, client: httpx.AsyncClient, signers: Mapping[str, Signer]) -> None:
+        self._client = client
+        self._signers = signers
+
+    async def deliver(self, task: sqlite3.Row) -> int:
+        """Send once; return the 2xx status, or raise `NotDone` with any other."""
+        outgoing = self._signers[task["topic"]](task)
+        answer = await self._client.request(
+            outgoing.method, outgoing.url, content=outgoing.content, headers=outgoing.headers
+        )
+        if not answer.is_success:
+            raise NotDone(f"{outgoing.url} answered {answer.status_code}", answer.status_code)
+        return answer.status_code

@@ -1,0 +1,120 @@
+"""Phone numbers on WhatsApp. What belongs here: adding, verifying and registering one, by Meta's rules."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+
+from pilar.tokens import same
+from provider_sandbox.meta import errors
+from provider_sandbox.meta.accounts import PHONE, new_node_id
+from provider_sandbox.meta.errors import GraphError
+from provider_sandbox.state import Body, Transaction
+from provider_sandbox.tasks import TaskQueue
+from provider_sandbox.twilio import messages
+
+CODE_LIFE = 600
+SENDER = "WhatsApp"
+FIELDS = (
+    *("id", "display_phone_number", "verified_name", "code_verification_status", "status", "quality_rating"),
+    *("platform_type", "name_status", "account_mode", "messaging_limit_tier", "throughput"),
+)
+
+
+def add(tx: Transaction, waba: Body, fields: Mapping[str, str]) -> Body:
+    """Add a number to a business; a number can be on WhatsApp once only."""
+    dial = re.sub(r"\D", "", fields.get("cc", ""))
+    national = re.sub(r"\D", "", fields.get("phone_number", ""))
+    name = fields.get("verified_name", "").strip()
+    # The parameter is the number without its country code; full numbers are taken too, as Meta's own examples give.
+    if dial and national.startswith(dial) and len(national) >= 11:
+        national = national.removeprefix(dial)
+    number = f"+{dial}{national}"
+    if not dial or not 8 <= len(number) <= 16:
+        raise errors.invalid("Param phone_number must be a valid phone number, with its country code in cc.")
+    if not name:
+        raise errors.invalid("The parameter verified_name is required.")
+    if tx.find(PHONE, key=number):
+        raise GraphError(200000, "(#200000) Cannot add phone number to WhatsApp Business Account: it is already there.")
+    identity = new_node_id()
+    body = {
+        "id": identity,
+        "waba": waba["id"],
+        "number": number,
+        "account_mode": "LIVE",
+        "code_verification_status": "NOT_VERIFIED",
+        "display_phone_number": f"+{dial} {national}",
+        "messaging_limit_tier": "TIER_250",
+        "name_status": "PENDING_REVIEW",
+        "platform_type": "NOT_APPLICABLE",
+        "quality_rating": "UNKNOWN",
+        "status": "PENDING",
+        "throughput": {"level": "NOT_APPLICABLE"},
+        "verified_name": name,
+        "pin": None,
+        "code": None,
+        "code_at": 0.0,
+    }
+    tx.effect("meta.number_added", number)
+    return tx.put(PHONE, identity, body, owner=waba["id"], key=number)
+
+
+def request_code(tx: Transaction, deliveries: TaskQueue, phone: Body, fields: Mapping[str, str]) -> None:
+    """Send a fresh six-digit code to the number by SMS; an earlier code is void from then on."""
+    if fields.get("code_method") != "SMS":
+        raise errors.invalid("Param code_method must be SMS: the sandbox makes no calls.")
+    if not fields.get("language"):
+        raise errors.invalid("The parameter language is required.")
+    if phone["code_verification_status"] == "VERIFIED":
+        raise GraphError(136024, "(#136024) Request code error: the number is verified already.")
+    code = f"{secrets.randbelow(10**6):06d}"
+    tx.change(PHONE, phone["id"], {**phone, "code": code, "code_at": tx.now().timestamp()})
+    tx.effect("meta.code_requested", phone["number"])
+    text = f"Your WhatsApp Business code is {code[:3]}-{code[3:]}. Keep it to yourself."
+    messages.receive(tx, deliveries, to=phone["number"], sender=SENDER, text=text)
+
+
+def verify_code(tx: Transaction, phone: Body, fields: Mapping[str, str]) -> None:
+    """Check the code, digits only, within ten minutes of its sending."""
+    if phone["code_verification_status"] == "VERIFIED":
+        return
+    expired = tx.now().timestamp() - phone["code_at"] > CODE_LIFE
+    if not phone["code"] or expired or not same(fields.get("code", ""), phone["code"]):
+        raise GraphError(136025, "(#136025) Verify code error", details="The code is wrong or has expired.")
+    tx.change(PHONE, phone["id"], {**phone, "code_verification_status": "VERIFIED", "code": None})
+    tx.effect("meta.number_verified", phone["number"])
+
+
+def register(tx: Transaction, phone: Body, fields: Mapping[str, str]) -> None:
+    """Make a verified number able to send; doing it again with the same pin changes nothing."""
+    pin = fields.get("pin", "")
+    if fields.get("messaging_product") != "whatsapp":
+        raise errors.invalid("The parameter messaging_product is required.")
+    if not re.fullmatch(r"\d{6}", pin):
+        raise errors.invalid("Param pin must be 6 digits.")
+    if phone["code_verification_status"] != "VERIFIED":
+        raise GraphError(133006, "(#133006) Phone number re-verification needed")
+    if phone["pin"] is not None:
+        if not same(pin, phone["pin"]):
+            raise GraphError(133005, "(#133005) Two step verification PIN Mismatch")
+        return
+    registered = {
+        "name_status": "APPROVED",
+        "pin": pin,
+        "platform_type": "CLOUD_API",
+        "quality_rating": "GREEN",
+        "status": "CONNECTED",
+        "throughput": {"level": "STANDARD"},
+    }
+    tx.change(PHONE, phone["id"], {**phone, **registered})
+    tx.effect("meta.number_registered", phone["number"])
+
+
+def shown(phone: Body, wanted: str | None) -> Body:
+    """The fields that were asked for (comma-separated; None: all that can be), and always the id."""
+    names = set(FIELDS if wanted is None else wanted.split(",")) | {"id"}
+    unknown = sorted(names - set(FIELDS))
+    if unknown:
+        raise errors.invalid(f"Tried accessing nonexisting field ({unknown[0]})")
+    return {name: phone[name] for name in FIELDS if name in names}

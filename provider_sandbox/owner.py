@@ -1,0 +1,82 @@
+"""The studio's owner. What belongs here: reading mail, opening the set-up link, and accepting Meta's terms in person.
+
+The owner does what a person with a browser does and no more: opens the page, follows its link, presses the button, and
+looks whether the product says that all is well. When something fails, the owner tries again later, from the mail on.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from provider_sandbox.mail import Mail
+from provider_sandbox.pages import Form, Page
+from provider_sandbox.state import Transaction
+from provider_sandbox.tasks import NotDone, TaskQueue
+from provider_sandbox.trust import trusted
+
+QUEUE = "owner"
+WIDTH = 8
+LINK = re.compile(r"https?://[^\s<>\"']+")
+PATH = "/setup/"
+ACCEPT = "Accept"
+
+
+class Owner:
+    """Plays the owner of every studio."""
+
+    def __init__(self, delay: float) -> None:
+        """`delay` is how many seconds after a mail's arrival its link is opened."""
+        self._delay = delay
+        self.tasks: TaskQueue | None = None
+
+    def read(self, tx: Transaction, mail: Mail) -> None:
+        """Plan a visit for each set-up link in a mail that was not seen before."""
+        if self.tasks is None:
+            raise RuntimeError("the owner has nowhere to put tasks yet")
+        for link in links_in(mail):
+            if not self.tasks.has(tx, link):
+                self.tasks.add(tx, topic=mail.recipients[0], name=link, lane=link, delay=self._delay)
+
+    async def visit(self, task: sqlite3.Row) -> int:
+        """Walk from the link to the product's confirmation; return the last status, or raise `NotDone`."""
+        async with httpx.AsyncClient(follow_redirects=True, trust_env=False, verify=trusted(), timeout=10.0) as browser:
+            answer = await browser.get(task["name"])
+            page = _read(answer, "the set-up page")
+            if page.first("data-state", "done"):
+                return answer.status_code
+            link = page.first("data-action", "connect-whatsapp")
+            if not link or "href" not in link:
+                raise NotDone("the set-up page offers no way to connect WhatsApp", answer.status_code)
+            dialog = await browser.get(urljoin(str(answer.url), link["href"]))
+            form = _accept_form(_read(dialog, "Meta's dialog"), dialog.status_code)
+            button = form.buttons[ACCEPT]
+            fields = {**form.fields, button.get("name", ACCEPT): button.get("value", "")}
+            target = urljoin(str(dialog.url), form.attributes.get("action") or str(dialog.url))
+            back = await browser.post(target, data=fields)
+            _read(back, "the product's callback")
+            if urlsplit(str(back.url)).netloc == urlsplit(target).netloc:
+                raise NotDone("the dialog did not lead back to the product", back.status_code)
+            return back.status_code
+
+
+def links_in(mail: Mail) -> list[str]:
+    """The set-up links of a mail, each once, in order; from its text and from its HTML."""
+    found = [link.rstrip(".,;:)>]") for link in LINK.findall(mail.text)] + Page(mail.html).links()
+    return [link for link in dict.fromkeys(found) if urlsplit(link).path.startswith(PATH)]
+
+
+def _read(answer: httpx.Response, what: str) -> Page:
+    if answer.status_code != 200:
+        raise NotDone(f"{what} answered {answer.status_code}", answer.status_code)
+    return Page(answer.text)
+
+
+def _accept_form(page: Page, status: int) -> Form:
+    for form in page.forms:
+        if ACCEPT in form.buttons:
+            return form
+    raise NotDone("the page behind the link has no Accept button", status)

@@ -1,0 +1,137 @@
+"""The sandbox for tests. What belongs here: running one in a thread and asking it; nothing that only one test needs."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from provider_sandbox.config import Retry, SandboxConfig
+from provider_sandbox.server import SandboxServer
+from provider_sandbox.trust import trusted
+
+
+def sandbox_config(state: Path, **changes: Any) -> SandboxConfig:
+    """A configuration with fresh random keys, people in no hurry to wait, and quick retries.
+
+    Keep it to start the same sandbox again on the same state.
+    """
+    values: dict[str, Any] = {
+        "stripe_api_key": f"sk_test_{secrets.token_hex(12)}",
+        "stripe_webhook_secret": f"whsec_{secrets.token_hex(16)}",
+        "twilio_account_sid": f"AC{secrets.token_hex(16)}",
+        "twilio_auth_token": secrets.token_hex(16),
+        "meta_app_id": str(10**14 + secrets.randbelow(10**14)),
+        "meta_app_secret": secrets.token_hex(16),
+        "meta_verify_token": secrets.token_hex(16),
+        "owner_delay": 0.0,
+        "retry": Retry(first=0.05, cap=1.0),
+    }
+    return SandboxConfig(state=state, **(values | changes))
+
+
+@dataclass(frozen=True)
+class RunningSandbox:
+    """A sandbox that listens, with the control API as methods."""
+
+    base_url: str
+    smtp_port: int
+    config: SandboxConfig
+    client: httpx.Client
+
+    def set_targets(self, *, stripe_webhook_url: str | None = None, meta_webhook_url: str | None = None) -> None:
+        """Say where webhooks go; what is left out stays as it is."""
+        self._call(
+            "PUT", "targets", json={"stripe_webhook_url": stripe_webhook_url, "meta_webhook_url": meta_webhook_url}
+        )
+
+    def sign_up(self, studio: str = "Studio Noord", **changes: Any) -> dict[str, Any]:
+        """Play a visitor who pays; fields as of `POST /control/signups`. Returns the ids."""
+        visitor = {
+            "studio": studio,
+            "owner_name": "Anna de Vries",
+            "email": "anna@studio.example",
+            "phone": "+31200009999",
+            "country": "NL",
+            "plan": "PRO",
+            "time_zone": "Europe/Amsterdam",
+        }
+        return dict(self._call("POST", "signups", json=visitor | changes))
+
+    def receive_sms(self, *, to: str, sender: str, text: str) -> dict[str, Any]:
+        """Play somebody who sends an SMS to a bought number."""
+        return dict(self._call("POST", "sms", json={"to": to, "sender": sender, "text": text}))
+
+    def effects(self) -> dict[str, int]:
+        """How often each kind of effect happened."""
+        return dict(self._call("GET", "effects")["by_kind"])
+
+    def effects_by_key(self) -> dict[tuple[str, str], int]:
+        """How often each effect happened to each key."""
+        return {(row["kind"], row["key"]): row["count"] for row in self._call("GET", "effects")["by_kind_and_key"]}
+
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        """Every object of a kind (`twilio.number`, `meta.phone`, …), oldest first."""
+        return list(self._call("GET", f"objects/{kind}"))
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Each webhook and how it fared."""
+        return list(self._call("GET", "deliveries"))
+
+    def owners(self) -> list[dict[str, Any]]:
+        """Each visit of an owner and how it went."""
+        return list(self._call("GET", "owners"))
+
+    def mails(self, to: str | None = None) -> list[dict[str, Any]]:
+        """Mail that arrived, for one recipient or for everybody."""
+        return list(self._call("GET", "mails", params={"to": to} if to else {}))
+
+    def wait_idle(self, seconds: float = 10.0) -> None:
+        """Wait until no webhook and no visit is under way; raise `AssertionError` when that takes too long."""
+        answer = self._call("POST", "wait-idle", params={"timeout": seconds})
+        if not answer["idle"]:
+            raise AssertionError(f"still busy after {seconds} s: {answer}")
+
+    def _call(self, method: str, path: str, **request: Any) -> Any:
+        answer = self.client.request(method, f"/control/{path}", **request)
+        answer.raise_for_status()
+        return answer.json()
+
+
+@contextmanager
+def running_sandbox(config: SandboxConfig) -> Iterator[RunningSandbox]:
+    """Serve a sandbox from a thread for as long as the block lasts."""
+    ports: list[int] = []
+    settled = threading.Event()
+
+    def listening(port: int, smtp_port: int) -> None:
+        ports.extend((port, smtp_port))
+        settled.set()
+
+    server = SandboxServer(config, listening, log_level="warning")
+
+    def serve() -> None:
+        try:
+            server.serve_forever()
+        finally:
+            settled.set()
+
+    thread = threading.Thread(target=serve, name="provider-sandbox", daemon=True)
+    thread.start()
+    settled.wait()
+    if not ports:
+        thread.join()
+        raise RuntimeError("the sandbox did not start: see the log")
+    base_url = f"http://{config.host}:{ports[0]}"
+    try:
+        with httpx.Client(base_url=base_url, trust_env=False, verify=trusted(), timeout=60.0) as client:
+            yield RunningSandbox(base_url, ports[1], config, client)
+    finally:
+        server.should_exit = True
+        thread.join()

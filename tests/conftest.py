@@ -1,0 +1,53 @@
+"""What every test runs under: a real PostgreSQL on request, and no way out of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["tests.fixtures.server", "tests.fixtures.database"]
+
+_OPEN = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
+
+
+class OutsideAddress(RuntimeError):
+    """A test tried to reach an address other than loopback.
+
+    No OSError on purpose: code that handles an unreachable provider must not take this for one.
+    """
+
+
+def _is_local(family: int, address: Any) -> bool:
+    if family == socket.AF_UNIX:
+        return True
+    host = address[0] if isinstance(address, tuple) else address
+    if host in ("localhost", ""):
+        return True
+    try:
+        return ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _guarded(name: str) -> Any:
+    def guarded(self: socket.socket, address: Any, /) -> Any:
+        if not _is_local(self.family, address):
+            raise OutsideAddress(f"tests stay on loopback, this one wanted {address}")
+        return _OPEN[name](self, address)
+
+    return guarded
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in _OPEN:
+        setattr(socket.socket, name, _guarded(name))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    # `connect` is inherited from the C type: taking our attribute away brings it back.
+    for name in _OPEN:
+        if name in vars(socket.socket):
+            delattr(socket.socket, name)

@@ -1,0 +1,245 @@
+"""Our clients and checks against the sandbox: each studio's way, as far as providers are concerned, walked for real."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from pilar.errors import BadSignature, Conflict, CredentialsRefused, Invalid, NotFound, Permanent
+from pilar.money import Money
+from pilar.providers.email.client import Mailer
+from pilar.providers.stripe import signature as stripe_signature
+from pilar.providers.stripe.client import StripeGateway
+from pilar.providers.stripe.events import subject_of
+from pilar.providers.twilio import signature as twilio_signature
+from pilar.providers.twilio.client import TwilioAccount, TwilioGateway
+from pilar.providers.whatsapp.client import GraphClient
+from pilar.settings import Settings
+from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
+from tests.providers.local_http import Answer, LocalServer, running_server
+
+BACK = "http://127.0.0.1:1/whatsapp/connected"
+
+
+@dataclass(frozen=True)
+class World:
+    sandbox: RunningSandbox
+    hooks: LocalServer
+    settings: Settings
+    stripe: StripeGateway
+    twilio: TwilioGateway
+    graph: GraphClient
+
+    @property
+    def webhooks(self) -> tuple[str, str]:
+        return f"{self.hooks.base}/sms", f"{self.hooks.base}/status"
+
+
+def settings_for(sandbox: RunningSandbox) -> Settings:
+    config = sandbox.config
+    return Settings(
+        stripe_api_key=config.stripe_api_key,
+        stripe_api_base=f"{sandbox.base_url}/stripe",
+        stripe_webhook_secret=config.stripe_webhook_secret,
+        twilio_account_sid=config.twilio_account_sid,
+        twilio_auth_token=config.twilio_auth_token,
+        twilio_api_base=f"{sandbox.base_url}/twilio",
+        meta_app_id=config.meta_app_id,
+        meta_app_secret=config.meta_app_secret,
+        meta_config_id="815",
+        meta_api_base=f"{sandbox.base_url}/meta",
+        meta_dialog_base=f"{sandbox.base_url}/meta",
+        smtp_url=f"smtp://pilar:password@127.0.0.1:{sandbox.smtp_port}",
+        mail_from="PILAR <no-reply@pilar.example>",
+    )
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with running_server() as hooks, running_sandbox(sandbox_config(tmp_path / "state")) as sandbox:
+        hooks.answers(Answer(200, {}))
+        settings = settings_for(sandbox)
+        world = World(sandbox, hooks, settings, StripeGateway(settings), TwilioGateway(settings), GraphClient(settings))
+        yield world
+        for gateway in (world.stripe, world.twilio, world.graph):
+            gateway.close()
+
+
+# Stripe
+
+
+def test_a_paid_signup_is_read_from_its_events_to_its_checkout(world: World) -> None:
+    world.sandbox.set_targets(stripe_webhook_url=f"{world.hooks.base}/stripe")
+    ids = world.sandbox.sign_up("Studio Zon", email="owner@zon.example", country="NL", plan="PRO")
+    world.sandbox.wait_idle()
+
+    subjects = []
+    for request in world.hooks.requests:
+        header = request.headers["stripe-signature"]
+        stripe_signature.verify(request.body, header, [world.sandbox.config.stripe_webhook_secret], datetime.now(UTC))
+        with pytest.raises(BadSignature):
+            stripe_signature.verify(request.body + b" ", header, [], datetime.now(UTC))
+        subjects.append(subject_of(json.loads(request.body)))
+    assert {subject.customer_id for subject in subjects} == {ids["customer"]}
+    about_it = {subject.type for subject in subjects if subject.subscription_id == ids["subscription"]}
+    assert about_it == {"checkout.session.completed", "customer.subscription.created", "invoice.paid"}
+
+    subscription = world.stripe.subscription(ids["subscription"])
+    assert subscription.status == "active"
+    assert subscription.customer.id == ids["customer"]
+    assert subscription.customer.email == "owner@zon.example"
+    assert isinstance(subscription.amount, Money)
+    assert subscription.current_period_end is not None
+
+    checkout = world.stripe.checkout_of(ids["subscription"])
+    assert checkout is not None
+    assert (checkout.id, checkout.studio_name) == (ids["checkout_session"], "Studio Zon")
+    assert (checkout.country, checkout.time_zone) == ("NL", "Europe/Amsterdam")
+
+
+def test_a_workspace_is_noted_once_however_often_it_is_said(world: World) -> None:
+    ids = world.sandbox.sign_up()
+    for _ in range(2):
+        world.stripe.name_workspace(ids["customer"], "w-1", "name-w-1")
+    assert world.stripe.subscription(ids["subscription"]).customer.metadata["pilar_workspace"] == "w-1"
+    with pytest.raises(Conflict):
+        world.stripe.name_workspace(ids["customer"], "w-2", "name-w-1")
+
+
+def test_stripe_refuses_what_is_not_there_and_whom_it_does_not_know(world: World) -> None:
+    with pytest.raises(NotFound):
+        world.stripe.subscription("sub_unknown")
+    stranger = StripeGateway(world.settings.model_copy(update={"stripe_api_key": "sk_test_stranger"}))
+    with pytest.raises(CredentialsRefused):
+        stranger.subscription("sub_unknown")
+    stranger.close()
+
+
+# Twilio
+
+
+def test_a_subaccount_and_its_number_are_found_again(world: World) -> None:
+    opened = world.twilio.create_subaccount("w-1")
+    assert world.twilio.find_subaccount("w-1") == opened
+    assert world.twilio.find_subaccount("w-2") is None
+
+    account = opened.credentials
+    offered = world.twilio.available_numbers(account, "US", limit=3)
+    assert len(offered) == 3
+    bought = world.twilio.buy_number(account, offered[0], "w-1:number", *world.webhooks)
+    assert bought.phone_number == offered[0]
+    assert world.twilio.find_number(account, "w-1:number") == bought
+    assert world.twilio.find_number(account, "w-1:another") is None
+    world.twilio.set_webhooks(account, bought.sid, *world.webhooks)
+
+    rival = world.twilio.create_subaccount("w-2").credentials
+    with pytest.raises(Conflict):
+        world.twilio.buy_number(rival, offered[0], "w-2:number", *world.webhooks)
+    assert offered[0] not in world.twilio.available_numbers(rival, "US", limit=3)
+    assert world.twilio.available_numbers(account, "ZZ", limit=3) == []
+    assert world.sandbox.effects()["twilio.subaccount_created"] == 2
+
+
+def test_twilio_refuses_whom_it_does_not_know(world: World) -> None:
+    stranger = TwilioGateway(world.settings.model_copy(update={"twilio_auth_token": "stranger"}))
+    with pytest.raises(CredentialsRefused):
+        stranger.create_subaccount("w-1")
+    stranger.close()
+
+
+def test_an_incoming_sms_carries_a_valid_signature(world: World) -> None:
+    account, number = bought_number(world)
+    world.sandbox.receive_sms(to=number, sender="+31612345678", text="Grüße & mehr")
+    world.sandbox.wait_idle()
+    (request,) = world.hooks.requests
+    url, header = f"{world.hooks.base}/sms", request.headers["x-twilio-signature"]
+    form = parse_qsl(request.body.decode(), keep_blank_values=True)
+    twilio_signature.verify(url, form, header, account.auth_token)
+    with pytest.raises(BadSignature):
+        twilio_signature.verify(url, form, header, world.sandbox.config.twilio_auth_token)
+    assert dict(form)["Body"] == "Grüße & mehr"
+
+
+# Meta
+
+
+def bought_number(world: World) -> tuple[TwilioAccount, str]:
+    account = world.twilio.create_subaccount("w-1")
+    (offered,) = world.twilio.available_numbers(account.credentials, "US", limit=1)
+    bought = world.twilio.buy_number(account.credentials, offered, "w-1:number", *world.webhooks)
+    return account, bought.phone_number
+
+
+def code_from_accepting(world: World, state: str) -> str:
+    """Play the owner who accepts Meta's terms."""
+    url = world.graph.signup_url(state, BACK)
+    page = httpx.get(url)
+    assert page.status_code == 200
+    form = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    answer = httpx.post(url.partition("?")[0], data=form | {"decision": "accept"})
+    came_back = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert came_back["state"] == [state]
+    return came_back["code"][0]
+
+
+def test_a_studio_is_connected_from_its_owners_consent_to_its_first_webhook(world: World) -> None:
+    token = world.graph.exchange_code(code_from_accepting(world, "s-1"), BACK)
+    (waba_id,) = world.graph.granted_accounts(token)
+    assert world.graph.phone_numbers(token, waba_id) == []
+
+    _, number = bought_number(world)
+    phone_id = world.graph.add_phone_number(token, waba_id, number, "Studio Zon")
+    (listed,) = world.graph.phone_numbers(token, waba_id)
+    assert listed == world.graph.phone_number(token, phone_id)
+    assert (listed.id, listed.phone_number, listed.code_verified) == (phone_id, number, False)
+
+    with pytest.raises(Permanent):
+        world.graph.register(token, phone_id, "654321")
+    world.graph.request_code(token, phone_id, "en_US")
+    world.sandbox.wait_idle()
+    code = re.search(r"(\d{3})-(\d{3})", world.hooks.requests[-1].form["Body"])
+    assert code is not None
+    world.graph.verify_code(token, phone_id, "".join(code.groups()))
+    world.graph.register(token, phone_id, "654321")
+    connected = world.graph.phone_number(token, phone_id)
+    assert (connected.code_verified, connected.status) == (True, "CONNECTED")
+
+    assert world.graph.subscribed(token, waba_id) is False
+    world.graph.subscribe_app(token, waba_id)
+    assert world.graph.subscribed(token, waba_id) is True
+
+
+def test_a_code_is_good_once_and_a_token_for_its_own_studio(world: World) -> None:
+    code = code_from_accepting(world, "s-1")
+    token = world.graph.exchange_code(code, BACK)
+    with pytest.raises(Invalid):
+        world.graph.exchange_code(code, BACK)
+    (waba_id,) = world.graph.granted_accounts(token)
+    other = world.graph.exchange_code(code_from_accepting(world, "s-2"), BACK)
+    with pytest.raises(Permanent):
+        world.graph.phone_numbers(other, waba_id)
+    with pytest.raises(CredentialsRefused):
+        world.graph.phone_numbers("EAAstranger", waba_id)
+    with pytest.raises(CredentialsRefused):
+        world.graph.granted_accounts("EAAstranger")
+
+
+# Mail
+
+
+def test_a_mail_arrives(world: World) -> None:
+    Mailer(world.settings).send("owner@zon.example", "Één link", "Hier – klik", "<p>Hier</p>", "mail-1")
+    (arrived,) = world.sandbox.mails("owner@zon.example")
+    assert (arrived["subject"], arrived["text"].strip(), arrived["html"].strip()) == (
+        "Één link",
+        "Hier – klik",
+        "<p>Hier</p>",
+    )

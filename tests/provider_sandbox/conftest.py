@@ -1,0 +1,69 @@
+"""A sandbox, a product for it to talk to, and the providers' own SDKs pointed at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
+from tests.provider_sandbox.product import Product, running_product
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
+    with running_sandbox(sandbox_config(tmp_path / "state")) as running:
+        yield running
+
+
+@pytest.fixture
+def product() -> Iterator[Product]:
+    with running_product() as running:
+        yield running
+
+
+class Rewritten(TwilioHttpClient):
+    """Sends what is meant for Twilio to the sandbox."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__()
+        self._base = f"{base_url}/twilio"
+
+    def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Response:
+        return super().request(method, url.replace("https://api.twilio.com", self._base, 1), *arguments, **options)
+
+
+def twilio_client(sandbox: RunningSandbox, sid: str | None = None, token: str | None = None) -> Client:
+    """The SDK as the parent account, or as the account that is given."""
+    config = sandbox.config
+    return Client(
+        sid or config.twilio_account_sid,
+        token or config.twilio_auth_token,
+        http_client=Rewritten(sandbox.base_url),
+    )
+
+
+def stripe_client(sandbox: RunningSandbox, key: str | None = None) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        key or sandbox.config.stripe_api_key,
+        base_addresses={"api": f"{sandbox.base_url}/stripe"},
+        max_network_retries=0,
+    )
+
+
+@pytest.fixture
+def twilio(sandbox: RunningSandbox) -> Iterator[Client]:
+    client = twilio_client(sandbox)
+    yield client
+    client.http_client.session.close()
+
+
+@pytest.fixture
+def payments(sandbox: RunningSandbox) -> stripe.StripeClient:
+    return stripe_client(sandbox)

@@ -1,0 +1,49 @@
+"""What endpoints are given. What belongs here: the system and the caller, as FastAPI's dependencies; no rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from pilar.app import App
+from pilar.security.principals import FLEET_WIDE, Kind, Principal
+from pilar.security.sessions import LiveSession
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request, and from where."""
+
+    principal: Principal
+    ip: str
+    session: LiveSession | None = None
+
+    @property
+    def csrf_token(self) -> str:
+        """What the forms of this caller's pages carry."""
+        return self.session.csrf_secret if self.session else ""
+
+    def leads(self, workspace_id: UUID) -> bool:
+        """Whether they may act for a studio, and not only look."""
+        principal = self.principal
+        return principal.kind in FLEET_WIDE or principal.roles.get(workspace_id) == Kind.OWNER
+
+
+def the_system(connection: HTTPConnection) -> App:
+    """The system that this web service is the door of."""
+    system: App = connection.app.state.pilar
+    return system
+
+
+def the_caller(connection: HTTPConnection) -> Caller:
+    """Who was let in by the guard."""
+    caller: Caller = connection.state.caller
+    return caller
+
+
+System = Annotated[App, Depends(the_system)]
+Asked = Annotated[Caller, Depends(the_caller)]
