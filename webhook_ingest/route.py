@@ -21,6 +21,9 @@ class Forgery(StrEnum):
     ORIGIN = "origin"
 
 
+ANYBODY = Requirement()
+
+
 @dataclass(frozen=True)
 class Route:
     """One entry: an address, who may call it, and what answers.
@@ -43,7 +46,7 @@ class Route:
     path: str
     endpoint: Callable[..., Any]
     name: str
-    requires: Requirement = Requirement()
+    requires: Requirement = ANYBODY
     answers: Answers = "json"
     body_limit: int = MEBIBYTE
     forgery: Forgery = Forgery.TOKEN

@@ -34,6 +34,7 @@ BATCH = 500
 LANES = 2
 BUFFERED_AT_MOST = 10_000
 MAX_ATTEMPTS = 12
+STOPPING = "The web service is stopping."
 
 _INSERT: LiteralString = """
 with input as materialized (
@@ -94,9 +95,8 @@ class InboxWriter:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        while self._buffer:
-            _, waiter = self._buffer.popleft()
-            _fail(waiter, Transient("The web service is stopping."))
+        _fail(list(self._buffer), STOPPING)
+        self._buffer.clear()
 
     async def put(self, delivery: NewDelivery) -> None:
         """Return when the delivery is durable, or was before.
@@ -113,36 +113,35 @@ class InboxWriter:
 
     async def _lane(self) -> None:
         connection: psycopg.AsyncConnection[Any] | None = None
-        while True:
-            while not self._buffer:
-                self._arrived.clear()
-                await self._arrived.wait()
-            taken = [self._buffer.popleft() for _ in range(min(len(self._buffer), BATCH))]
-            try:
-                if connection is None or connection.closed:
-                    connection = await self._connect()
-                await connection.execute(_INSERT, _columns([delivery for delivery, _ in taken]))
-            except asyncio.CancelledError:
-                for _, waiter in taken:
-                    _fail(waiter, Transient("The web service is stopping."))
-                if connection is not None:
-                    await connection.close()
-                raise
-            except psycopg.Error as error:
-                log.warning("%d deliveries could not be stored: %s", len(taken), error)
-                for _, waiter in taken:
-                    _fail(waiter, Transient("The database can't be reached; send it again."))
-                if connection is not None:
-                    await connection.close()
-                    connection = None
-                continue
-            for _, waiter in taken:
-                if not waiter.done():
-                    waiter.set_result(None)
-            # After the commit: in the transaction a notification makes all commits wait for each other. Should it
-            # be lost, the workers look for themselves a second later.
-            with contextlib.suppress(psycopg.Error):
-                await connection.execute("select pg_notify(%s, '')", (WAKE_CHANNEL,))
+        try:
+            while True:
+                while not self._buffer:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                taken = [self._buffer.popleft() for _ in range(min(len(self._buffer), BATCH))]
+                try:
+                    if connection is None or connection.closed:
+                        connection = await self._connect()
+                    await connection.execute(_INSERT, _columns([delivery for delivery, _ in taken]))
+                except psycopg.Error as error:
+                    log.warning("%d deliveries could not be stored: %s", len(taken), error)
+                    _fail(taken, "The database can't be reached; send it again.")
+                    if connection is not None:
+                        await connection.close()
+                except asyncio.CancelledError:
+                    _fail(taken, STOPPING)
+                    raise
+                else:
+                    for _, waiter in taken:
+                        if not waiter.done():
+                            waiter.set_result(None)
+                    # After the commit: in the transaction a notification makes all commits wait for each other.
+                    # Should it be lost, the workers look for themselves a second later.
+                    with contextlib.suppress(psycopg.Error):
+                        await connection.execute("select pg_notify(%s, '')", (WAKE_CHANNEL,))
+        finally:
+            if connection is not None:
+                await connection.close()
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(
@@ -167,6 +166,7 @@ def _columns(batch: Sequence[NewDelivery]) -> dict[str, Any]:
     }
 
 
-def _fail(waiter: asyncio.Future[None], error: Exception) -> None:
-    if not waiter.done():
-        waiter.set_exception(error)
+def _fail(waiting: Sequence[tuple[NewDelivery, asyncio.Future[None]]], reason: str) -> None:
+    for _, waiter in waiting:
+        if not waiter.done():
+            waiter.set_exception(Transient(reason))

@@ -73,6 +73,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            # An INSERT's row count tells «new» from «was there»; SQLAlchemy keeps it on request only.
+            execution_options={"preserve_rowcount": True},
             connect_args={"application_name": application_name, "connect_timeout": 10, "options": "-c timezone=UTC"},
         )
 

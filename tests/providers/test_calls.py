@@ -140,9 +140,10 @@ def test_a_key_that_fits_no_header_is_a_matter_of_settings_and_is_not_repeated(
     http: httpx.Client, server: LocalServer
 ) -> None:
     server.answers(Answer())
+    key = "se\ncret"
     with pytest.raises(NotConfigured) as caught, PROVIDER.changes("operation"):
-        http.post(server.base, headers={"Authorization": "Bearer se\ncret"})
-    assert "cret" not in "".join(traceback.format_exception(caught.value)).replace("se\\ncret", "")
+        http.post(server.base, headers={"Authorization": f"Bearer {key}"})
+    assert "cret" not in "".join(traceback.format_exception(caught.value))
     assert server.requests == []
 
 

@@ -1,0 +1,93 @@
+"""The web service, built from the table of routes. What belongs here: putting it together and its life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from pilar.app import App
+from pilar.backplane.inbox import InboxWriter
+from webhook_ingest import dagster_proxy, problems
+from webhook_ingest.api.description import describe
+from webhook_ingest.api.health import HealthCheck
+from webhook_ingest.guard import guarded
+from webhook_ingest.route import Route
+from webhook_ingest.routes import ROUTES
+from webhook_ingest.shell import Shell
+from webhook_ingest.webhooks.deliveries import Door
+from webhook_ingest.webhooks.entrance import Entrance
+from webhook_ingest.webhooks.stripe import StripeDoor
+from webhook_ingest.webhooks.twilio import AccountTokens, TwilioDoor
+from webhook_ingest.webhooks.whatsapp import WhatsAppDoor
+
+
+def create_app(pilar: App) -> FastAPI:
+    """The web service of a system. It opens no connection before the first request; the caller closes `pilar`."""
+    writer = InboxWriter(pilar.database.url)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        writer.start()
+        async with dagster_proxy.new_client() as client:
+            app.state.dagster = client
+            yield
+        await writer.stop()
+
+    # FastAPI's own pages of documentation fetch their scripts from elsewhere: they are off.
+    app = FastAPI(title="PILAR", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
+    entrance = build_entrance(pilar, writer)
+    app.state.pilar = pilar
+    app.state.entrance = entrance
+    app.state.health = HealthCheck(pilar)
+    for entry in ROUTES:
+        _add(app, entry)
+    app.openapi = lambda: describe(app, ROUTES)  # type: ignore[method-assign]
+    problems.install(app)
+    doors = {entry.path: entrance for entry in ROUTES if entry.answers == "door"}
+    app.add_middleware(Shell, doors=doors, https=pilar.settings.public_url.startswith("https://"))
+    return app
+
+
+def build_entrance(pilar: App, writer: InboxWriter) -> Entrance:
+    """The webhook doors of a system."""
+    settings, real = pilar.settings, pilar.clocks.real
+    stripe, whatsapp, tokens = StripeDoor(settings, real), WhatsAppDoor(settings, real), AccountTokens(pilar)
+    doors: dict[str, Door] = {
+        "/api/webhooks/stripe": stripe,
+        "/api/provisioning/workspace": stripe,
+        "/api/webhooks/twilio/sms": TwilioDoor(pilar, tokens, "sms"),
+        "/api/webhooks/twilio/status": TwilioDoor(pilar, tokens, "status"),
+        "/api/webhooks/whatsapp": whatsapp,
+    }
+    return Entrance(doors, writer, {"/api/webhooks/whatsapp": whatsapp})
+
+
+def _add(app: FastAPI, entry: Route) -> None:
+    if entry.answers == "door":
+        return  # answered by the shell, before the application
+    if entry.answers == "socket":
+        app.router.add_api_websocket_route(entry.path, entry.endpoint(entry), name=entry.name)
+        return
+    app.router.add_api_route(
+        entry.path,
+        entry.endpoint,
+        methods=[entry.method],
+        name=entry.name,
+        operation_id=entry.name,
+        summary=entry.summary or None,
+        tags=[entry.path.split("/")[2]] if entry.answers == "json" else None,
+        include_in_schema=entry.answers == "json",
+        # Whatever is no JSON answers with a response of its own making.
+        response_class=Response if entry.answers != "json" else app.router.default_response_class,
+        response_model=None if entry.answers != "json" else _declared(entry),
+        route_class_override=guarded(entry),
+    )
+
+
+def _declared(entry: Route) -> object:
+    from typing import get_type_hints
+
+    return get_type_hints(entry.endpoint)["return"]

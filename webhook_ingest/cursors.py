@@ -1,0 +1,49 @@
+"""Pages of lists. What belongs here: the cursor that leads from one page to the next; opaque to callers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from pilar.errors import Invalid
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
+Cursor = Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before.")]
+
+
+def encode(key: UUID | int) -> str:
+    """The cursor that stands behind an entry, by its key."""
+    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+
+
+def after_id(cursor: str | None) -> UUID | None:
+    """The id behind which a page begins; raise `Invalid` for what is no cursor of ours."""
+    try:
+        return None if cursor is None else UUID(_decode(cursor))
+    except ValueError as error:
+        raise _not_ours() from error
+
+
+def after_position(cursor: str | None) -> int | None:
+    """The position behind which a page begins; raise `Invalid` for what is no cursor of ours."""
+    if cursor is None:
+        return None
+    text = _decode(cursor)
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise _not_ours()
+    return int(text)
+
+
+def _decode(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise _not_ours() from error
+
+
+def _not_ours() -> Invalid:
+    return Invalid("This cursor is none of ours: use `next_cursor` of the page before.")

@@ -1,0 +1,122 @@
+"""The webhook doors as one bare ASGI application.
+
+What belongs here: reading a request, having its door admit it, keeping it, answering. 200 is said only of what is
+durable. What does not: any framework between the socket and the inbox; this path has to be quick under load.
+
+What is refused leaves a line in the log and a count; it never makes a 500.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from pilar.backplane.inbox import InboxWriter
+from pilar.errors import BadSignature, PilarError
+from webhook_ingest.problems import answer_to, problem
+from webhook_ingest.route import MEBIBYTE
+from webhook_ingest.webhooks.deliveries import Door, Knock, Malformed, Reply
+from webhook_ingest.webhooks.whatsapp import WhatsAppDoor
+
+log = logging.getLogger(__name__)
+
+
+class _TooLarge(Exception):
+    """The body has more bytes than a door takes."""
+
+
+class _Gone(Exception):
+    """The provider hung up."""
+
+
+class Entrance:
+    """Leads each request to its door."""
+
+    def __init__(
+        self,
+        doors: Mapping[str, Door],
+        writer: InboxWriter,
+        handshakes: Mapping[str, WhatsAppDoor],
+        limit: int = MEBIBYTE,
+    ) -> None:
+        """Take the doors by exact path, the inbox, the paths with a handshake, and the largest body in bytes."""
+        self._doors = doors
+        self._writer = writer
+        self._handshakes = handshakes
+        self._limit = limit
+        self.refused: Counter[str] = Counter()
+        """How many deliveries each provider's doors refused since the process began, by `provider.reason`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path, method = scope["path"], scope["method"]
+        door = self._doors[path]
+        try:
+            if method == "GET" and path in self._handshakes:
+                await _answer(send, self._handshakes[path].shake_hands(_knock(scope, b"")))
+                return
+            if method != "POST":
+                allowed = "GET, POST" if path in self._handshakes else "POST"
+                answer = problem(405, "This address does not take that method.", headers={"Allow": allowed})
+                await answer(scope, receive, send)
+                return
+            body = await _read(scope, receive, self._limit)
+            delivery = await door.admit(_knock(scope, body))
+        except (BadSignature, Malformed) as error:
+            self._count(door.provider, error.code)
+            answer = problem(400, error.message, code=error.code) if isinstance(error, Malformed) else answer_to(error)
+            await answer(scope, receive, send)
+            return
+        except _TooLarge:
+            self._count(door.provider, "too_large")
+            await problem(413, "That is more than this address takes.")(scope, receive, send)
+            return
+        except PilarError as error:
+            await answer_to(error)(scope, receive, send)
+            return
+        except _Gone:
+            return
+        try:
+            await self._writer.put(delivery)
+        except PilarError as error:
+            await answer_to(error)(scope, receive, send)
+            return
+        await _answer(send, door.reply)
+
+    def _count(self, provider: str, reason: str) -> None:
+        self.refused[f"{provider}.{reason}"] += 1
+        log.warning("refused a delivery at %s's door: %s", provider, reason)
+
+
+def _knock(scope: Scope, body: bytes) -> Knock:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return Knock(scope["path"], scope["query_string"].decode("latin-1"), headers, body)
+
+
+async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and (not value.isdigit() or int(value) > limit):
+            raise _TooLarge
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _TooLarge
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+async def _answer(send: Send, reply: Reply) -> None:
+    headers = [
+        (b"content-type", reply.content_type.encode()),
+        (b"content-length", str(len(reply.body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
