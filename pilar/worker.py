@@ -23,12 +23,10 @@ from pilar.app import App
 from pilar.backplane import heartbeat
 from pilar.backplane.facts import Lane
 from pilar.database.engine import WAKE_CHANNEL, Scope
+from pilar.draining import LOOK_EVERY, renewed
 from pilar.errors import Transient
 
 log = logging.getLogger(__name__)
-
-LOOK_EVERY = 1.0
-"""Seconds after which the worker looks for work though nobody has told it of any."""
 
 _AWAY_FOR = 1.0
 
@@ -48,22 +46,25 @@ class Worker:
 
     def run(self) -> None:
         """Drain until stopped. The database may go away and come back meanwhile."""
-        beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        beating.start()
         log.info("worker %s is draining", self.name)
         try:
-            while not self._stopping.is_set():
+            with renewed(self._drain, self._beat):
                 try:
-                    self._drain_while_reachable()
-                except (Transient, DBAPIError, psycopg.Error) as error:
-                    log.warning("the database is away: %s", error)
-                    self._stopping.wait(_AWAY_FOR)
+                    self._drain_until_stopped()
+                finally:
+                    self._drain.close()
         finally:
-            self._stopping.set()
-            self._drain.close()
             with suppress(Transient, DBAPIError), self._app.database.transaction(Scope.fleet()) as connection:
                 heartbeat.leave(connection, self.name)
             log.info("worker %s has stopped", self.name)
+
+    def _drain_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._drain_while_reachable()
+            except (Transient, DBAPIError, psycopg.Error) as error:
+                log.warning("the database is away: %s", error)
+                self._stopping.wait(_AWAY_FOR)
 
     def _drain_while_reachable(self) -> None:
         with psycopg.connect(self._app.database.url, autocommit=True, connect_timeout=5) as listener:
@@ -78,14 +79,5 @@ class Worker:
                     break
 
     def _beat(self) -> None:
-        """Renew leases and the heartbeat, apart from the loop, which may be busy for long."""
-        interval = min(self._drain.lease.total_seconds() / 3, heartbeat.LIVE_FOR.total_seconds() / 3)
-        while True:
-            try:
-                self._drain.renew_leases()
-                with self._app.database.transaction(Scope.fleet()) as connection:
-                    heartbeat.beat(connection, self.name, self._app.clocks.real.now())
-            except (Transient, DBAPIError) as error:
-                log.warning("no heartbeat: %s", error)
-            if self._stopping.wait(interval):
-                return
+        with self._app.database.transaction(Scope.fleet()) as connection:
+            heartbeat.beat(connection, self.name, self._app.clocks.real.now())

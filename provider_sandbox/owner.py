@@ -34,12 +34,11 @@ class Owner:
         self.tasks: TaskQueue | None = None
 
     def read(self, tx: Transaction, mail: Mail) -> None:
-        """Plan a visit for each set-up link in a mail that was not seen before."""
+        """Plan a visit for each set-up link in a mail: who is asked again looks again."""
         if self.tasks is None:
             raise RuntimeError("the owner has nowhere to put tasks yet")
         for link in links_in(mail):
-            if not self.tasks.has(tx, link):
-                self.tasks.add(tx, topic=mail.recipients[0], name=link, lane=link, delay=self._delay)
+            self.tasks.add(tx, topic=mail.recipients[0], name=link, lane=link, delay=self._delay)
 
     async def visit(self, task: sqlite3.Row) -> int:
         """Walk from the link to the product's confirmation; return the last status, or raise `NotDone`."""

@@ -42,7 +42,6 @@ create table if not exists task (
     attempts integer not null default 0, next_at real not null, last_status integer, last_error text,
     created_at text not null, ended_at text);
 create index if not exists task_due on task (queue, next_at, id) where state = 'pending';
-create index if not exists task_by_name on task (queue, name);
 create table if not exists mail (
     id integer primary key autoincrement, sender text not null, recipients text not null, subject text not null,
     text text not null, html text not null, raw blob not null, at text not null);

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.server", "tests.fixtures.database", "tests.fixtures.work"]
+pytest_plugins = ["tests.fixtures.server", "tests.fixtures.database", "tests.fixtures.work", "tests.fixtures.system"]
 
 _OPEN = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
 

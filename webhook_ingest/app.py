@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
-from starlette.responses import Response
 
 from pilar.app import App
 from pilar.backplane.inbox import InboxWriter
@@ -71,6 +71,8 @@ def _add(app: FastAPI, entry: Route) -> None:
     if entry.answers == "socket":
         app.router.add_api_websocket_route(entry.path, entry.endpoint(entry), name=entry.name)
         return
+    # An API's answer is what its function says it returns; everything else makes a response of its own.
+    own: dict[str, Any] = {} if entry.answers == "json" else {"response_model": None, "include_in_schema": False}
     app.router.add_api_route(
         entry.path,
         entry.endpoint,
@@ -79,15 +81,6 @@ def _add(app: FastAPI, entry: Route) -> None:
         operation_id=entry.name,
         summary=entry.summary or None,
         tags=[entry.path.split("/")[2]] if entry.answers == "json" else None,
-        include_in_schema=entry.answers == "json",
-        # Whatever is no JSON answers with a response of its own making.
-        response_class=Response if entry.answers != "json" else app.router.default_response_class,
-        response_model=None if entry.answers != "json" else _declared(entry),
         route_class_override=guarded(entry),
+        **own,
     )
-
-
-def _declared(entry: Route) -> object:
-    from typing import get_type_hints
-
-    return get_type_hints(entry.endpoint)["return"]

@@ -194,7 +194,7 @@ class Runner:
             attempts = next(row.attempts for row in store.steps_of(connection, job.id) if row.name == step.name)
             request = IncidentRequested(
                 dedupe_key=f"provisioning:{job.id}:{step.name}",
-                title=f"Provisioning is stuck at {step.title.lower()}",
+                title=f"Provisioning is stuck: {step.title}",
                 description=text,
                 severity="high",
                 component="provisioning",

@@ -136,7 +136,7 @@ class WhatsAppSteps:
         mail = compose(found["owner_name"], found["studio_name"], link)
 
         def send() -> Mapping[str, Any]:
-            message_id = f"<setup.{job.id}.{job.setup_round}@pilar>"
+            message_id = f"setup.{job.id}.{job.setup_round}"
             self._mailer.send(found["email"], mail.subject, mail.text, mail.html, message_id)
             return {}
 

@@ -160,17 +160,22 @@ def _profile(subscription: StripeSubscription, checkout: StripeCheckout | None) 
     email = (checkout.email if checkout else None) or customer.email
     if not email:
         raise Invalid("Stripe knows no e-mail address of this customer, so the studio would have no owner.")
-    owner_name = (checkout.name if checkout else None) or customer.name or email.partition("@")[0]
+    owner_name = _line((checkout.name if checkout else None) or customer.name) or email.partition("@")[0]
     country = ((checkout.country if checkout else None) or customer.country or "NL").upper()
     phone = _e164((checkout.phone if checkout else None) or customer.phone, country)
     return {
         "email": email.strip().lower(),
         "owner_name": owner_name,
-        "studio_name": (checkout.studio_name if checkout else None) or owner_name,
+        "studio_name": _line(checkout.studio_name if checkout else None) or owner_name,
         "phone": phone,
         "country": country,
         "time_zone": _time_zone(checkout.time_zone if checkout else None, phone, country),
     }
+
+
+def _line(text: str | None) -> str:
+    """One line of at most 100 characters out of whatever somebody typed into a form."""
+    return " ".join((text or "").split())[:100].strip()
 
 
 def _e164(number: str | None, country: str) -> str | None:

@@ -72,7 +72,7 @@ def sign_in_by_password(
         TooManyRequests: five failures for the address or twenty from the place within fifteen minutes. Right or
             wrong, the password is not looked at then.
     """
-    address = address.strip().lower()
+    address = address.strip().lower().replace("\0", "")  # which PostgreSQL takes in no text
     # Each attempt is counted before the password is looked at, and given back if it was right: guesses in parallel
     # get no more than guesses in a row. Counters keep a digest: an address is personal data.
     attempts = [(PER_ADDRESS, hashlib.sha256(address.encode()).hexdigest()), (PER_IP, ip)]

@@ -78,13 +78,15 @@ def test_the_owner_does_nothing_where_nothing_is_left_to_do(sandbox: RunningSand
     assert sandbox.owners()[0]["state"] == "done"
 
 
-def test_a_mail_sent_twice_is_one_visit(sandbox: RunningSandbox, product: Product):
+def test_a_reminder_makes_the_owner_look_again_and_accept_once(sandbox: RunningSandbox, product: Product):
     product.respond = studio(sandbox, product, through_product=True)
     for _time in range(2):
         send(sandbox, f"{product.url}/setup/abc")
     sandbox.wait_idle()
 
-    assert len(sandbox.owners()) == len(product.at("/callback")) == 1
+    assert [visit["state"] for visit in sandbox.owners()] == ["done", "done"]
+    assert len(product.at("/setup/abc")) == 2
+    assert len(product.at("/callback")) == sandbox.effects()["meta.waba_connected"] == 1
     assert sandbox.effects_by_key()["mail.sent", "anna@studio.example"] == 2
 
 

@@ -51,6 +51,7 @@ def own_process(config: SandboxConfig, directory: Path, **options: str) -> Itera
             process.wait()
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_when_it_is_killed(tmp_path: Path):
     config = sandbox_config(tmp_path / "state")
     with running_product() as product:

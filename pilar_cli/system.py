@@ -1,0 +1,158 @@
+"""The programs that PILAR consists of. What belongs here: the command line, environment and readiness of each.
+
+What does not: running them (`crew.py`). They get their settings from the environment as anybody's programs would.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pilar.settings import Settings
+from pilar_cli.configuration import environment
+from pilar_cli.ports import LOOPBACK, listening
+from pilar_cli.processes import ProcessSpec
+
+USUAL_PORTS = {"web": 8000, "dagster": 3000, "dagster-code": 4000}
+SANDBOX_PORTS = {"sandbox": 4010, "sandbox-mail": 4025}
+
+_ROOT = Path(__file__).parents[1]
+_READY_SECONDS = 120.0
+"""Generous: a machine that is busy with something else still gets there."""
+
+
+@dataclass(frozen=True)
+class Dagster:
+    """Where Dagster's instance and its list of code servers lie."""
+
+    home: Path
+    workspace_file: Path
+    variables: Mapping[str, str]
+
+
+def prepare_dagster(home: Path, database_url: str, code_port: int) -> Dagster:
+    """Write Dagster's configuration."""
+    from pilar_pipelines.instance import ENVIRONMENT, write_instance, write_workspace
+
+    place = home / "dagster"
+    place.mkdir(exist_ok=True)
+    written = write_instance(place, database_url)
+    # Its home is the directory in which its configuration lies.
+    instance = written if written.is_dir() else written.parent
+    return Dagster(instance, write_workspace(place, code_port), ENVIRONMENT)
+
+
+def web_service(settings: Settings, port: int, *, host: str = LOOPBACK, workers: int = 1) -> ProcessSpec:
+    """The web service: the door for webhooks, the API and the pages."""
+    return ProcessSpec(
+        "web",
+        _module(
+            "uvicorn",
+            *("--factory", "webhook_ingest.main:app", "--host", host, "--port", str(port)),
+            *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--workers", str(workers)),
+            *("--timeout-graceful-shutdown", "5"),
+        ),
+        env=environment(settings),
+        ready=lambda: _health(port).get("database") == "reachable",
+        ready_timeout=_READY_SECONDS,
+        cwd=_ROOT,
+    )
+
+
+def worker(settings: Settings, web_port: int) -> ProcessSpec:
+    """The warm worker; the web service tells whether it is alive."""
+    return ProcessSpec(
+        "worker",
+        _module("pilar_cli.main", "worker"),
+        env=environment(settings),
+        ready=lambda: _health(web_port).get("workers_alive", 0) > 0,
+        ready_timeout=_READY_SECONDS,
+        cwd=_ROOT,
+    )
+
+
+def dagster_programs(settings: Settings, dagster: Dagster, code_port: int, web_port: int) -> list[ProcessSpec]:
+    """Code server, daemon and webserver."""
+    env = environment(settings) | dict(dagster.variables) | {"DAGSTER_HOME": str(dagster.home)}
+    workspace = ("-w", str(dagster.workspace_file))
+
+    def program(name: str, module: str, *options: str, ready: Callable[[], bool] | None) -> ProcessSpec:
+        argv = _module(module, *options)
+        return ProcessSpec(name, argv, env=env, ready=ready, ready_timeout=_READY_SECONDS, cwd=_ROOT)
+
+    return [
+        program(
+            "dagster-code",
+            "dagster",
+            *("api", "grpc", "-m", "pilar_pipelines.definitions", "-h", LOOPBACK, "-p", str(code_port)),
+            *("--use-python-environment-entry-point",),
+            ready=lambda: listening(code_port),
+        ),
+        program(
+            "dagster-webserver",
+            "dagster_webserver",
+            *("-h", LOOPBACK, "-p", str(web_port), "--path-prefix", "/dagster", *workspace),
+            ready=lambda: _answers(f"http://{LOOPBACK}:{web_port}/dagster/server_info"),
+        ),
+        program("dagster-daemon", "dagster._daemon", "run", *workspace, ready=None),
+    ]
+
+
+def sandbox(
+    state: Path, keys: Mapping[str, str], *, port: int, mail_port: int, webhooks: Mapping[str, str]
+) -> ProcessSpec:
+    """The provider sandbox.
+
+    Args:
+        state: the directory in which it remembers everything.
+        keys: what it shares with the product, by the names of its options.
+        port: HTTP.
+        mail_port: SMTP.
+        webhooks: the product's doors, by provider.
+    """
+    options = {
+        "port": str(port),
+        "smtp-port": str(mail_port),
+        "state": str(state),
+        **{f"{provider}-webhook-url": url for provider, url in webhooks.items()},
+        **keys,
+    }
+    return ProcessSpec(
+        "sandbox",
+        _module("provider_sandbox", *(f"--{name}={value}" for name, value in options.items())),
+        ready=lambda: _answers(f"http://{LOOPBACK}:{port}/control/health"),
+        ready_timeout=_READY_SECONDS,
+        cwd=_ROOT,
+    )
+
+
+def _module(name: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", name, *options]
+
+
+def _answers(url: str) -> bool:
+    answer = _get(url)
+    return answer is not None and answer.is_success
+
+
+def _health(port: int) -> dict[str, Any]:
+    """What the web service says about the system; nothing while it does not answer."""
+    answer = _get(f"http://{LOOPBACK}:{port}/api/health/autopilot")
+    if answer is None or not answer.headers.get("content-type", "").startswith("application/json"):
+        return {}
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+def _get(url: str) -> httpx.Response | None:
+    """An answer, or None while nobody gives one. Proxies of the environment are not for our own programs."""
+    try:
+        with httpx.Client(trust_env=False, verify=False, timeout=2.0) as client:  # noqa: S501 - plain http on loopback
+            return client.get(url)
+    except httpx.HTTPError:
+        return None

@@ -1,0 +1,130 @@
+"""The fleet's health. What belongs here: which studios a run takes and what it tells; the rules are `pilar.health`'s."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import dagster as dg
+
+from pilar_pipelines.markdown import table
+from pilar_pipelines.partitions import workspaces
+from pilar_pipelines.policies import KEYS_PER_TRANSACTION, backfill, retries
+from pilar_pipelines.resources.pilar import PilarResource
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from pilar.health.score_store import Scored
+
+SHOWN = 20
+"""Rows of a table in metadata; failed studios that are marked in their own partition."""
+
+
+def sorted_out(keys: Iterable[str], are_open: Iterable[UUID]) -> tuple[list[UUID], list[str]]:
+    """Partition keys as the studios that there are, and the keys of those that have been closed meanwhile."""
+    known = {str(workspace_id): workspace_id for workspace_id in are_open}
+    keys = list(keys)
+    return [known[key] for key in keys if key in known], [key for key in keys if key not in known]
+
+
+def failures(failed: Mapping[UUID, str]) -> dict[str, object]:
+    """Failed studios as metadata."""
+    shown = [(str(studio), reason) for studio, reason in list(failed.items())[:SHOWN]]
+    return {"failed": len(failed), "failed_studios": dg.MetadataValue.md(table(("studio", "reason"), shown))}
+
+
+@dg.asset(
+    partitions_def=workspaces,
+    backfill_policy=backfill,
+    retry_policy=retries,
+    group_name="health",
+    kinds={"postgres", "pandas"},
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_studio_was_scored",
+            asset="workspace_health_score",
+            description="No studio of the run failed; one that did keeps its last good score.",
+        )
+    ],
+)
+def workspace_health_score(context: dg.AssetExecutionContext, pilar: PilarResource) -> dg.MaterializeResult[None]:
+    """One number from 0 to 100 per studio, in `analytics.workspace_health_score`; a run takes a range of studios."""
+    from pilar.database.engine import Scope
+    from pilar.health.score_store import score_studios
+    from pilar.health.score_watch import weakest
+    from pilar.workspaces.chunks import in_chunks
+    from pilar.workspaces.fleet import open_workspaces
+
+    clocks, database = pilar.clocks, pilar.database
+    with database.transaction(Scope.fleet()) as connection:
+        studios, closed = sorted_out(context.partition_keys, open_workspaces(connection))
+
+    def work(connection: Connection, chunk: Sequence[UUID]) -> Scored:
+        return score_studios(connection, clocks, chunk)
+
+    done = in_chunks(database, studios, work, size=KEYS_PER_TRANSACTION)
+    scores = [score for chunk in done.results for score in chunk.scores.values()]
+    failed = done.failed | {studio: reason for chunk in done.results for studio, reason in chunk.failed.items()}
+    with database.transaction(Scope.fleet()) as connection:
+        low = [(str(weak.workspace_id), weak.score, weak.weakest) for weak in weakest(connection, SHOWN)]
+    for studio, reason in list(failed.items())[:SHOWN]:
+        context.add_asset_metadata({"failed_because": reason}, partition_key=str(studio))
+    # Repeated on each partition's event, so it is numbers only; the tables are told once, with the check.
+    counts = {"scored": len(scores), "failed": len(failed), "closed": len(closed)}
+    if scores:
+        counts |= {"mean_score": round(sum(scores) / len(scores)), "minimum_score": min(scores)}
+    return dg.MaterializeResult(
+        metadata=counts,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="every_studio_was_scored",
+                passed=not failed,
+                metadata={
+                    **counts,
+                    **failures(failed),
+                    "weakest_studios": dg.MetadataValue.md(table(("studio", "score", "weakest part"), low)),
+                },
+            )
+        ],
+    )
+
+
+@dg.asset(
+    retry_policy=retries,
+    group_name="health",
+    kinds={"postgres"},
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_studio_was_looked_at", asset="fleet_health", description="No studio's health check failed to run."
+        )
+    ],
+)
+def fleet_health(pilar: PilarResource) -> dg.MaterializeResult[None]:
+    """How each part of each studio is, looked at every five minutes; the promises of the system are its checks."""
+    from pilar.database.engine import Scope
+    from pilar.health.checks import run_checks
+    from pilar.workspaces.chunks import in_chunks
+    from pilar.workspaces.fleet import open_workspaces
+
+    clocks, database = pilar.clocks, pilar.database
+    with database.transaction(Scope.fleet()) as connection:
+        studios = open_workspaces(connection)
+
+    def work(connection: Connection, chunk: Sequence[UUID]) -> dict[str, int]:
+        return run_checks(connection, clocks, chunk)
+
+    done = in_chunks(database, studios, work, size=KEYS_PER_TRANSACTION)
+    parts: Counter[str] = Counter()
+    for result in done.results:
+        parts.update(result)
+    return dg.MaterializeResult(
+        metadata={"studios": len(studios), "failed": len(done.failed), **{f"parts/{k}": n for k, n in parts.items()}},
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="every_studio_was_looked_at", passed=not done.failed, metadata=failures(done.failed)
+            )
+        ],
+    )

@@ -1,0 +1,79 @@
+"""Housekeeping. What belongs here: the nightly jobs; what is forgotten and when is decided in `pilar` and `bookkeeping`."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pilar_pipelines.bookkeeping import Kept, forget
+from pilar_pipelines.policies import executor, longest, retries
+from pilar_pipelines.resources.pilar import PilarResource
+
+
+@dg.op(retry_policy=retries)
+def give_back_reservations(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
+    """Give back what was reserved and never settled; windows begin anew by themselves."""
+    from pilar.backplane.budgets import expire_reservations
+    from pilar.database.engine import Scope
+
+    with pilar.database.transaction(Scope.fleet()) as connection:
+        given_back = expire_reservations(connection, pilar.clocks.real.now())
+    context.add_output_metadata({"given_back": given_back})
+
+
+@dg.op(retry_policy=retries)
+def clean_up_product(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
+    """Make partitions of the log ahead, and forget what is past its time."""
+    from dataclasses import asdict
+
+    from pilar.backplane.retention import clean_up as clean
+    from pilar.database.engine import Scope
+
+    with pilar.database.transaction(Scope.fleet()) as connection:
+        cleaned = clean(connection, pilar.clocks)
+    context.add_output_metadata(asdict(cleaned))
+
+
+class KeptHours(dg.Config):
+    """How long Dagster's own records are kept, in hours."""
+
+    runs: float = 24.0
+    failed_runs: float = 7 * 24.0
+    runless_events: float = 7 * 24.0
+
+
+@dg.op
+def clean_up_dagster(context: dg.OpExecutionContext, config: KeptHours) -> None:
+    """Forget superseded runs; old ticks are forgotten by the daemon, as `dagster.yaml` says."""
+    kept = Kept.hours(runs=config.runs, failed_runs=config.failed_runs, runless_events=config.runless_events)
+    forgotten = forget(context.instance, kept)
+    context.add_output_metadata({"runs": forgotten.runs, "wiped_assets": ", ".join(forgotten.wiped)})
+
+
+@dg.job(executor_def=executor, tags=longest(900))
+def reset_budgets() -> None:
+    """Budgets at midnight UTC."""
+    give_back_reservations()
+
+
+@dg.job(executor_def=executor, tags=longest(3_600))
+def clean_up() -> None:
+    """Forget what is past its time, in the product and in Dagster."""
+    clean_up_product()
+    clean_up_dagster()
+
+
+at_midnight = dg.ScheduleDefinition(
+    name="reset_budgets_at_midnight",
+    job=reset_budgets,
+    cron_schedule="0 0 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+at_two = dg.ScheduleDefinition(
+    name="clean_up_at_two",
+    job=clean_up,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)

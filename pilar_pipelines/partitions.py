@@ -1,0 +1,25 @@
+"""Studios as partitions. What belongs here: the one partitions definition, and ranges of its keys.
+
+Never crossed with days, and never one run per studio: a run takes a range of keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+workspaces = dg.DynamicPartitionsDefinition(name="workspace")
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """The tags of a run that takes all studios from one key to another."""
+    return {RANGE_START: first, RANGE_END: last}
+
+
+def ranges(keys: Sequence[str], size: int) -> list[tuple[str, str]]:
+    """Cut keys, in their order, into ranges of at most `size`: the first and the last key of each."""
+    return [(keys[start], keys[min(start + size, len(keys)) - 1]) for start in range(0, len(keys), size)]

@@ -1,0 +1,185 @@
+"""Who may call which route: one test for each route and each kind of caller, generated from the table of routes.
+
+The expectations are written a second time here, by name: a route that is opened by mistake in the table fails.
+"""
+
+from __future__ import annotations
+
+import inspect
+from datetime import timedelta
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from pilar.database.engine import Scope
+from pilar.security import api_tokens
+from pilar.security.principals import Access, Kind
+from tests.webhook_ingest.conftest import House
+from webhook_ingest.app import create_app
+from webhook_ingest.route import Route
+from webhook_ingest.routes import ROUTES
+
+PUBLIC = {
+    "autopilot_health", "autopilot_health_alias", "home", "sign_in_page", "sign_in", "sign_in_link_page",
+    "use_sign_in_link", "sign_out", "setup_callback", "setup_page", "static_file",
+}  # fmt: skip
+MAY = {
+    "list_incidents": {"admin", "system"},
+    "list_workspaces": {"admin", "system"},
+    "workspace_status": {"admin", "system", "owner", "member"},
+    "workspace_status_alias": {"admin", "system", "owner", "member"},
+    "retry_workspace": {"admin", "owner"},
+    "workspace_audit": {"admin", "owner"},
+    "overview": {"admin"},
+    "studio": {"admin", "system", "owner", "member"},
+    "retry_studio": {"admin", "owner"},
+    "openapi": {"admin"},
+    "dagster_page": {"admin"},
+    "dagster_query": {"admin"},
+}
+HTTP = [entry for entry in ROUTES if entry.answers not in {"door", "socket"}]
+CLOSED = [entry for entry in HTTP if not entry.requires.is_public]
+OF_STUDIO = [entry for entry in CLOSED if entry.of_workspace]
+WRITING = [entry for entry in CLOSED if entry.method != "GET"]
+
+
+def answers(
+    client: TestClient, entries: list[Route], workspace_id: object, headers: dict[str, str] | None = None
+) -> dict[str, int]:
+    """The status of each route by name."""
+    found = {}
+    for entry in entries:
+        path = entry.path.replace("{workspace_id}", str(workspace_id)).replace("{path:path}", "")
+        path = path.replace("{token}", "x").replace("{name}", "app.css")
+        response = client.request(entry.method, path, headers=headers, follow_redirects=False)
+        found[entry.name] = response.status_code
+    return found
+
+
+def all_of(entries: list[Route], status: int) -> dict[str, int]:
+    return {entry.name: status for entry in entries}
+
+
+def test_the_application_has_the_routes_of_the_table_and_no_other(client: TestClient) -> None:
+    built = {(method, route.path) for route in client.app.routes for method in getattr(route, "methods", {"WS"})}
+    expected = {(entry.method, entry.path) for entry in ROUTES if entry.answers != "door"}
+    assert built == expected
+
+
+def test_names_are_unique() -> None:
+    assert len({entry.name for entry in ROUTES}) == len(ROUTES)
+
+
+def test_every_route_is_public_by_intention_or_has_its_callers_named() -> None:
+    assert {entry.name for entry in HTTP if entry.requires.is_public} == PUBLIC
+    assert {entry.name: {str(kind) for kind in entry.requires.kinds} for entry in CLOSED} == MAY
+
+
+def test_whatever_changes_something_needs_the_right_to_write() -> None:
+    for entry in CLOSED:
+        assert (entry.method == "GET") == (entry.requires.access is Access.READ), entry.name
+
+
+def test_nobody_gets_in_without_a_credential(client: TestClient, house: House) -> None:
+    assert answers(client, CLOSED, house.studio("North").workspace_id) == all_of(CLOSED, 401)
+
+
+def test_an_unknown_token_gets_nobody_in(client: TestClient, house: House) -> None:
+    headers = {"authorization": "Bearer pilar_token_made-up"}
+    assert answers(client, CLOSED, house.studio("North").workspace_id, headers) == all_of(CLOSED, 401)
+
+
+def test_an_expired_token_gets_nobody_in(client: TestClient, house: House) -> None:
+    studio = house.studio("North")
+    headers = house.bearer(Kind.ADMIN, lasts=timedelta(hours=1))
+    house.real.offset = timedelta(hours=1)
+    assert answers(client, CLOSED, studio.workspace_id, headers) == all_of(CLOSED, 401)
+
+
+def test_a_revoked_token_gets_nobody_in(client: TestClient, house: House) -> None:
+    studio, token = house.studio("North"), house.token(Kind.ADMIN)
+    with house.app.database.transaction(Scope.fleet()) as connection:
+        api_tokens.revoke(connection, token.id, actor="system", now=house.real.now())
+    headers = {"authorization": f"Bearer {token.plain}"}
+    assert answers(client, CLOSED, studio.workspace_id, headers) == all_of(CLOSED, 401)
+
+
+@pytest.mark.parametrize("kind", [Kind.SYSTEM, Kind.OWNER, Kind.MEMBER])
+def test_the_wrong_principal_is_refused_and_the_right_one_is_not(kind: Kind, client: TestClient, house: House) -> None:
+    studio = house.studio("North")
+    headers = house.bearer(kind, None if kind is Kind.SYSTEM else studio.workspace_id)
+    refused = {name for name, status in answers(client, CLOSED, studio.workspace_id, headers).items() if status == 403}
+    assert refused == {name for name, kinds in MAY.items() if kind not in kinds}
+
+
+@pytest.mark.parametrize("kind", [Kind.OWNER, Kind.MEMBER])
+def test_another_studios_people_are_refused(kind: Kind, client: TestClient, house: House) -> None:
+    theirs, other = house.studio("North"), house.studio("South")
+    headers = house.bearer(kind, theirs.workspace_id)
+    assert answers(client, OF_STUDIO, other.workspace_id, headers) == all_of(OF_STUDIO, 403)
+
+
+def test_another_studios_owner_is_refused_in_the_browser(browser: TestClient, house: House) -> None:
+    theirs, other = house.studio("North"), house.studio("South")
+    headers = {"x-csrf-token": house.sign_in(browser, theirs.owner)}
+    assert answers(browser, OF_STUDIO, other.workspace_id, headers) == all_of(OF_STUDIO, 403)
+
+
+@pytest.mark.parametrize("name", ["not-an-id", "00000000-0000-7000-8000-000000000000"])
+def test_what_is_no_studio_is_refused_like_a_foreign_one(name: str, client: TestClient, house: House) -> None:
+    headers = house.bearer(Kind.OWNER, house.studio("North").workspace_id)
+    assert answers(client, OF_STUDIO, name, headers) == all_of(OF_STUDIO, 403)
+
+
+def test_a_token_that_may_only_read_changes_nothing(client: TestClient, house: House) -> None:
+    headers = house.bearer(Kind.ADMIN, scopes=[Access.READ])
+    assert answers(client, WRITING, house.studio("North").workspace_id, headers) == all_of(WRITING, 403)
+
+
+@pytest.mark.parametrize(
+    "foreign", [{"origin": "https://elsewhere.test"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}]
+)
+def test_a_signed_in_browser_changes_nothing_for_another_site(
+    foreign: dict[str, str], browser: TestClient, house: House
+) -> None:
+    studio, founder = house.studio("North"), house.person("founder@pilar.test", is_founder=True)
+    headers = {"x-csrf-token": house.sign_in(browser, founder), **foreign}
+    everything = [entry for entry in HTTP if entry.method == "POST"]
+    assert answers(browser, everything, studio.workspace_id, headers) == all_of(everything, 403)
+
+
+def test_a_form_without_its_token_changes_nothing(browser: TestClient, house: House) -> None:
+    studio = house.studio("North")
+    house.sign_in(browser, studio.owner)
+    forms = [entry for entry in OF_STUDIO if entry.method == "POST"]
+    assert answers(browser, forms, studio.workspace_id) == all_of(forms, 403)
+    assert answers(browser, forms, studio.workspace_id, {"x-csrf-token": "guessed"}) == all_of(forms, 403)
+
+
+def test_the_founder_may_call_everything(client: TestClient, house: House) -> None:
+    ours = [entry for entry in CLOSED if entry.answers != "proxy"]
+    found = answers(client, ours, house.studio("North").workspace_id, house.bearer(Kind.ADMIN))
+    assert set(found.values()) <= {200, 303}
+
+
+def test_public_routes_ask_for_no_credential(client: TestClient, house: House) -> None:
+    public = [entry for entry in HTTP if entry.name in PUBLIC - {"sign_in"}]  # which says 401 to a wrong password
+    assert not {401, 403} & set(answers(client, public, house.studio("North").workspace_id).values())
+
+
+def test_dagsters_socket_opens_for_nobody_but_the_founder(browser: TestClient, house: House) -> None:
+    house.sign_in(browser, house.studio("North").owner)
+    with pytest.raises(WebSocketDisconnect) as refused, browser.websocket_connect("/dagster/graphql"):
+        pass
+    assert refused.value.code == 1008
+
+
+def test_endpoints_about_a_studio_name_it(client: TestClient) -> None:
+    for entry in HTTP:
+        if entry.of_workspace:
+            assert "workspace_id" in inspect.signature(entry.endpoint).parameters
+
+
+def test_a_service_can_be_built_twice(house: House) -> None:
+    assert create_app(house.app) is not create_app(house.app)
