@@ -16,7 +16,7 @@ from pilar.errors import PilarError, Transient
 from pilar_cli.processes import Exit, ProcessSpec, Supervisor
 
 RESTARTS_PER_MINUTE = 8
-"""The pauses before so many restarts add up to more than a minute: a program is never given up, only tried less often."""
+"""The pauses before so many restarts add up to more than a minute: no program is given up, it is tried less often."""
 
 _LOOK_SECONDS = 0.1
 

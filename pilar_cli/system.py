@@ -40,11 +40,8 @@ def prepare_dagster(home: Path, database_url: str, code_port: int) -> Dagster:
     from pilar_pipelines.instance import ENVIRONMENT, write_instance, write_workspace
 
     place = home / "dagster"
-    place.mkdir(exist_ok=True)
-    written = write_instance(place, database_url)
-    # Its home is the directory in which its configuration lies.
-    instance = written if written.is_dir() else written.parent
-    return Dagster(instance, write_workspace(place, code_port), ENVIRONMENT)
+    write_instance(place, database_url)
+    return Dagster(place, write_workspace(place, code_port), ENVIRONMENT)
 
 
 def web_service(settings: Settings, port: int, *, host: str = LOOPBACK, workers: int = 1) -> ProcessSpec:
@@ -81,25 +78,26 @@ def dagster_programs(settings: Settings, dagster: Dagster, code_port: int, web_p
     env = environment(settings) | dict(dagster.variables) | {"DAGSTER_HOME": str(dagster.home)}
     workspace = ("-w", str(dagster.workspace_file))
 
-    def program(name: str, module: str, *options: str, ready: Callable[[], bool] | None) -> ProcessSpec:
-        argv = _module(module, *options)
+    def program(name: str, argv: list[str], ready: Callable[[], bool] | None = None) -> ProcessSpec:
         return ProcessSpec(name, argv, env=env, ready=ready, ready_timeout=_READY_SECONDS, cwd=_ROOT)
 
     return [
         program(
             "dagster-code",
-            "dagster",
-            *("api", "grpc", "-m", "pilar_pipelines.definitions", "-h", LOOPBACK, "-p", str(code_port)),
-            *("--use-python-environment-entry-point",),
+            _module(
+                "dagster",
+                *("api", "grpc", "-m", "pilar_pipelines.definitions", "-h", LOOPBACK, "-p", str(code_port)),
+                # Runs are started with this very Python, wherever it lies.
+                "--use-python-environment-entry-point",
+            ),
             ready=lambda: listening(code_port),
         ),
         program(
             "dagster-webserver",
-            "dagster_webserver",
-            *("-h", LOOPBACK, "-p", str(web_port), "--path-prefix", "/dagster", *workspace),
+            _module("dagster_webserver", "-h", LOOPBACK, "-p", str(web_port), "--path-prefix", "/dagster", *workspace),
             ready=lambda: _answers(f"http://{LOOPBACK}:{web_port}/dagster/server_info"),
         ),
-        program("dagster-daemon", "dagster._daemon", "run", *workspace, ready=None),
+        program("dagster-daemon", [str(Path(sys.executable).with_name("dagster-daemon")), "run", *workspace]),
     ]
 
 

@@ -5,14 +5,26 @@ Never crossed with days, and never one run per studio: a run takes a range of ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import dagster as dg
+
+from pilar_pipelines.policies import backfill, retries
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 workspaces = dg.DynamicPartitionsDefinition(name="workspace")
+
+
+def workspace_asset(**given: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` for an asset with one partition per studio, of which a run takes a range."""
+    with warnings.catch_warnings():
+        # The parameter `backfill_policy` calls itself beta; the version is pinned, and without it a run takes one key.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.asset(partitions_def=workspaces, backfill_policy=backfill, retry_policy=retries, **given)
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

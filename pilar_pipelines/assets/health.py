@@ -1,6 +1,6 @@
 """The fleet's health. What belongs here: which studios a run takes and what it tells; the rules are `pilar.health`'s."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,8 +10,8 @@ from uuid import UUID
 import dagster as dg
 
 from pilar_pipelines.markdown import table
-from pilar_pipelines.partitions import workspaces
-from pilar_pipelines.policies import KEYS_PER_TRANSACTION, backfill, retries
+from pilar_pipelines.partitions import workspace_asset
+from pilar_pipelines.policies import KEYS_PER_TRANSACTION, retries
 from pilar_pipelines.resources.pilar import PilarResource
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ def failures(failed: Mapping[UUID, str]) -> dict[str, object]:
     return {"failed": len(failed), "failed_studios": dg.MetadataValue.md(table(("studio", "reason"), shown))}
 
 
-@dg.asset(
-    partitions_def=workspaces,
-    backfill_policy=backfill,
-    retry_policy=retries,
+@workspace_asset(
     group_name="health",
     kinds={"postgres", "pandas"},
     check_specs=[
@@ -50,7 +47,7 @@ def failures(failed: Mapping[UUID, str]) -> dict[str, object]:
         )
     ],
 )
-def workspace_health_score(context: dg.AssetExecutionContext, pilar: PilarResource) -> dg.MaterializeResult[None]:
+def workspace_health_score(context: dg.AssetExecutionContext, pilar: PilarResource) -> dg.MaterializeResult:
     """One number from 0 to 100 per studio, in `analytics.workspace_health_score`; a run takes a range of studios."""
     from pilar.database.engine import Scope
     from pilar.health.score_store import score_studios
@@ -62,7 +59,7 @@ def workspace_health_score(context: dg.AssetExecutionContext, pilar: PilarResour
     with database.transaction(Scope.fleet()) as connection:
         studios, closed = sorted_out(context.partition_keys, open_workspaces(connection))
 
-    def work(connection: Connection, chunk: Sequence[UUID]) -> Scored:
+    def work(connection: "Connection", chunk: Sequence[UUID]) -> "Scored":
         return score_studios(connection, clocks, chunk)
 
     done = in_chunks(database, studios, work, size=KEYS_PER_TRANSACTION)
@@ -102,7 +99,7 @@ def workspace_health_score(context: dg.AssetExecutionContext, pilar: PilarResour
         )
     ],
 )
-def fleet_health(pilar: PilarResource) -> dg.MaterializeResult[None]:
+def fleet_health(pilar: PilarResource) -> dg.MaterializeResult:
     """How each part of each studio is, looked at every five minutes; the promises of the system are its checks."""
     from pilar.database.engine import Scope
     from pilar.health.checks import run_checks
@@ -113,7 +110,7 @@ def fleet_health(pilar: PilarResource) -> dg.MaterializeResult[None]:
     with database.transaction(Scope.fleet()) as connection:
         studios = open_workspaces(connection)
 
-    def work(connection: Connection, chunk: Sequence[UUID]) -> dict[str, int]:
+    def work(connection: "Connection", chunk: Sequence[UUID]) -> dict[str, int]:
         return run_checks(connection, clocks, chunk)
 
     done = in_chunks(database, studios, work, size=KEYS_PER_TRANSACTION)

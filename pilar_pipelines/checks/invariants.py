@@ -1,6 +1,6 @@
 """The promises of the system as asset checks. What belongs here: the translation; the promises are the rooms'."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 
 import pkgutil
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Draining in a run. What belongs here: the job; when it is asked for is `sensors/drain.py`'s."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 
 import dagster as dg
 

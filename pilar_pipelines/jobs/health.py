@@ -19,7 +19,6 @@ watch_fleet = dg.define_asset_job(
 score_all_studios = dg.define_asset_job(
     "score_all_studios",
     selection=dg.AssetSelection.assets(workspace_health_score),
-    partitions_def=workspaces,
     executor_def=executor,
     run_tags=longest(3_600),
     description="Score a range of studios in one run: the schedule's, or what the founder asks for.",

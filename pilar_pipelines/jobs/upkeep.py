@@ -1,6 +1,6 @@
 """Housekeeping. What belongs here: the nightly jobs; what is forgotten and when is decided in `pilar` and `bookkeeping`."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 
 import dagster as dg
 

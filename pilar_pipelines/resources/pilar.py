@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # imported where they are used: every run pays for what is im
 class PilarResource(dg.ConfigurableResource):
     """The system that the environment's settings describe; nothing is opened before it is asked for."""
 
+    application_name: str = "pilar dagster"
+    """How its connections are named on the server."""
+
     _opened: _Opened | None = PrivateAttr(default=None)
 
     @property
@@ -43,11 +46,14 @@ class PilarResource(dg.ConfigurableResource):
 
     def _open(self) -> _Opened:
         if self._opened is None:
-            self._opened = _Opened()
+            self._opened = _Opened(self.application_name)
         return self._opened
 
 
 class _Opened:
+    def __init__(self, application_name: str) -> None:
+        self._application_name = application_name
+
     @cached_property
     def settings(self) -> Settings:
         from pilar.settings import Settings
@@ -63,7 +69,7 @@ class _Opened:
         if url is None:
             raise NotConfigured("PILAR_DATABASE_URL is not set; `pilar up` starts an embedded server and sets it.")
         return Database(
-            url.get_secret_value(), pool_size=self.settings.worker_threads + 4, application_name="pilar dagster"
+            url.get_secret_value(), pool_size=self.settings.worker_threads + 4, application_name=self._application_name
         )
 
     @cached_property

@@ -147,9 +147,9 @@ class House:
 
 
 @pytest.fixture
-def settings() -> dict[str, Any]:
-    """What the settings of a test's system are; a test module may have its own."""
-    return {"secret_keys": new_key(), "public_url": ORIGIN, **SECRETS}
+def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings of a test's system; a test may change some by indirect parameter."""
+    return {"secret_keys": new_key(), "public_url": ORIGIN, **SECRETS, **getattr(request, "param", {})}
 
 
 @pytest.fixture

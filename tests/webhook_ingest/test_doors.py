@@ -89,11 +89,13 @@ def test_twilios_forms_are_kept_by_message_and_status(client: TestClient, house:
     for status in ("sent", "delivered", "delivered"):
         form = {"AccountSid": PARENT, "MessageSid": "SM1", "MessageStatus": status}
         assert client.post(**twilio_request(STATUS, form, "parent-token", "?x=1")).status_code == 200
-    assert [(external_id, headers) for _, external_id, _, headers in kept(house)] == [
-        ("SM1", {"about": "sms"}),
-        ("SM1:sent", {"about": "status"}),
-        ("SM1:delivered", {"about": "status"}),
-    ]
+    # Which of the inbox's two lanes takes a delivery decides its position: positions don't tell the order of arrival.
+    assert {external_id: headers["about"] for _, external_id, _, headers in kept(house)} == {
+        "SM1": "sms",
+        "SM1:sent": "status",
+        "SM1:delivered": "status",
+    }
+    assert len(kept(house)) == 3
 
 
 def test_a_studios_own_account_signs_with_its_own_token(client: TestClient, house: House) -> None:
@@ -113,9 +115,8 @@ def test_a_studios_own_account_signs_with_its_own_token(client: TestClient, hous
 def test_what_is_not_signed_is_refused_at_every_door(client: TestClient, house: House) -> None:
     wrong = {"stripe-signature": "t=1,v1=00", "x-twilio-signature": "AAAA", "x-hub-signature-256": "sha256=00"}
     for path in DOORS:
-        for headers in ({}, wrong, {name: "é\u0000\x7f" for name in wrong} if path != "" else {}):
-            raw = {name: value.encode("latin-1").replace(b"\0", b"") for name, value in headers.items()}
-            answer = client.post(path, content=event(), headers=raw)
+        for headers in ({}, wrong, dict.fromkeys(wrong, b"\xe9\x7f")):
+            answer = client.post(path, content=event(), headers=headers)
             assert answer.status_code == 403, path
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["code"] == "bad_signature"

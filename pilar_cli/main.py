@@ -1,0 +1,22 @@
+"""The entry: `pilar COMMAND`. What belongs here: the list of commands; each is a file of its own."""
+
+from __future__ import annotations
+
+from pilar_cli import doctor, migration, sandbox, tokens, up, worker
+from pilar_cli.console import new_group
+from pilar_cli.demo import command as demo
+
+app = new_group(
+    "PILAR runs the back office of fitness studios. Settings are environment variables: see `pilar doctor`."
+)
+
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("worker")(worker.worker)
+app.command("migrate")(migration.migrate)
+app.command("doctor")(doctor.doctor)
+app.command("sandbox", context_settings=sandbox.PASSED_ON)(sandbox.sandbox)
+app.add_typer(tokens.app, name="token")
+
+if __name__ == "__main__":
+    app()
