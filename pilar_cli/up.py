@@ -20,7 +20,7 @@ def up(
     web_workers: Annotated[int, typer.Option(min=1, max=64, help="Processes of the web service.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Run PILAR: web service, worker and Dagster, until Ctrl-C. Without PILAR_DATABASE_URL with an embedded database."""
+    """Run web service, worker and Dagster until Ctrl-C; with an embedded database unless PILAR_DATABASE_URL is set."""
     from pilar_cli.crew import Interrupted
     from pilar_cli.doctor import turned_off
     from pilar_cli.running import Plan, System, running, work_beside

@@ -20,7 +20,9 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
         rooms = [dg.load_definitions_from_package_module(room) for room in (assets, checks, jobs, sensors)]
-        return dg.Definitions.merge(*rooms, own)
+        merged = dg.Definitions.merge(*rooms, own)
+        merged.get_repository_def()  # kept by Dagster, which would resolve it next anyway, and then warn
+    return merged
 
 
 defs = build_definitions()

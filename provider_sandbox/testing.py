@@ -92,7 +92,7 @@ class RunningSandbox:
         """Mail that arrived, for one recipient or for everybody."""
         return list(self._call("GET", "mails", params={"to": to} if to else {}))
 
-    def wait_idle(self, seconds: float = 10.0) -> None:
+    def wait_idle(self, seconds: float = 30.0) -> None:
         """Wait until no webhook and no visit is under way; raise `AssertionError` when that takes too long."""
         answer = self._call("POST", "wait-idle", params={"timeout": seconds})
         if not answer["idle"]:

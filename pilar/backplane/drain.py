@@ -36,6 +36,12 @@ _WORKSPACES_PER_CLAIM = 50
 _PROMOTED_AT_ONCE = 1_000
 
 
+class WorkerDied(PilarError):
+    """Whoever worked on this died again and again: it is kept from taking the next worker along."""
+
+    code = "worker_died"
+
+
 @dataclass
 class Drain:
     """Claims work and runs it.
@@ -86,7 +92,7 @@ class Drain:
         for row in claimed:
             try:
                 work, handler = self._prepare(row)
-            except (UnknownType, ValidationError, ValueError) as error:
+            except (UnknownType, WorkerDied, ValidationError, ValueError) as error:
                 self._settle_alone(_bare_work(row, self.clocks.real.now()), error=error)
                 continue
             if handler is None:
@@ -166,6 +172,8 @@ class Drain:
         return rows
 
     def _prepare(self, row: Any) -> tuple[Work[Any], Transactional | Outside | None]:
+        if row.attempts > row.max_attempts:
+            raise WorkerDied(f"Whoever worked on this died {row.max_attempts} times.")
         kind = Kind(row.kind)
         handlers = self.registry.handlers_of(kind, row.type)
         if row.handler:

@@ -11,9 +11,9 @@ from pilar_pipelines.resources.pilar import PilarResource
 class Stay(dg.Config):
     """How long a run stays."""
 
-    quiet_seconds: float = 3.0
+    quiet_seconds: float = 4.0
     """It leaves after nothing was due for so long."""
-    deadline_seconds: float = 25.0
+    deadline_seconds: float = 45.0
     """It takes nothing new after so long, so that a release need not wait for it."""
 
 

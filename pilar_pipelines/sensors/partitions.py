@@ -43,9 +43,9 @@ def workspace_partitions(
     change = difference(context.instance.get_dynamic_partitions(workspaces.name), wanted)
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if change.added:
-        requests.append(workspaces.build_add_request(change.added))
+        requests.append(workspaces.build_add_request(list(change.added)))
     if change.removed:
-        requests.append(workspaces.build_delete_request(change.removed))
+        requests.append(workspaces.build_delete_request(list(change.removed)))
     if not requests:
         return dg.SkipReason(f"{len(wanted)} studios, each with its partition")
     return dg.SensorResult(dynamic_partitions_requests=requests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -188,6 +189,40 @@ def test_work_whose_worker_died_is_done_by_another_and_the_dead_ones_result_is_r
     dead._run_transactional([(work, handler)])
     assert _ran(bench) == ["a"]
     assert bench.rows("select worker, attempts from queue_log") == [("alive", 2)]
+
+
+def test_work_that_kills_its_workers_is_buried(bench: Bench) -> None:
+    bench.on_chore(_note)
+    bench.ask("killer", max_attempts=2)
+    for name in ("first", "second"):
+        assert len(bench.drain(name)._claim(Lane.DEFAULT, timedelta(0))) == 1, "and then the worker dies"
+        bench.real.advance(timedelta(seconds=31))
+    bench.run()
+    assert _ran(bench) == []
+    assert bench.rows("select error_code, error from dead_letter") == [
+        ("worker_died", "Whoever worked on this died 2 times.")
+    ]
+
+
+def test_workers_at_once_do_each_piece_once(bench: Bench) -> None:
+    bench.on_chore(_note)
+    for studio in range(20):
+        bench.ask(*(f"{studio}-{number}" for number in range(50)), workspace_id=new_id())
+    together = threading.Barrier(4)
+
+    def work(number: int) -> None:
+        drain = bench.drain(f"worker-{number}", batch=40)
+        together.wait()
+        while drain.step(Lane.DEFAULT):
+            pass
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(_ran(bench)) == 1000, "a second run of the same piece would have broken the table's key"
+    assert bench.one("select count(*) from queue_log where outcome = 'done' and attempts = 1") == 1000
 
 
 def test_a_renewed_lease_keeps_long_work_to_its_worker(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from pilar.app import App, build_app
-from pilar.clocks import Clocks, ManualClock, SystemClock
+from pilar.clocks import Clocks, ManualClock
 from pilar.crypto import new_key
 from pilar.database.engine import Database, Scope
 from pilar.ids import new_id
@@ -39,15 +39,6 @@ SECRETS = {
 }
 
 
-class SettableClock(SystemClock):
-    """Real time, moved by tests that wait for something to end."""
-
-    offset = timedelta(0)
-
-    def now(self) -> datetime:
-        return super().now() + self.offset
-
-
 @dataclass
 class Studio:
     workspace_id: UUID
@@ -63,7 +54,7 @@ class House:
     """Builds what a test needs, through the product's own functions."""
 
     app: App
-    real: SettableClock
+    real: ManualClock
 
     def person(self, email: str, *, is_founder: bool = False, password: str | None = None) -> UUID:
         now = self.real.now()
@@ -153,12 +144,13 @@ def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture
-def real() -> SettableClock:
-    return SettableClock()
+def real() -> ManualClock:
+    """Real time that stands still: limits count in windows of it. In the future, so that cookies are not past."""
+    return ManualClock(datetime(2090, 1, 1, 9, 0, 30, tzinfo=UTC))
 
 
 @pytest.fixture
-def pilar(database: Database, settings: dict[str, Any], real: SettableClock) -> Iterator[App]:
+def pilar(database: Database, settings: dict[str, Any], real: ManualClock) -> Iterator[App]:
     clocks = Clocks(business=ManualClock(datetime(2027, 3, 1, 9, tzinfo=UTC)), real=real)
     app = build_app(Settings(**settings), database=database, clocks=clocks)
     yield app
@@ -166,7 +158,7 @@ def pilar(database: Database, settings: dict[str, Any], real: SettableClock) -> 
 
 
 @pytest.fixture
-def house(pilar: App, real: SettableClock) -> House:
+def house(pilar: App, real: ManualClock) -> House:
     return House(pilar, real)
 
 

@@ -93,7 +93,7 @@ def test_an_unknown_token_gets_nobody_in(client: TestClient, house: House) -> No
 def test_an_expired_token_gets_nobody_in(client: TestClient, house: House) -> None:
     studio = house.studio("North")
     headers = house.bearer(Kind.ADMIN, lasts=timedelta(hours=1))
-    house.real.offset = timedelta(hours=1)
+    house.real.advance(timedelta(hours=1))
     assert answers(client, CLOSED, studio.workspace_id, headers) == all_of(CLOSED, 401)
 
 

@@ -1,0 +1,74 @@
+"""The sandbox, asked from outside. What belongs here: signing studios up, and what the simulated providers saw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from pilar.errors import Transient
+from pilar_cli.demo.studios import Visitor
+
+PROVIDERS = {"meta": "whatsapp"}
+"""The product's names for providers, where the sandbox has others."""
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """Webhooks that the product answered 200, by the product's names for providers."""
+
+    accepted: Counter[str]
+    different: Counter[str]
+    """The same without repetitions."""
+    under_way: int
+
+    def since(self, before: Deliveries) -> Deliveries:
+        """What came after an earlier look."""
+        return Deliveries(self.accepted - before.accepted, self.different - before.different, self.under_way)
+
+
+class Outside:
+    """The sandbox's control API."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, trust_env=False, verify=False, timeout=30.0)  # noqa: S501 - loopback
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._client.close()
+
+    def sign_up(self, visitor: Visitor) -> str:
+        """Have somebody pay; return the subscription's id."""
+        return str(self._ask("POST", "signups", json=visitor.body())["subscription"])
+
+    def effects(self) -> dict[str, int]:
+        """How often each kind of effect really happened."""
+        return dict(self._ask("GET", "effects")["by_kind"])
+
+    def deliveries(self) -> Deliveries:
+        """How webhooks fared."""
+        rows = self._ask("GET", "deliveries")
+        done = [(PROVIDERS.get(row["provider"], row["provider"]), row["event_id"]) for row in rows if row["delivered"]]
+        return Deliveries(
+            Counter(provider for provider, _ in done),
+            Counter(provider for provider, _ in set(done)),
+            sum(row["state"] == "pending" for row in rows),
+        )
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until no webhook is under way; whether that came about in time."""
+        return bool(self._ask("POST", "wait-idle", params={"timeout": seconds}, timeout=seconds + 10)["idle"])
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            answer = self._client.request(method, f"/control/{path}", **request)
+        except httpx.HTTPError as error:
+            raise Transient(f"The sandbox does not answer: {type(error).__name__}.") from error
+        if not answer.is_success:
+            raise Transient(f"The sandbox answered {answer.status_code} to {method} {path}.")
+        return answer.json()
