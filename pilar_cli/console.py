@@ -14,7 +14,6 @@ from typing import Annotated, Any, Never
 from uuid import UUID
 
 import typer
-from typer import Context
 from typer.core import TyperGroup
 
 from pilar.errors import PilarError
@@ -29,7 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.
 class PlainGroup(TyperGroup):
     """A group of commands whose failures are sentences, never tracebacks."""
 
-    def invoke(self, ctx: Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)

@@ -102,7 +102,7 @@ def look_at_database(settings: Settings) -> DatabaseReport:
     if settings.database_url is not None:
         return _reached("named", settings.database_url.get_secret_value())
     from pilar.database.embedded import EmbeddedServer
-    from pilar_cli.databases import PRODUCT
+    from pilar_cli.databases import PRODUCT, lent_server
 
     server = EmbeddedServer(settings.home_path)
     try:
@@ -111,7 +111,8 @@ def look_at_database(settings: Settings) -> DatabaseReport:
         return DatabaseReport("embedded", "unreachable", error.message)
     if not status.running:
         return DatabaseReport("embedded", "stopped", data=str(status.data))
-    return _reached("embedded", _with_database(server.start().url, PRODUCT), status)
+    with lent_server(settings.home_path) as url:
+        return _reached("embedded", _with_database(url, PRODUCT), status)
 
 
 def essentials_missing(settings: Settings, database: DatabaseReport) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilar_cli import doctor, migration, sandbox, tokens, up, worker
+from pilar_cli import doctor, down, migration, sandbox, tokens, up, worker
 from pilar_cli.console import new_group
 from pilar_cli.demo import command as demo
 
@@ -12,6 +12,7 @@ app = new_group(
 
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
+app.command("down")(down.down)
 app.command("worker")(worker.worker)
 app.command("migrate")(migration.migrate)
 app.command("doctor")(doctor.doctor)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -24,8 +25,9 @@ from types import TracebackType
 from typing import Self
 
 from pilar.errors import Busy, Conflict, Transient
-from pilar_cli.sessions import POLL_SECONDS, TOKEN_VARIABLE, Record, end, end_recorded, look
+from pilar_cli.sessions import POLL_SECONDS, TOKEN_VARIABLE, Process, Record, end, end_recorded, look, send
 
+LOCK = "supervisor.lock"
 _WATCH_SECONDS = 0.1
 _TAIL_LINES = 20
 _TAIL_BYTES = 16 * 1024
@@ -153,16 +155,19 @@ class Supervisor:
         child = self._children.get(name)
         if child is None:
             return
-        end(child.record, self._grace_seconds)
+        end(child.record, grace_seconds=self._grace_seconds)
         child.process.wait()
         self._forget(child)
 
     def stop_all(self) -> None:
-        """Stop everything, the last started first, and give the home free. It may be called again."""
+        """Stop everything at once, and give the home free. It may be called again."""
         if self._lock is None:
             return
-        for name in reversed(list(self._children)):
-            self.stop(name)
+        children = list(self._children.values())
+        end(*(child.record for child in children), grace_seconds=self._grace_seconds)
+        for child in children:
+            child.process.wait()
+            self._forget(child)
         end_recorded(self._run, self._grace_seconds)
         if self._guardian is not None:
             self._guardian.communicate()
@@ -204,7 +209,7 @@ class Supervisor:
 
     def _take_lock(self) -> int:
         """Lock the home. A guardian at work after a killed supervisor is waited for."""
-        path = self._run / "supervisor.lock"
+        path = self._run / LOCK
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + 2 * self._grace_seconds + 10
         try:
@@ -225,11 +230,9 @@ class Supervisor:
         return descriptor
 
     def _refuse_if_held(self, holder: str, *, late: bool) -> None:
-        pid, _, rest = holder.partition(" ")
-        start_time, _, name = rest.partition(" ")
-        first = look(int(pid)) if pid.isdecimal() else None
-        if first is not None and first.alive and str(first.start_time) == start_time:
-            raise Busy(f"{name} (process {pid}) is at work in {self.home}: stop it first.")
+        first, name = _who(holder)
+        if first is not None:
+            raise Busy(f"{name} (process {first.pid}) is at work in {self.home}: stop it first.")
         if late:
             raise Busy(f"What a killed supervisor left in {self.home} is still being ended: try again in a moment.")
 
@@ -262,7 +265,7 @@ class Supervisor:
         deadline = time.monotonic() + spec.ready_timeout
         while spec.ready is not None and not spec.ready():
             if child.exited():
-                end(child.record, self._grace_seconds)
+                end(child.record, grace_seconds=self._grace_seconds)
                 code = child.process.wait()
                 raise Transient(f"{spec.name} ended with code {code} before it was ready:\n{self.tail(spec.name)}")
             if time.monotonic() > deadline:
@@ -274,7 +277,7 @@ class Supervisor:
     def _bury(self, child: _Child, restarts_per_minute: int) -> Exit:
         """Clear up behind a program that ended, and decide whether it is started again."""
         name = child.spec.name
-        end(child.record, self._grace_seconds)
+        end(child.record, grace_seconds=self._grace_seconds)
         code = child.process.wait()
         self._forget(child)
         restarts = self._restarts.setdefault(name, deque())
@@ -290,3 +293,31 @@ class Supervisor:
     def _forget(self, child: _Child) -> None:
         (self._run / f"{child.spec.name}.json").unlink(missing_ok=True)
         del self._children[child.spec.name]
+
+
+def ask_to_end(home: Path) -> str | None:
+    """Ask the supervisor of a home to stop everything, and wait until it has.
+
+    Returns:
+        Its name, or None if there is none.
+    """
+    try:
+        holder = (home / "run" / LOCK).read_text()
+    except FileNotFoundError:
+        return None
+    first, name = _who(holder)
+    if first is None:
+        return None
+    send(first, signal.SIGTERM)
+    while _who(holder)[0] is not None:
+        time.sleep(POLL_SECONDS)
+    return name
+
+
+def _who(holder: str) -> tuple[Process | None, str]:
+    """The living process that a lock's content names, and what it is called."""
+    pid, _, rest = holder.partition(" ")
+    start_time, _, name = rest.partition(" ")
+    process = look(int(pid)) if pid.isdecimal() else None
+    is_it = process is not None and process.alive and str(process.start_time) == start_time
+    return (process if is_it else None), name

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class System:
     """A system whose programs have been started."""
 
     settings: Settings
+    database_url: str = field(repr=False)
     ports: dict[str, int]
     crew: Crew
     stop: threading.Event
@@ -123,7 +124,7 @@ def running(plan: Plan, say: Say, further: Further | None = None) -> Iterator[Sy
         ]
         crew = Crew(supervisor, specs, stop)
         crew.start()
-        yield System(settings, ports, crew, stop)
+        yield System(settings, server.url, ports, crew, stop)
 
 
 def work_beside(running_system: System, work: Callable[[], Any], say: Say) -> BaseException | None:

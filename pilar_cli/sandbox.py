@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -58,7 +57,7 @@ def sandbox(context: typer.Context) -> None:
     SandboxServer(config, listening).serve_forever()
 
 
-def _new_keys() -> Mapping[str, str]:
+def _new_keys() -> dict[str, str]:
     return {
         "stripe-api-key": f"sk_test_{secrets.token_hex(16)}",
         "stripe-webhook-secret": f"whsec_{secrets.token_hex(24)}",

@@ -22,6 +22,7 @@ from pilar.errors import Transient
 
 TOKEN_VARIABLE = "PILAR_SUPERVISED"  # noqa: S105 - the name of a variable
 POLL_SECONDS = 0.02
+_SLOWEST_POLL_SECONDS = 0.15
 _KILL_SECONDS = 10.0
 """How long the system may take to remove what was sent SIGKILL."""
 
@@ -74,38 +75,43 @@ def look(pid: int) -> Process | None:
     return Process(pid, fields[0], int(fields[3]), int(fields[19]))
 
 
-def members(record: Record) -> list[Process]:
-    """The living processes that belong to a recorded program."""
-    leader = look(record.pid) if record.pid is not None else None
-    led = leader is not None and leader.start_time == record.start_time
-    mark = f"{TOKEN_VARIABLE}={record.token}".encode()
+def members(*records: Record) -> list[Process]:
+    """The living processes that belong to recorded programs."""
+    led = {record.pid for record in records if _is_led(record)}
+    marks = {f"{TOKEN_VARIABLE}={record.token}".encode() for record in records}
     return [
         process
         for process in _everybody()
         if process.alive
         and process.pid != os.getpid()
-        and ((led and process.session == record.pid) or mark in _environment(process.pid))
+        and (process.session in led or not marks.isdisjoint(_environment(process.pid)))
     ]
 
 
-def end(record: Record, grace_seconds: float) -> None:
+def end(*records: Record, grace_seconds: float) -> None:
     """Ask all members to end, wait, and kill those that have not; return when nobody is left.
+
+    Several programs are asked at once, and have the same time.
 
     Raises:
         Transient: somebody survived, for instance in a system call that can't be interrupted.
     """
     asked_at = time.monotonic()
     asked = False
-    while left := members(record):
+    pause = POLL_SECONDS
+    while left := members(*records):
         passed = time.monotonic() - asked_at
         if passed > grace_seconds + _KILL_SECONDS:
             pids = ", ".join(str(process.pid) for process in left)
-            raise Transient(f"{record.name} can't be ended: process {pids} survives every signal.")
+            names = ", ".join(record.name for record in records)
+            raise Transient(f"{names} can't be ended: process {pids} survives every signal.")
         if passed > grace_seconds or not asked:
             for process in left:
-                _send(process, signal.SIGKILL if asked else signal.SIGTERM)
+                send(process, signal.SIGKILL if asked else signal.SIGTERM)
             asked = True
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        # Looking at every process of the machine takes time away from those that are ending.
+        pause = min(pause * 1.5, _SLOWEST_POLL_SECONDS)
 
 
 def end_recorded(directory: Path, grace_seconds: float) -> list[str]:
@@ -122,10 +128,16 @@ def end_recorded(directory: Path, grace_seconds: float) -> list[str]:
             path.unlink()
             continue
         if members(record):
-            end(record, grace_seconds)
+            end(record, grace_seconds=grace_seconds)
             ended.append(record.name)
         path.unlink(missing_ok=True)
     return ended
+
+
+def _is_led(record: Record) -> bool:
+    """Whether the session's leader is still the process that was started: then the session is still ours."""
+    leader = look(record.pid) if record.pid is not None else None
+    return leader is not None and leader.start_time == record.start_time
 
 
 def _everybody() -> Iterator[Process]:
@@ -143,7 +155,7 @@ def _environment(pid: int) -> list[bytes]:
         return []
 
 
-def _send(process: Process, number: signal.Signals) -> None:
+def send(process: Process, number: signal.Signals) -> None:
     """Signal that very process: a handle on it can't come to mean another one, as a number can."""
     try:
         handle = os.pidfd_open(process.pid)

@@ -22,6 +22,9 @@ USUAL_PORTS = {"web": 8000, "dagster": 3000, "dagster-code": 4000}
 SANDBOX_PORTS = {"sandbox": 4010, "sandbox-mail": 4025}
 
 _ROOT = Path(__file__).parents[1]
+_AFTER_OTHERS = ("nice", "-n", "10")
+"""Where processors are few, the door and the worker go before Dagster: people wait for them."""
+
 _READY_SECONDS = 120.0
 """Generous: a machine that is busy with something else still gets there."""
 
@@ -79,7 +82,7 @@ def dagster_programs(settings: Settings, dagster: Dagster, code_port: int, web_p
     workspace = ("-w", str(dagster.workspace_file))
 
     def program(name: str, argv: list[str], ready: Callable[[], bool] | None = None) -> ProcessSpec:
-        return ProcessSpec(name, argv, env=env, ready=ready, ready_timeout=_READY_SECONDS, cwd=_ROOT)
+        return ProcessSpec(name, [*_AFTER_OTHERS, *argv], env=env, ready=ready, ready_timeout=_READY_SECONDS, cwd=_ROOT)
 
     return [
         program(

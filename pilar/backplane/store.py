@@ -173,6 +173,12 @@ left join inbox i on c.kind = 1 and i.position = c.position
 order by c.position
 """
 
+# The statistics of a queue are always out of date: left alone, the planner reads whole tables to find a few rows.
+_BY_INDEX = """
+select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true)
+"""
+
 # What a holder settles must still be its own: an older fencing token deletes nothing and is told so.
 _SETTLE = """
 with result as (
@@ -273,7 +279,9 @@ def claim(
     Returns:
         The rows with their facts, the lowest workspace visited (the next cursor), and how many were visited.
     """
-    cursor_ = raw(connection).cursor(row_factory=namedtuple_row)
+    driver = raw(connection)
+    driver.execute(_BY_INDEX)
+    cursor_ = driver.cursor(row_factory=namedtuple_row)
     rows: list[Any] = cursor_.execute(
         _CLAIM,
         {
@@ -306,6 +314,7 @@ def settle(connection: Connection, rows: Sequence[SettledRow], now: datetime) ->
     """Take finished attempts out of the queue and log them; return those that were still this holder's."""
     if not rows:
         return set()
+    raw(connection).execute(_BY_INDEX)
     found = raw(connection).execute(_SETTLE, {**_columns(rows), "now": now}).fetchall()
     return {(row[0], row[1]) for row in found}
 

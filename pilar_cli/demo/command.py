@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
-from pilar.errors import Conflict
-from pilar_cli.configuration import read_settings
-from pilar_cli.console import FAILED, INTERRUPTED, Json, answer, answer_json, fail, say, sentence
+from pilar.errors import NotConfigured, PilarError
+from pilar.settings import Settings
+from pilar_cli import sandbox, system
+from pilar_cli.configuration import read_settings, variable
+from pilar_cli.console import FAILED, INTERRUPTED, Json, answer_json, fail, sentence
 from pilar_cli.ports import LOOPBACK
+from pilar_cli.processes import ProcessSpec
 
-if TYPE_CHECKING:
-    from pilar.settings import Settings
-    from pilar_cli.demo.display import Display
-    from pilar_cli.demo.outcome import Outcome
-    from pilar_cli.processes import ProcessSpec
-    from pilar_cli.running import System
-
-FOUNDER = "founder@pilar.example"
+REAL_KEYS = ("sk_live_", "rk_live_")
+"""How keys begin that move real money."""
 
 
 def demo(
@@ -37,90 +35,108 @@ def demo(
 ) -> None:
     """Show the whole system at work on this machine: studios are paid for, come to life, are scored, and are seen."""
     began = time.monotonic()
+    from pilar.database.engine import Database
     from pilar_cli.crew import Interrupted
+    from pilar_cli.demo.access import Access
     from pilar_cli.demo.display import Display
     from pilar_cli.demo.outcome import Outcome
-    from pilar_cli.running import Plan, running, work_beside
+    from pilar_cli.demo.outside import Outside
+    from pilar_cli.demo.report import print_report
+    from pilar_cli.demo.story import Stage, Story
+    from pilar_cli.running import Plan, System, running, work_beside
 
     settings = read_settings(**({"home": home} if home else {}))
     _refuse_real_money(settings)
+    ports = tuple(system.SANDBOX_PORTS.items())
+    plan = Plan("pilar demo", settings, with_worker=with_worker, web_port=port, more_ports=ports)
     outcome = Outcome(seed=secrets.randbelow(2**31), with_worker=with_worker)
-    failure: BaseException | None = None
-    plan = Plan("pilar demo", settings, with_worker=with_worker, web_port=port, more_ports=_sandbox_ports())
     display = Display(to_stderr=as_json)
+    is_told = False
+
+    def tell(on: System) -> None:
+        nonlocal is_told
+        database = Database(on.database_url, pool_size=2, application_name="pilar demo")
+        access = Access(on.settings, database, on.ports["sandbox"])
+        try:
+            with display, Outside(f"http://{LOOPBACK}:{on.ports['sandbox']}") as outside:
+                stage = Stage(on.crew, database, outside, on.url, on.dagster_url, display, access.new_link, began)
+                Story(stage, studios, outcome).tell()
+            ways = access.ways()
+        finally:
+            database.close()
+        is_told = True
+        if as_json:
+            answer_json(outcome.as_json() | {"access": ways})
+        else:
+            print_report(outcome, ways)
+        if leave:
+            on.stop.set()
+        else:
+            display.say("It stays up until Ctrl-C.")
+
+    failure: BaseException | None = None
     try:
-        with running(plan, say if as_json else display.say, _with_sandbox) as system:
-            told: list[str] = []
-
-            def tell() -> None:
-                with display:
-                    _tell(system, display, outcome, studios, began)
-                if as_json and not leave:
-                    answer_json(outcome.as_json() | {"access": _access(system)})
-                elif not as_json:
-                    _show(outcome, _access(system), stays=not leave)
-                told.append("it")
-                if leave:
-                    system.stop.set()
-
-            failure = work_beside(system, tell, say if as_json else display.say)
-            if told or failure:
-                display.say("Stopping …")
-    except Interrupted as interruption:
-        failure = interruption
-    _end(outcome, failure, as_json=as_json and (leave or failure is not None))
+        with running(plan, display.say, _with_sandbox) as on:
+            display.say("Starting the web service, the worker, the sandbox and Dagster …")
+            failure = work_beside(on, lambda: tell(on), display.say)
+            display.say("Stopping …")
+    except PilarError as error:
+        failure = error
+    if is_told:
+        raise typer.Exit(0 if outcome.is_complete else FAILED)
+    outcome.failure = sentence(failure) if isinstance(failure, Exception) else "It was stopped before it was done."
+    if as_json:
+        answer_json(outcome.as_json())
+    fail(outcome.failure, INTERRUPTED if failure is None or isinstance(failure, Interrupted) else FAILED)
 
 
-def _tell(system: System, display: Display, outcome: Outcome, count: int, began: float) -> None:
-    from pilar.database.engine import Database
-    from pilar_cli.demo.outside import Outside
-    from pilar_cli.demo.story import Stage, Story
-
-    url = system.settings.database_url
-    if url is None:
-        raise Conflict("A running system has a database.")
-    database = Database(url.get_secret_value(), pool_size=2, application_name="pilar demo")
-    try:
-        with Outside(f"http://{LOOPBACK}:{system.ports['sandbox']}") as outside:
-            stage = Stage(
-                system.crew, database, outside, system.url, system.dagster_url, display, _link_maker(system), began
-            )
-            Story(stage, count, outcome, with_worker=outcome.with_worker).tell()
-    finally:
-        database.close()
+def _refuse_real_money(settings: Settings) -> None:
+    """Keep make-believe studios away from real ones."""
+    key = settings.stripe_api_key
+    if key is not None and key.get_secret_value().startswith(REAL_KEYS):
+        raise NotConfigured(
+            f"{variable('stripe_api_key')} is a live key. The demonstration would put make-believe studios "
+            "beside real ones: unset it, or use another home and database."
+        )
 
 
-def _link_maker(system: System) -> Callable[[], str]:
-    def make() -> str:
-        return _access(system)["sign in, once"]
+def _with_sandbox(settings: Settings, ports: dict[str, int]) -> tuple[Settings, Sequence[ProcessSpec]]:
+    """Settings that lead to the sandbox in place of every provider, and the sandbox itself."""
+    from provider_sandbox.stripe.objects import PRICES
 
-    return make
-
-
-def _access(system: System) -> dict[str, str]:
-    """Where to go and how to get in, with a fresh one-time link."""
-    from pilar.clocks import SystemClock
-    from pilar.database.engine import Database
-    from pilar_cli import kept
-    from pilar_cli.founder import set_password, sign_in_link
-
-    settings = system.settings
-    email = settings.founder_email or FOUNDER
-    password, _ = kept.secret(settings.home_path, "founder_password", lambda: secrets.token_urlsafe(12))
-    now = SystemClock().now()
-    url = settings.database_url
-    if url is None:
-        raise Conflict("A running system has a database.")
-    database = Database(url.get_secret_value(), pool_size=1, application_name="pilar demo")
-    try:
-        link = sign_in_link(database, settings.public_url, email, "Founder", now)
-        set_password(database, email, password, now)
-    finally:
-        database.close()
-    return {
-        "overview": f"{settings.public_url}/overview",
-        "Dagster": f"{settings.public_url}/dagster/",
-        "sandbox": f"http://{LOOPBACK}:{system.ports['sandbox']}/",
-        "sign in, once": link,
-        "or as": f"{email}, with founder_password of {settings.home_path / kept.SECRETS}",
-    }
+    home = settings.home_path
+    keys = sandbox.sandbox_keys(home)
+    base = f"http://{LOOPBACK}:{ports['sandbox']}"
+    public_url = f"http://{LOOPBACK}:{ports['web']}"
+    changed = settings.model_copy(
+        update={
+            "public_url": public_url,
+            "stripe_api_key": SecretStr(keys["stripe-api-key"]),
+            "stripe_api_base": f"{base}/stripe",
+            "stripe_webhook_secret": (SecretStr(keys["stripe-webhook-secret"]),),
+            "stripe_price_basic": PRICES["BASIC"][0],
+            "stripe_price_pro": PRICES["PRO"][0],
+            "twilio_account_sid": keys["twilio-account-sid"],
+            "twilio_auth_token": SecretStr(keys["twilio-auth-token"]),
+            "twilio_api_base": f"{base}/twilio",
+            "meta_app_id": keys["meta-app-id"],
+            "meta_app_secret": (SecretStr(keys["meta-app-secret"]),),
+            "meta_config_id": "demonstration",
+            "meta_verify_token": SecretStr(keys["meta-verify-token"]),
+            "meta_access_token": SecretStr(f"{keys['meta-app-id']}|{keys['meta-app-secret']}"),
+            "meta_api_base": f"{base}/meta",
+            "meta_dialog_base": f"{base}/meta",
+            "smtp_url": SecretStr(f"smtp://{LOOPBACK}:{ports['sandbox-mail']}"),
+        }
+    )
+    spec = system.sandbox(
+        home / sandbox.STATE,
+        keys,
+        port=ports["sandbox"],
+        mail_port=ports["sandbox-mail"],
+        webhooks={
+            "stripe": f"{public_url}/api/webhooks/stripe",
+            "meta": f"{public_url}/api/webhooks/whatsapp",
+        },
+    )
+    return changed, [spec]

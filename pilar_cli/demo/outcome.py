@@ -112,7 +112,9 @@ class Outcome:
         return {
             "signups": self.signups > 0,
             "studios_active": self.signups > 0 and self.active == self.signups,
-            "orchestrated": self.run_status == "SUCCESS" and self.materialized >= self.active and not self.scores_failed,
+            "orchestrated": self.run_status == "SUCCESS"
+            and self.materialized >= self.active
+            and not self.scores_failed,
             "seen_by_founder": self.seen_active == self.signups > 0
             and self.dagster_behind_session
             and self.dagster_kept_out,
@@ -169,9 +171,7 @@ def compare_deliveries(
 ) -> list[DeliveryCount]:
     """What the sandbox had answered, and what the inbox holds, by provider."""
     providers: Sequence[str] = sorted({*answered, *kept})
-    return [
-        DeliveryCount(name, answered.get(name, 0), kept.get(name, 0), different.get(name, 0)) for name in providers
-    ]
+    return [DeliveryCount(name, answered.get(name, 0), kept.get(name, 0), different.get(name, 0)) for name in providers]
 
 
 def grown(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:

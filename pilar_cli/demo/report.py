@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
@@ -15,24 +17,18 @@ _HAPPENED = {
 }
 
 
-def print_report(outcome: Outcome) -> None:
-    """The whole outcome."""
+def print_report(outcome: Outcome, ways: Mapping[str, str]) -> None:
+    """The whole outcome, then where to go and how to get in."""
     console = Console(highlight=False)
     console.print()
     console.print(_summary(outcome))
-    if outcome.steps:
-        console.print(_times(outcome))
-    if outcome.deliveries:
-        console.print(_deliveries(outcome))
-    if outcome.effects:
-        console.print(_effects(outcome))
-
-
-def print_access(console_lines: dict[str, str]) -> None:
-    """Where to go and how to get in."""
-    width = max(len(name) for name in console_lines)
-    for name, value in console_lines.items():
-        print(f"  {name:<{width}}  {value}")
+    console.print(_times(outcome))
+    console.print(_deliveries(outcome))
+    console.print(_effects(outcome))
+    width = max(len(name) for name in ways)
+    for name, value in ways.items():
+        # Never broken into lines: links are copied.
+        print(f"  {name:<{width}}  {value}", flush=True)
 
 
 def _summary(outcome: Outcome) -> Table:
@@ -55,7 +51,7 @@ def _detail(outcome: Outcome, name: str) -> str:
 
 
 def _times(outcome: Outcome) -> Table:
-    table = Table("Time to active, seconds", "Median", "Slowest", title_justify="left")
+    table = Table("Time to active, seconds", "Median", "Slowest")
     if outcome.to_active:
         table.add_row("from payment to active", *_spread(outcome.to_active), end_section=True)
     for name, spread in outcome.steps.items():

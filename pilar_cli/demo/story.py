@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from pilar.clocks import SystemClock
 from pilar.database.engine import Database
@@ -23,6 +24,8 @@ from pilar_cli.demo.outside import Outside
 from pilar_cli.demo.studios import Visitor, visitors
 from pilar_cli.demo.visit import Founder
 from pilar_pipelines import launch
+
+Answer = TypeVar("Answer")
 
 LOOK_SECONDS = 0.25
 _SETTLE_SECONDS = 15.0
@@ -57,16 +60,16 @@ class Stage:
 
 
 class Story:
-    """Tells it once; what happened so far is in `outcome`, whatever comes in between."""
+    """Tells it once; the result is filled in as it happens, so that it is there whatever comes in between."""
 
-    def __init__(self, stage: Stage, count: int, seed: int, *, with_worker: bool) -> None:
+    def __init__(self, stage: Stage, count: int, result: Outcome) -> None:
+        self.outcome = result
         self._stage = stage
-        self._people = visitors(count, seed)
-        self._limit = (150.0 if with_worker else 240.0) + _PER_STUDIO_SECONDS * count
+        self._people = visitors(count, result.seed)
+        self._limit = (150.0 if result.with_worker else 240.0) + _PER_STUDIO_SECONDS * count
         self._signed_up: dict[str, tuple[Visitor, datetime]] = {}
         self._waits: dict[tuple[str, str], Waited] = {}
         self._studios: dict[str, Studio] = {}
-        self.outcome = Outcome(seed=seed, with_worker=with_worker)
 
     def tell(self) -> None:
         """Everything in order.
@@ -152,7 +155,7 @@ class Story:
         self._note("dagster_ready")
         wanted = {str(one) for one in figures.active_studios(self._stage.database)}
         self._stage.display.say(f"Dagster takes {len(wanted)} studios as partitions …")
-        self._until(lambda: wanted <= set(_asked(launch.partition_keys, url, [])), "Dagster knows all studios")
+        self._until(lambda: wanted <= set(_asked(launch.partition_keys, url) or ()), "Dagster knows all studios")
         self.outcome.partitions = len(launch.partition_keys(url))
         self._note("partitions_known")
         run = launch.materialize_all_studios(url)
@@ -167,7 +170,7 @@ class Story:
         self._note("scored")
 
     def _run_has_ended(self, run: str) -> bool:
-        self.outcome.run_status = _asked(lambda url: launch.run_status(url, run), self._stage.dagster_url, None)
+        self.outcome.run_status = _asked(lambda url: launch.run_status(url, run), self._stage.dagster_url)
         return self.outcome.run_status in launch.ENDED
 
     def _visit(self) -> None:
@@ -222,9 +225,9 @@ def _where(studio: Studio) -> str:
     return f"{title}, waits on {step.waits_on}" if step.waits_on else title
 
 
-def _asked[Answer](ask: Callable[[str], Answer], url: str, otherwise: Answer) -> Answer:
-    """An answer of Dagster's, or something else while it is still getting ready."""
+def _asked(ask: Callable[[str], Answer], url: str) -> Answer | None:
+    """An answer of Dagster's, or None while it is still getting ready."""
     try:
         return ask(url)
     except Transient:
-        return otherwise
+        return None

@@ -109,7 +109,11 @@ class House:
         store.set_step(connection, job_id, step, values)
 
     def step(self, studio: Studio, name: str, job_state: str, **values: Any) -> None:
+        """Bring a studio to a step: those before it are done."""
         with self.app.database.transaction(Scope.fleet()) as connection:
+            names = [step.name for step in self.app.steps]
+            for before in names[1 : names.index(name)]:
+                self.complete(connection, studio.job_id, before)
             store.set_step(connection, studio.job_id, name, values)
             store.set_job(connection, studio.job_id, {"state": job_state})
 

@@ -10,11 +10,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from pilar.backplane import audit, heartbeat
+from pilar.backplane.facts import Cause, Job, enqueue
 from pilar.backplane.notices import IncidentRequested
 from pilar.backplane.tables import audit_log
 from pilar.database.engine import Scope
 from pilar.errors import Permanent
 from pilar.health.incidents import open_incident
+from pilar.ids import new_id
+from pilar.provisioning.events import AdvanceProvisioning
 from pilar.security.principals import Kind
 from tests.webhook_ingest.conftest import ORIGIN, House
 from webhook_ingest import guard
@@ -36,12 +39,28 @@ def test_the_system_is_well_while_a_worker_is_alive(client: TestClient, house: H
     assert answer.json()["workers_alive"] == 1
 
 
-def test_the_system_is_not_well_without_a_worker(client: TestClient) -> None:
+def _ask_for_work(house: House) -> None:
+    job = Job(payload=AdvanceProvisioning(job_id=new_id()), key="1")
+    with house.app.database.transaction(Scope.fleet()) as connection:
+        enqueue(connection, house.app.clocks, [job], Cause.new())
+
+
+def test_the_system_is_well_without_a_worker_while_nothing_waits_for_long(client: TestClient, house: House) -> None:
+    _ask_for_work(house)
+    answer = client.get("/api/health/autopilot")
+    assert answer.status_code == 200
+    assert (answer.json()["workers_alive"], answer.json()["waiting"][0]["count"]) == (0, 1)
+
+
+def test_the_system_is_not_well_when_nobody_drains(client: TestClient, house: House) -> None:
+    _ask_for_work(house)
+    house.real.advance(timedelta(minutes=1))
     answer = client.get("/api/autopilot/health")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert answer.json() | {"checked_at": ""} == {
-        "status": "unhealthy", "database": "reachable", "workers_alive": 0, "waiting": [], "dead_letters": 0,
+        "status": "unhealthy", "database": "reachable", "workers_alive": 0, "dead_letters": 0,
+        "waiting": [{"lane": "default", "count": 1, "oldest_seconds": 60.0}],
         "refused_deliveries": {}, "checked_at": "",
     }  # fmt: skip
 

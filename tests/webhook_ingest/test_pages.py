@@ -154,7 +154,7 @@ def test_a_studios_page_shows_its_steps_and_lets_its_owner_try_again(browser: Te
     house.step(studio, "workspace_creation", "failed", status="failed", attempts=3, error="no such plan")
     with house.app.database.transaction(Scope.fleet()) as connection:
         audit.tell(
-            connection, studio.workspace_id, type="x", text="Your number is ready.",
+            connection, studio.workspace_id, key="k", type="x", text="Your number is ready.",
             now=house.app.clocks.business.now(),
         )  # fmt: skip
     csrf = house.sign_in(browser, studio.owner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -18,6 +18,9 @@ from pilar.errors import Transient
 from pilar.health.incidents import list_incidents
 from webhook_ingest import cursors
 from webhook_ingest.deps import System
+
+UNDRAINED = timedelta(minutes=1)
+"""Without a worker Dagster drains, within seconds; what has waited for so long is waiting for nobody."""
 
 _FRESH_SECONDS = 1.0
 _RETRY_SECONDS = 5
@@ -100,7 +103,7 @@ class HealthCheck:
                 checked_at=now,
             )
         return Health(
-            status="healthy" if workers else "unhealthy",
+            status="healthy" if workers or all(now - one.oldest < UNDRAINED for one in waiting) else "unhealthy",
             database="reachable",
             workers_alive=workers,
             waiting=[

@@ -121,4 +121,6 @@ def _lasted(seconds: float) -> str:
         if seconds >= length:
             count = int(seconds // length)
             return f"{count} {unit}{'s' if count != 1 else ''}"
-    return "a second" if 1 <= seconds < 2 else f"{max(0, int(seconds))} seconds"
+    if seconds < 1:
+        return "less than a second"
+    return f"{int(seconds)} second{'s' if seconds >= 2 else ''}"
