@@ -1,6 +1,9 @@
 """The programs of one run. What belongs here: starting them at once, watching them, waiting for each from any thread.
 
 What does not: which programs there are (`system.py`), and how one is started and ended (`processes.py`).
+
+Where processors are few, programs that start together are all late: those that people wait for are started first, and
+the others once these are ready.
 """
 
 from __future__ import annotations
@@ -46,26 +49,46 @@ class Crew:
 
     Args:
         supervisor: starts and ends them.
-        specs: what they are; those whose readiness matters first come first.
+        first: the programs to be started first.
+        then: those that are started when the first ones are ready.
         stop: ends the watch when it is set.
     """
 
-    def __init__(self, supervisor: Supervisor, specs: Sequence[ProcessSpec], stop: threading.Event) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        first: Sequence[ProcessSpec],
+        then: Sequence[ProcessSpec],
+        stop: threading.Event,
+    ) -> None:
         self._supervisor = supervisor
-        self._specs = {spec.name: spec for spec in specs}
+        self._first = first
+        self._then = then
+        self._specs = {spec.name: spec for spec in (*first, *then)}
         self._stop = stop
         self._deaths: dict[str, Exit] = {}
 
     def start(self) -> None:
-        """Start all, from the main thread, and wait for none.
+        """Start the first ones, from the main thread, and wait for none.
 
         Raises:
             Interrupted: somebody wants to stop.
         """
-        for spec in self._specs.values():
+        for spec in self._first:
             if self._stop.is_set():
                 raise Interrupted
             self._supervisor.start(replace(spec, ready=None))
+
+    def go_on(self) -> None:
+        """Wait until the first ones are ready and have the others started by the watch; from another thread than that.
+
+        Raises:
+            Transient: one was not ready in its time.
+            Interrupted: somebody wants to stop.
+        """
+        self.wait_ready(*(spec.name for spec in self._first))
+        for spec in self._then:
+            self._supervisor.start_soon(spec)
 
     def watch(self, report: Callable[[str], None]) -> None:
         """Start again what ends by itself, from the main thread, until the event is set."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pilar.errors import NotConfigured
-from pilar_cli.ports import free_port
+from pilar_cli.ports import ReservedPorts
 
 Value = TypeVar("Value")
 
@@ -58,20 +58,23 @@ def secret(home: Path, name: str, make: Callable[[], Value]) -> tuple[Value, boo
     return value, is_new
 
 
-def choose_ports(home: Path, wanted: Mapping[str, int], *, fixed: Mapping[str, int] | None = None) -> dict[str, int]:
-    """A free port for each name, the one of last time where it can be, and remember them.
+def choose_ports(
+    home: Path, reserved: ReservedPorts, usual: Mapping[str, int], *, wanted: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """A free port for each name, and remember them.
 
     Args:
         home: where they are remembered.
-        wanted: the usual port of each name.
-        fixed: what somebody asks for this time, before anything else.
+        reserved: keeps others from them.
+        usual: the port of each name, where nothing else is known.
+        wanted: what somebody asks for this time.
+
+    Returns:
+        For each name the port that it gets, and the one that it would have got were that free: the one that is
+        asked for, else that of last time, else the usual one.
     """
     remembered = read(home / PORTS)
-    chosen: dict[str, int] = {}
-    for name, usual in wanted.items():
-        port = free_port((fixed or {}).get(name) or remembered.get(name) or usual)
-        while port in chosen.values():
-            port = free_port(port + 1)
-        chosen[name] = port
-    write(home / PORTS, remembered | chosen)
+    preferred = {name: wanted.get(name) or remembered.get(name) or port for name, port in usual.items()}
+    chosen = {name: (reserved.take(port), port) for name, port in preferred.items()}
+    write(home / PORTS, remembered | {name: port for name, (port, _) in chosen.items()})
     return chosen

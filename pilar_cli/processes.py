@@ -89,6 +89,7 @@ class Supervisor:
         self._logs = self.home / "logs"
         self._children: dict[str, _Child] = {}
         self._restarts: dict[str, deque[float]] = {}
+        self._asked_for: deque[ProcessSpec] = deque()
         self._lock: int | None = None
         self._guardian: subprocess.Popen[bytes] | None = None
 
@@ -150,6 +151,10 @@ class Supervisor:
             raise
         return child.process.pid
 
+    def start_soon(self, spec: ProcessSpec) -> None:
+        """Have a program started by whoever watches; may be called from any thread. Nobody waits until it is ready."""
+        self._asked_for.append(spec)
+
     def stop(self, name: str) -> None:
         """Stop a program and all its descendants; nothing happens if there is none of that name."""
         child = self._children.get(name)
@@ -197,6 +202,8 @@ class Supervisor:
         """
         due: dict[str, tuple[float, ProcessSpec]] = {}
         while not until.wait(_WATCH_SECONDS):
+            while self._asked_for:
+                self._spawn(self._asked_for.popleft())
             for child in [child for child in self._children.values() if child.exited()]:
                 report = self._bury(child, restarts_per_minute)
                 if report.restarts_in is not None:

@@ -20,7 +20,7 @@ from pilar.settings import Settings
 from pilar_cli import databases, kept, system
 from pilar_cli.configuration import is_given
 from pilar_cli.crew import Crew, Interrupted, stop_signals
-from pilar_cli.ports import LOOPBACK
+from pilar_cli.ports import LOOPBACK, ReservedPorts
 from pilar_cli.processes import ProcessSpec, Supervisor
 
 GRACE_SECONDS = 20.0
@@ -94,7 +94,7 @@ def running(plan: Plan, say: Say, further: Further | None = None) -> Iterator[Sy
         stack.callback(supervisor.stop_all)
         if left:
             say(f"A former run was killed; what was left of it has been ended: {', '.join(left)}.")
-        ports = _ports(plan, home, say)
+        ports = _ports(plan, home, stack.enter_context(ReservedPorts()), say)
         server = stack.enter_context(databases.server_for(plan.settings))
         stack.callback(supervisor.stop_all)
         _go_on(stop)
@@ -116,26 +116,30 @@ def running(plan: Plan, say: Say, further: Further | None = None) -> Iterator[Sy
         )
         settings, more = further(settings, ports) if further else (settings, ())
         dagster = system.prepare_dagster(home, dagster_database, ports["dagster-code"])
-        specs = [
+        first = [
             system.web_service(settings, ports["web"], host=plan.web_host, workers=plan.web_workers),
             *([system.worker(settings, ports["web"])] if plan.with_worker else []),
             *more,
-            *system.dagster_programs(settings, dagster, ports["dagster-code"], ports["dagster"]),
         ]
-        crew = Crew(supervisor, specs, stop)
+        then = system.dagster_programs(settings, dagster, ports["dagster-code"], ports["dagster"])
+        crew = Crew(supervisor, first, then, stop)
         crew.start()
         yield System(settings, server.url, ports, crew, stop)
 
 
 def work_beside(running_system: System, work: Callable[[], Any], say: Say) -> BaseException | None:
-    """Watch the programs from the main thread while `work` is done in another one; return what it raised.
+    """Watch the programs from the main thread, and once the first are ready do `work` in another one.
 
-    The watch ends when the stop event is set: by a signal, or by the work itself.
+    Returns:
+        What the work raised, if anything.
+
+    The watch ends when the stop event is set: by a signal, by the work itself, or by what it raises.
     """
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
+            running_system.crew.go_on()
             work()
         except BaseException as error:
             raised.append(error)
@@ -156,15 +160,14 @@ def _go_on(stop: threading.Event) -> None:
         raise Interrupted
 
 
-def _ports(plan: Plan, home: Path, say: Say) -> dict[str, int]:
+def _ports(plan: Plan, home: Path, reserved: ReservedPorts, say: Say) -> dict[str, int]:
     usual = system.USUAL_PORTS | dict(plan.more_ports)
-    fixed = {} if plan.web_port is None else {"web": plan.web_port}
-    chosen = kept.choose_ports(home, usual, fixed=fixed)
-    for name, port in chosen.items():
-        wanted = fixed.get(name, usual[name])
-        if port != wanted:
-            say(f"Port {wanted} is not used for {name} this time: it is on {port}.")
-    return chosen
+    wanted = {} if plan.web_port is None else {"web": plan.web_port}
+    chosen = kept.choose_ports(home, reserved, usual, wanted=wanted)
+    for name, (port, preferred) in chosen.items():
+        if port != preferred:
+            say(f"Port {preferred} is taken: {name} is on {port}.")
+    return {name: port for name, (port, _) in chosen.items()}
 
 
 def _public_url(settings: Settings, port: int) -> str:

@@ -5,13 +5,15 @@ What does not: running them (`crew.py`). They get their settings from the enviro
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from pilar.settings import Settings
 from pilar_cli.configuration import environment
@@ -22,9 +24,6 @@ USUAL_PORTS = {"web": 8000, "dagster": 3000, "dagster-code": 4000}
 SANDBOX_PORTS = {"sandbox": 4010, "sandbox-mail": 4025}
 
 _ROOT = Path(__file__).parents[1]
-_AFTER_OTHERS = ("nice", "-n", "10")
-"""Where processors are few, the door and the worker go before Dagster: people wait for them."""
-
 _READY_SECONDS = 120.0
 """Generous: a machine that is busy with something else still gets there."""
 
@@ -82,7 +81,7 @@ def dagster_programs(settings: Settings, dagster: Dagster, code_port: int, web_p
     workspace = ("-w", str(dagster.workspace_file))
 
     def program(name: str, argv: list[str], ready: Callable[[], bool] | None = None) -> ProcessSpec:
-        return ProcessSpec(name, [*_AFTER_OTHERS, *argv], env=env, ready=ready, ready_timeout=_READY_SECONDS, cwd=_ROOT)
+        return ProcessSpec(name, argv, env=env, ready=ready, ready_timeout=_READY_SECONDS, cwd=_ROOT)
 
     return [
         program(
@@ -98,7 +97,7 @@ def dagster_programs(settings: Settings, dagster: Dagster, code_port: int, web_p
         program(
             "dagster-webserver",
             _module("dagster_webserver", "-h", LOOPBACK, "-p", str(web_port), "--path-prefix", "/dagster", *workspace),
-            ready=lambda: _answers(f"http://{LOOPBACK}:{web_port}/dagster/server_info"),
+            ready=lambda: _answers(web_port, "/dagster/server_info"),
         ),
         program("dagster-daemon", [str(Path(sys.executable).with_name("dagster-daemon")), "run", *workspace]),
     ]
@@ -126,7 +125,7 @@ def sandbox(
     return ProcessSpec(
         "sandbox",
         _module("provider_sandbox", *(f"--{name}={value}" for name, value in options.items())),
-        ready=lambda: _answers(f"http://{LOOPBACK}:{port}/control/health"),
+        ready=lambda: _answers(port, "/control/health"),
         ready_timeout=_READY_SECONDS,
         cwd=_ROOT,
     )
@@ -136,24 +135,27 @@ def _module(name: str, *options: str) -> list[str]:
     return [sys.executable, "-m", name, *options]
 
 
-def _answers(url: str) -> bool:
-    answer = _get(url)
-    return answer is not None and answer.is_success
+def _answers(port: int, path: str) -> bool:
+    status, _ = _get(port, path)
+    return status == HTTPStatus.OK
 
 
 def _health(port: int) -> dict[str, Any]:
     """What the web service says about the system; nothing while it does not answer."""
-    answer = _get(f"http://{LOOPBACK}:{port}/api/health/autopilot")
-    if answer is None or not answer.headers.get("content-type", "").startswith("application/json"):
-        return {}
-    content: dict[str, Any] = answer.json()
-    return content
-
-
-def _get(url: str) -> httpx.Response | None:
-    """An answer, or None while nobody gives one. Proxies of the environment are not for our own programs."""
+    _, content = _get(port, "/api/health/autopilot")
     try:
-        with httpx.Client(trust_env=False, verify=False, timeout=2.0) as client:  # noqa: S501 - plain http on loopback
-            return client.get(url)
-    except httpx.HTTPError:
-        return None
+        health = json.loads(content)
+    except ValueError:
+        return {}
+    return health if isinstance(health, dict) else {}
+
+
+def _get(port: int, path: str) -> tuple[int, bytes]:
+    """Status and content of an answer; 0 while nobody gives one. It is asked often, so it costs little."""
+    with closing(HTTPConnection(LOOPBACK, port, timeout=2.0)) as connection:
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, HTTPException):
+            return 0, b""

@@ -26,8 +26,6 @@ def up(
     from pilar_cli.running import Plan, System, running, work_beside
 
     settings = read_settings()
-    for name, consequence in turned_off(settings).items():
-        say(f"{name} is not set; off: {consequence}.")
     plan = Plan("pilar up", settings, with_worker=with_worker, web_port=port, web_host=host, web_workers=web_workers)
 
     def tell(system: System) -> None:
@@ -47,6 +45,8 @@ def up(
 
     try:
         with running(plan, say) as system:
+            for name, consequence in turned_off(settings).items():
+                say(f"{name} is not set; off: {consequence}.")
             say("Starting the web service, the worker and Dagster …" if with_worker else "Starting …")
             failure = work_beside(system, lambda: tell(system), say)
             say("Stopping …")

@@ -52,7 +52,9 @@ def forget(instance: dg.DagsterInstance, kept: Kept) -> Forgotten:
     superseded = [run_id for run_id in old if run_id not in needed]
     for run_id in superseded:
         instance.delete_run(run_id)
-    wiped = [asset for asset in instance.all_asset_keys() if _has_old_runless(instance, asset, now - kept.runless_events)]
+    wiped = [
+        asset for asset in instance.all_asset_keys() if _has_old_runless(instance, asset, now - kept.runless_events)
+    ]
     if wiped:
         instance.wipe_assets(wiped)
     return Forgotten(len(superseded), tuple(asset.to_user_string() for asset in wiped))
@@ -82,9 +84,7 @@ def _needed_by(instance: dg.DagsterInstance, asset: dg.AssetKey) -> set[str]:
     return set(runs)
 
 
-def _ended(
-    instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus], before: datetime
-) -> Iterator[str]:
+def _ended(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus], before: datetime) -> Iterator[str]:
     """The ids of the runs that ended so before a moment."""
     where = dg.RunsFilter(statuses=list(statuses), updated_before=before)
     cursor: str | None = None

@@ -1,5 +1,6 @@
-"""Asking a running Dagster from outside, over its GraphQL door. What belongs here: the few questions the command
-line has; it needs no Dagster.
+"""Asking a running Dagster from outside, over its GraphQL door. It needs no Dagster itself.
+
+What belongs here: the few questions that the command line has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Watching the scores themselves. What belongs here: which are out of date, and which are low; not how they are made."""
+"""Watching the scores. What belongs here: which are out of date and which are low; not how they are made."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def in_chunks(
     *,
     size: int = 1_000,
 ) -> Chunked[Result]:
-    """Do set-based work on studios, a transaction per chunk; a chunk that fails is halved until the bad ones stand alone.
+    """Do set-based work on studios, a transaction per chunk; one that fails is halved until the bad ones stand alone.
 
     Args:
         database: where; the transactions have the fleet's scope.

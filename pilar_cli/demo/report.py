@@ -9,6 +9,9 @@ from rich.table import Table
 
 from pilar_cli.demo.outcome import Outcome, Spread
 
+_WIDTH = 120
+"""Of a file, which has none: wide enough that nothing is cut."""
+
 _HAPPENED = {
     "signups": "Studios were paid for",
     "studios_active": "All of them became active, without anybody's help",
@@ -20,6 +23,8 @@ _HAPPENED = {
 def print_report(outcome: Outcome, ways: Mapping[str, str]) -> None:
     """The whole outcome, then where to go and how to get in."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     console.print()
     console.print(_summary(outcome))
     console.print(_times(outcome))

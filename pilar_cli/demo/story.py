@@ -28,6 +28,8 @@ from pilar_pipelines import launch
 Answer = TypeVar("Answer")
 
 LOOK_SECONDS = 0.25
+_ASK_DAGSTER_SECONDS = 0.5
+"""An answer of its GraphQL takes it tens of milliseconds of work."""
 _SETTLE_SECONDS = 15.0
 """How long the last webhooks may be under way after all studios are active."""
 _DAGSTER_SECONDS = 120.0
@@ -79,7 +81,6 @@ class Story:
             Interrupted: somebody wants to stop.
         """
         stage = self._stage
-        stage.crew.wait_ready("web", "sandbox", *(["worker"] if self.outcome.with_worker else []))
         self._note("web_and_worker_ready")
         deliveries = stage.outside.deliveries()
         inbox = figures.inbox_counts(stage.database)
@@ -199,7 +200,7 @@ class Story:
         while not came_about():
             if time.monotonic() > deadline:
                 raise Transient(f"It took more than {_DAGSTER_SECONDS:g} s until: {what}.")
-            self._stage.crew.wait(LOOK_SECONDS)
+            self._stage.crew.wait(_ASK_DAGSTER_SECONDS)
 
     def _who_is_missing(self) -> str:
         missing = []

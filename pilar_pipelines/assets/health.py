@@ -1,4 +1,4 @@
-"""The fleet's health. What belongs here: which studios a run takes and what it tells; the rules are `pilar.health`'s."""
+"""The fleet's health. What belongs here: which studios a run takes and what it tells; the rules are elsewhere."""
 
 # Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 

@@ -1,4 +1,4 @@
-"""Whether the scores are kept up. What belongs here: the check on their age; failures of a run are told by the asset."""
+"""Whether the scores are kept up. What belongs here: the check on their age; failures are told by the asset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Housekeeping. What belongs here: the nightly jobs; what is forgotten and when is decided in `pilar` and `bookkeeping`."""
+"""Housekeeping. What belongs here: the nightly jobs; what is forgotten when is decided elsewhere."""
 
 # Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 

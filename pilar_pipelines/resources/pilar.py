@@ -38,7 +38,7 @@ class PilarResource(dg.ConfigurableResource):
         """Its two clocks."""
         return self._open().clocks
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - as Dagster calls it
         """Give connections back after a run or a tick."""
         if self._opened:
             self._opened.close()

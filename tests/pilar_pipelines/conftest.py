@@ -44,7 +44,9 @@ def instance(
     name = f"dagster_{secrets.token_hex(6)}"
     with _server.connect() as connection:
         connection.execute(text(f'create database "{name}" template "{dagster_template}" strategy file_copy'))
-    write_instance(tmp_path / "dagster", make_url(postgres_url).set(database=name).render_as_string(hide_password=False))
+    write_instance(
+        tmp_path / "dagster", make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    )
     opened = dg.DagsterInstance.from_config(str(tmp_path / "dagster"))
     yield opened
     opened.dispose()

@@ -32,7 +32,9 @@ def test_a_run_is_asked_for_while_something_waits_and_nobody_is_at_it() -> None:
     assert "nothing waits" in str(reason_to_wait(Due((), later=0, workers=1), [], NOW))
 
 
-@pytest.mark.parametrize("status", [Status.QUEUED, Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING])
+@pytest.mark.parametrize(
+    "status", [Status.QUEUED, Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING]
+)
 def test_a_run_that_is_at_it_is_waited_for_until_it_is_lost(status: dg.DagsterRunStatus) -> None:
     assert "is at it" in str(reason_to_wait(SOME, [_seen(Status.FAILURE, seconds=1), _seen(status, seconds=30)], NOW))
     assert reason_to_wait(SOME, [Seen(status, NOW - LOST_AFTER)], NOW) is None

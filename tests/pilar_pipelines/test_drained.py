@@ -32,9 +32,7 @@ def test_what_the_worker_drained_is_told_once(instance: dg.DagsterInstance, flee
     fleet.change("update queue_log set finished_at = finished_at - interval '10 seconds'")
 
     def tick(cursor: str | None) -> dg.SensorResult:
-        with dg.build_sensor_context(
-            instance=instance, cursor=cursor, resources={"pilar": PilarResource()}
-        ) as context:
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"pilar": PilarResource()}) as context:
             result = drained_work(context)
         assert isinstance(result, dg.SensorResult)
         return result

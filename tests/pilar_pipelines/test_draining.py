@@ -61,7 +61,9 @@ def test_a_visit_takes_nothing_new_after_its_deadline(app: App) -> None:
     with app.database.transaction(Scope.fleet()) as connection:
         _ask(connection, app, "without end")
     deadline = app.clocks.real.now() + timedelta(milliseconds=300)
-    assert drain_until_quiet(_with(app, Transactional(run)), "visitor", quiet_for=timedelta(seconds=30), deadline=deadline)
+    assert drain_until_quiet(
+        _with(app, Transactional(run)), "visitor", quiet_for=timedelta(seconds=30), deadline=deadline
+    )
     with app.database.transaction(Scope.fleet()) as connection:
         assert look(connection, app.clocks).total == 1
 

@@ -34,9 +34,7 @@ def _fail(instance: dg.DagsterInstance) -> None:
         failed_runs(context)
 
 
-def test_a_job_that_fails_again_and_again_is_one_incident(
-    instance: dg.DagsterInstance, fleet: Fleet, app: App
-) -> None:
+def test_a_job_that_fails_again_and_again_is_one_incident(instance: dg.DagsterInstance, fleet: Fleet, app: App) -> None:
     _fail(instance)
     _fail(instance)
     drain = app.drain("worker-1")

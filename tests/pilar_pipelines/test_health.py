@@ -33,7 +33,9 @@ def test_one_run_scores_a_range_of_studios(instance: dg.DagsterInstance, fleet: 
     _known(instance, studios)
     result = _score(instance, studios[0], studios[2])
     assert instance.get_materialized_partitions(SCORE) == {str(studio) for studio in studios[:3]}
-    assert {row.workspace_id for row in fleet.rows("select * from analytics.workspace_health_score")} == set(studios[:3])
+    assert {row.workspace_id for row in fleet.rows("select * from analytics.workspace_health_score")} == set(
+        studios[:3]
+    )
     first = result.asset_materializations_for_node("workspace_health_score")[0]
     assert first.metadata["scored"].value == 3
     assert all(evaluation.passed for evaluation in _checks(result).values())
@@ -112,6 +114,8 @@ def test_a_studio_that_can_not_be_looked_at_does_not_keep_the_others_from_it(
     studios = fleet.add("One", "Broken", "Three", state="provisioning")
     fleet.spoil(studios[1])
     checks = _checks(defs.resolve_job_def("watch_fleet").execute_in_process(instance=instance))
-    looked_at = {row[0] for row in fleet.rows("select distinct workspace_id from health_check where component = 'rate_limits'")}
+    looked_at = {
+        row[0] for row in fleet.rows("select distinct workspace_id from health_check where component = 'rate_limits'")
+    }
     assert looked_at == {studios[0], studios[2]}
     assert not checks["every_studio_was_looked_at"].passed

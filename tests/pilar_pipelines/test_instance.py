@@ -26,7 +26,11 @@ def test_dagster_gets_the_old_driver_and_an_encoded_password(driver: str) -> Non
 
 def test_the_instance_file_is_read_by_its_owner_only_and_can_be_written_again(tmp_path: Path) -> None:
     path = write_instance(tmp_path / "dagster", "postgresql://a:b@127.0.0.1/c")
-    assert write_instance(tmp_path / "dagster", "postgresql://a:d@127.0.0.1/c") == path == tmp_path / "dagster/dagster.yaml"
+    assert (
+        write_instance(tmp_path / "dagster", "postgresql://a:d@127.0.0.1/c")
+        == path
+        == tmp_path / "dagster/dagster.yaml"
+    )
     assert path.stat().st_mode & 0o777 == 0o600
     assert _load(path)["storage"]["postgres"]["postgres_url"] == "postgresql+psycopg2://a:d@127.0.0.1/c"
 

@@ -44,13 +44,12 @@ def graphql_url(postgres_url: str, fleet: Fleet, tmp_path: Path) -> Iterator[str
     workspace = str(write_workspace(home, code))
     url = f"http://127.0.0.1:{web}/dagster/graphql"
     programs = {
-        "code": "dagster api grpc -m pilar_pipelines.definitions -h 127.0.0.1 --location-name pilar -p".split(),
-        "daemon": "dagster-daemon run -w".split(),
-        "web": "dagster-webserver -h 127.0.0.1 --path-prefix /dagster".split(),
+        "code": ["dagster", "api", "grpc", "-m", "pilar_pipelines.definitions", "--location-name", "pilar"],
+        "daemon": ["dagster-daemon", "run", "-w", workspace],
+        "web": ["dagster-webserver", "-w", workspace, "--path-prefix", "/dagster"],
     }
-    programs["code"].append(str(code))
-    programs["daemon"].append(workspace)
-    programs["web"] += ["-w", workspace, "-p", str(web)]
+    programs["code"] += ["-h", "127.0.0.1", "-p", str(code)]
+    programs["web"] += ["-h", "127.0.0.1", "-p", str(web)]
     ready: dict[str, Callable[[], bool]] = {"code": lambda: listening(code), "web": lambda: _answers(url)}
     with Supervisor(tmp_path / "supervised", "test") as supervisor:
         for name, (program, *arguments) in programs.items():
@@ -75,7 +74,9 @@ def test_dagster_alone_follows_drains_scores_and_checks(graphql_url: str, fleet:
         launch.materialize_all_studios(graphql_url)
     studios = fleet.add("One", "Two", "Three", state="provisioning")
     fleet.notice("leak")
-    _until(lambda: set(launch.partition_keys(graphql_url)) == {str(studio) for studio in studios}, "a partition per studio")
+    _until(
+        lambda: set(launch.partition_keys(graphql_url)) == {str(studio) for studio in studios}, "a partition per studio"
+    )
     _until(lambda: fleet.rows("select title from incident") == [("leak",)], "a run that drains")
 
     run = launch.materialize_all_studios(graphql_url)

@@ -92,9 +92,7 @@ def test_what_was_reserved_and_never_settled_is_given_back(instance: dg.DagsterI
     yesterday = ManualClock(datetime.now(UTC) - timedelta(days=1))
     with fleet.database.transaction(Scope.fleet()) as connection:
         set_limit(connection, studio, "messages", "day", 10, "queue")
-        reserve(
-            connection, Clocks(yesterday, yesterday), studio, "messages", 4, expires_in=timedelta(minutes=5)
-        )
+        reserve(connection, Clocks(yesterday, yesterday), studio, "messages", 4, expires_in=timedelta(minutes=5))
     assert _reserved(fleet, studio) == 4
     defs.resolve_job_def("reset_budgets").execute_in_process(instance=instance)
     assert _reserved(fleet, studio) == 0
