@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilar_cli import doctor, down, migration, sandbox, tokens, up, worker
+from pilar_cli import dictionary, doctor, down, migration, sandbox, tokens, up, worker
 from pilar_cli.console import new_group
 from pilar_cli.demo import command as demo
 
@@ -16,6 +16,7 @@ app.command("down")(down.down)
 app.command("worker")(worker.worker)
 app.command("migrate")(migration.migrate)
 app.command("doctor")(doctor.doctor)
+app.command("dictionary")(dictionary.dictionary)
 app.command("sandbox", context_settings=sandbox.PASSED_ON)(sandbox.sandbox)
 app.add_typer(tokens.app, name="token")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Column, MetaData, Table
+from sqlalchemy.dialects import postgresql
 
 KINDS = {
     "tenant": "each row belongs to a studio",
@@ -33,5 +34,6 @@ def _column(column: Column[object]) -> str:
     key = "key" if column.primary_key else ""
     refers = ", ".join(f"→ {key.target_fullname}" for key in column.foreign_keys)
     null = "yes" if column.nullable else ""
+    kind = column.type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
     meaning = (column.comment or "").replace("|", "\\|")
-    return f"| {column.name} | {column.type} | {' '.join(filter(None, (key, refers)))} | {null} | {meaning} |"
+    return f"| {column.name} | {kind} | {' '.join(filter(None, (key, refers)))} | {null} | {meaning} |"

@@ -70,7 +70,7 @@ workspace_configuration = tenant_table(
     Column("note", Text, nullable=False),
     Column("created_at", Timestamp, nullable=False, comment="business time"),
     ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
-    comment="Each version of a studio's configuration; the highest is in force, the ones before are last known good.",
+    comment="Each version of a studio's configuration; the highest is in force, the others are known good.",
 )
 
 integration = tenant_table(

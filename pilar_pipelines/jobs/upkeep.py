@@ -27,10 +27,12 @@ def clean_up_product(context: dg.OpExecutionContext, pilar: PilarResource) -> No
 
     from pilar.backplane.retention import clean_up as clean
     from pilar.database.engine import Scope
+    from pilar.security.sessions import forget_expired
 
     with pilar.database.transaction(Scope.fleet()) as connection:
-        cleaned = clean(connection, pilar.clocks)
-    context.add_output_metadata(asdict(cleaned))
+        cleaned = asdict(clean(connection, pilar.clocks))
+        cleaned["sessions"] = forget_expired(connection, pilar.clocks.real.now())
+    context.add_output_metadata(cleaned)
 
 
 class KeptHours(dg.Config):

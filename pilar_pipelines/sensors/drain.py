@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pilar.draining import Due
 
 LOST_AFTER = timedelta(minutes=2)
-"""A run takes half a minute; one that is not over by then is not counted on."""
+"""A run takes less than a minute; one that is not over by then is not counted on."""
 
 _AT_WORK = (
     dg.DagsterRunStatus.QUEUED,

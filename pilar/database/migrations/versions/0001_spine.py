@@ -925,6 +925,6 @@ def _create_tables() -> None:
             ["workspace_id"], ["workspace.workspace_id"], name=op.f("fk_workspace_configuration_workspace_id_workspace")
         ),
         sa.PrimaryKeyConstraint("workspace_id", "version", name=op.f("pk_workspace_configuration")),
-        comment="Each version of a studio's configuration; the highest is in force, the ones before are last known good.",
+        comment="Each version of a studio's configuration; the highest is in force, the others are known good.",
         info={"kind": "tenant"},
     )
