@@ -61,7 +61,7 @@ def create_database(server_url: str, name: str) -> str:
         with engine.connect() as connection:
             exists = connection.execute(text("select 1 from pg_database where datname = :name"), {"name": name})
             if exists.first() is None:
-                connection.execute(text(f'create database "{name}" encoding \'UTF8\' template template0'))
+                connection.execute(text(f"create database \"{name}\" encoding 'UTF8' template template0"))
     finally:
         engine.dispose()
     return url.set(database=name).render_as_string(hide_password=False)
