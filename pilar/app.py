@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pilar.agents.defaults import default_agent
+from pilar.affiliates import invariants as affiliates_invariants
+from pilar.affiliates.events import ReconcileCharge, ReconcileInvoice
+from pilar.affiliates.reconcile import Reconciler
+from pilar.affiliates.stripe_inbox import MoneyInbox
+from pilar.agents import invariants as agents_invariants
+from pilar.agents.adoption import Adopter
+from pilar.agents.answering import Answerer
+from pilar.agents.defaults import default_agent, install_rules
+from pilar.agents.events import CoachingAskedFor
 from pilar.backplane import invariants as backplane_invariants
 from pilar.backplane.drain import Drain
 from pilar.backplane.effects import EffectLedger
@@ -18,34 +26,80 @@ from pilar.backplane.handlers import Outside, Registry, Transactional
 from pilar.backplane.invariants import Invariant
 from pilar.backplane.notices import IncidentRequested
 from pilar.bookings import defaults as calendar_defaults
+from pilar.bookings import invariants as calendar_invariants
+from pilar.bookings.events import BookingCancelled, BookingMade
 from pilar.clocks import Clocks
+from pilar.coach import invariants as coach_invariants
 from pilar.coach.defaults import training_logic
+from pilar.coach.dispatch import Dispatcher
+from pilar.coach.enrolment import Enrolments
+from pilar.coach.events import SendNudge
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database
 from pilar.database.shared_clock import shared_clocks
 from pilar.errors import NotConfigured
+from pilar.experiments import invariants as experiments_invariants
+from pilar.experiments.events import ExperimentDecided
+from pilar.experiments.outcomes import OutcomeKeeper
 from pilar.health import invariants as health_invariants
 from pilar.health.checks import run_checks
+from pilar.health.events import IncidentNoted
 from pilar.health.incidents import IncidentKeeper
 from pilar.messaging import defaults as messaging_defaults
+from pilar.messaging import invariants as messaging_invariants
+from pilar.messaging.controls import Release
+from pilar.messaging.events import (
+    HandedOver,
+    MessageReceived,
+    OptedOut,
+    ReleaseHeld,
+    SendMessage,
+    SubmitTemplates,
+    TemplateChanged,
+)
 from pilar.messaging.inbox import WhatsAppInbox
+from pilar.messaging.sending import Sender
+from pilar.messaging.templates import TemplateKeeper
+from pilar.operator.projection import OverviewKeeper
 from pilar.providers.email.client import Mailer
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioGateway
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import invariants as provisioning_invariants
-from pilar.provisioning.events import AdvanceProvisioning, ReconcileSubscription, StepCompleted, StudioActivated
+from pilar.provisioning.events import (
+    AdvanceProvisioning,
+    ProvisioningBegun,
+    ProvisioningResumed,
+    ReconcileSubscription,
+    StepCompleted,
+    StepFailed,
+    StepWaits,
+    StudioActivated,
+    SubscriptionRead,
+)
 from pilar.provisioning.inbound_sms import TwilioInbox
+from pilar.provisioning.message_steps import MessageSteps
 from pilar.provisioning.overview import Overview
 from pilar.provisioning.runner import Runner
 from pilar.provisioning.setup import CONNECTION_STEP, Setup
 from pilar.provisioning.signup import Signup, StripeInbox
-from pilar.provisioning.steps import DatabaseStep, OutsideStep, Step
+from pilar.provisioning.steps import DatabaseStep, OutsideStep, Step, in_turn
 from pilar.provisioning.twilio_steps import TwilioSteps
 from pilar.provisioning.whatsapp_steps import WhatsAppSteps
 from pilar.provisioning.workspace_steps import WorkspaceSteps
 from pilar.settings import Settings, reveal
 from pilar.workspaces.store import get_workspace, load_configuration
+
+SHOWN_ON_OVERVIEW = (
+    ProvisioningBegun,
+    ProvisioningResumed,
+    StepWaits,
+    StepFailed,
+    StepCompleted,
+    StudioActivated,
+    SubscriptionRead,
+)
+"""After these events a studio looks different on the overview, and is refreshed."""
 
 
 @dataclass(frozen=True)
@@ -106,25 +160,36 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     if database is None:
         if settings.database_url is None:
             raise NotConfigured("PILAR_DATABASE_URL is not set; `pilar up` starts an embedded server and sets it.")
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.worker_threads + 4)
+        database = Database(settings.database_url.get_secret_value(), pool_size=2 * settings.worker_threads + 4)
     clocks = clocks or shared_clocks(database)
     box = SecretBox(reveal(settings.secret_keys))
     gateways = Gateways(StripeGateway(settings), TwilioGateway(settings), GraphClient(settings), Mailer(settings))
     timeout = timedelta(seconds=settings.provider_timeout_seconds)
     ledger = EffectLedger(database, clocks, timeout=timeout)
-    steps = provisioning_steps(settings, database, clocks, box, gateways, ledger)
+    templates = TemplateKeeper(database, clocks, gateways.graph, ledger, box)
+    messages = MessageSteps(clocks, templates)
+    steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages)
+    registry = build_registry(settings, database, clocks, box, gateways, steps)
+    register_messaging(registry, clocks, Sender(database, clocks, gateways.graph, ledger, box), templates, messages)
+    register_coach(registry, clocks)
     return App(
         settings=settings,
         database=database,
         clocks=clocks,
         box=box,
         gateways=gateways,
-        registry=build_registry(settings, database, clocks, box, gateways, steps),
+        registry=registry,
         steps=steps,
         invariants=(
             *backplane_invariants.INVARIANTS,
+            *calendar_invariants.INVARIANTS,
+            *experiments_invariants.INVARIANTS,
             *provisioning_invariants.INVARIANTS,
             *health_invariants.INVARIANTS,
+            *messaging_invariants.INVARIANTS,
+            *affiliates_invariants.INVARIANTS,
+            *agents_invariants.INVARIANTS,
+            *coach_invariants.INVARIANTS,
         ),
         overview=Overview(steps, box, settings.public_url),
         setup=Setup(clocks, gateways.graph, box, settings),
@@ -138,6 +203,7 @@ def provisioning_steps(
     box: SecretBox,
     gateways: Gateways,
     ledger: EffectLedger,
+    messages: MessageSteps,
 ) -> tuple[Step, ...]:
     """How a studio comes into being, in order. Names are stored: a step keeps its name for good."""
     workspace = WorkspaceSteps(database, clocks, gateways.stripe, settings)
@@ -149,11 +215,14 @@ def provisioning_steps(
         DatabaseStep(
             "default_ai_agent",
             "AI agent",
-            workspace.configure(
-                "the agent to start with",
-                lambda document: document.model_copy(
-                    update={"agent": document.agent or default_agent(document.studio)}
+            in_turn(
+                workspace.configure(
+                    "the agent to start with",
+                    lambda document: document.model_copy(
+                        update={"agent": document.agent or default_agent(document.studio)}
+                    ),
                 ),
+                lambda connection, job: install_rules(connection, job.workspace_id, clocks.business.now()),
             ),
         ),
         DatabaseStep(
@@ -185,6 +254,8 @@ def provisioning_steps(
         OutsideStep("phone_number_purchase", "Phone number", twilio.buy_number),
         OutsideStep(CONNECTION_STEP, "WhatsApp account", whatsapp.connect),
         OutsideStep("whatsapp_registration", "WhatsApp number", whatsapp.register),
+        OutsideStep("template_approval", "Message templates", messages.approve_templates),
+        DatabaseStep("test_message", "Test message", messages.send_test),
         DatabaseStep(
             "health_monitoring",
             "Health monitoring",
@@ -206,14 +277,44 @@ def build_registry(
 ) -> Registry:
     """Who answers what."""
     registry = Registry()
-    registry.on_delivery("stripe", Transactional(StripeInbox(clocks).on_delivery))
-    registry.on_delivery("twilio", Transactional(TwilioInbox(clocks, box).on_delivery))
-    registry.on_delivery("whatsapp", Transactional(WhatsAppInbox().on_delivery))
+    registry.on_delivery("stripe", "provisioning.signup", Transactional(StripeInbox(clocks).on_delivery))
+    registry.on_delivery("stripe", "affiliates.money", Transactional(MoneyInbox(clocks).on_delivery))
+    registry.on_delivery("twilio", "provisioning.codes", Transactional(TwilioInbox(clocks, box).on_delivery))
     signup = Signup(database, clocks, gateways.stripe, box, steps, settings)
     registry.on_job(ReconcileSubscription, Outside(signup.reconcile))
+    reconciler = Reconciler(database, clocks, gateways.stripe)
+    registry.on_job(ReconcileInvoice, Outside(reconciler.reconcile_invoice))
+    registry.on_job(ReconcileCharge, Outside(reconciler.reconcile_charge))
     runner = Runner(database, clocks, steps, lock_ttl=timedelta(seconds=settings.lease_seconds))
     registry.on_job(AdvanceProvisioning, Outside(runner.advance))
     registry.on_event(IncidentRequested, "health.incidents", Transactional(IncidentKeeper(clocks).on_request))
-    registry.know_event(StepCompleted)
-    registry.know_event(StudioActivated)
+    booked = OutcomeKeeper(clocks).on(BookingMade.type_name, lambda event: str(event.lead_id))
+    registry.on_event(BookingMade, "experiments.outcomes", Transactional(booked))
+    registry.know_event(BookingCancelled)
+    registry.on_event(ExperimentDecided, "agents.adopt", Transactional(Adopter(clocks).on_decided))
+    overview = OverviewKeeper(clocks)
+    for event in SHOWN_ON_OVERVIEW:
+        registry.on_event(event, "operator.overview", Transactional(overview.on_studio))
+    registry.on_event(IncidentNoted, "operator.overview", Transactional(overview.on_incident))
     return registry
+
+
+def register_messaging(
+    registry: Registry, clocks: Clocks, sender: Sender, templates: TemplateKeeper, messages: MessageSteps
+) -> None:
+    """Who answers what about messages."""
+    registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks).on_delivery))
+    registry.on_job(SendMessage, Outside(sender.send))
+    registry.on_job(SubmitTemplates, Outside(templates.on_job))
+    registry.on_job(ReleaseHeld, Transactional(Release(clocks).run))
+    registry.on_event(TemplateChanged, "provisioning.templates", Transactional(messages.on_template))
+    registry.on_event(MessageReceived, "agents.answer", Transactional(Answerer(clocks).on_message))
+    registry.know_event(HandedOver)
+
+
+def register_coach(registry: Registry, clocks: Clocks) -> None:
+    """Who answers what about coaching."""
+    enrolments = Enrolments(clocks)
+    registry.on_event(CoachingAskedFor, "coach.enrol", Transactional(enrolments.on_asked_for))
+    registry.on_event(OptedOut, "coach.end", Transactional(enrolments.on_opted_out))
+    registry.on_job(SendNudge, Transactional(Dispatcher(clocks).run))

@@ -29,6 +29,12 @@ from pilar.errors import Transient
 log = logging.getLogger(__name__)
 
 _AWAY_FOR = 1.0
+_GLANCE = 0.02
+
+TURNS = (Lane.INBOX, Lane.REPLY, Lane.DEFAULT, Lane.REPLY, Lane.INBOX, Lane.REPLY, Lane.BULK)
+"""The order in which lanes are looked at. Each look is a moment (`backplane/pace.py`), and somebody who has written to
+a studio waits for one moment of something else at most.
+"""
 
 
 class Worker:
@@ -72,9 +78,11 @@ class Worker:
             while not self._stopping.is_set():
                 began = time.monotonic()
                 moved = self._drain.promote()
-                if moved + sum(self._drain.step(lane) for lane in Lane):
+                if moved + sum(self._drain.step(lane) for lane in TURNS):
                     continue
-                self._drain.reap()
+                if self._drain.is_busy:  # what ends may leave room for more of its lane
+                    self._drain.wait_for_one(_GLANCE)
+                    continue
                 for _ in listener.notifies(timeout=max(0.0, LOOK_EVERY - (time.monotonic() - began)), stop_after=1):
                     break
 

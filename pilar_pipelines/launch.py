@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 
 from pilar.errors import Conflict, NotFound, Transient
 from pilar_pipelines.instance import LOCATION
 
 SCORES = "workspace_health_score"
-JOB = "score_all_studios"
-ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+STUDIOS_JOB = "everything_about_all_studios"
+FLEET_JOB = "everything_about_the_fleet"
+SUCCESS = "SUCCESS"
+ENDED = frozenset({SUCCESS, "FAILURE", "CANCELED"})
 """The statuses that a run keeps."""
+
+BACKFILLED = "COMPLETED_SUCCESS"
+BACKFILL_ENDED = frozenset({BACKFILLED, "COMPLETED_FAILED", "FAILED", "CANCELED"})
+"""The statuses that a backfill keeps."""
 
 _REPOSITORY = "__repository__"
 _TIMEOUT = 30
@@ -26,9 +33,9 @@ query Partitions($asset: AssetKeyInput!) {
 }
 """
 _STATS = """
-query Materialized($asset: AssetKeyInput!) {
-  assetNodeOrError(assetKey: $asset) {
-    ... on AssetNode { isPartitioned partitionStats { numMaterialized } assetMaterializations(limit: 1) { runId } }
+query Materialized {
+  assetNodes {
+    assetKey { path } isPartitioned partitionStats { numMaterialized } assetMaterializations(limit: 1) { runId }
   }
 }
 """
@@ -43,6 +50,24 @@ mutation Launch($parameters: ExecutionParams!) {
     ... on InvalidSubsetError { message }
     ... on UnauthorizedError { message }
     ... on RunConflict { message }
+  }
+}
+"""
+_BACKFILL = """
+mutation Backfill($parameters: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $parameters) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on Error { message }
+  }
+}
+"""
+_BACKFILL_STATUS = """
+query BackfillStatus($backfill: String!) {
+  partitionBackfillOrError(backfillId: $backfill) {
+    __typename
+    ... on PartitionBackfill { status }
+    ... on Error { message }
   }
 }
 """
@@ -75,28 +100,33 @@ def partition_keys(url: str) -> list[str]:
     return list(_asset(url, _PARTITIONS, SCORES)["partitionKeys"])
 
 
-def materialize_all_studios(url: str) -> str:
-    """Launch one run that scores all studios, and return its id.
+def launch(url: str, job: str, keys: Sequence[str] | None = None) -> str:
+    """Launch one run of a job, and return its id.
+
+    Args:
+        url: Dagster's GraphQL door.
+        job: its name.
+        keys: the studios it takes, all between the first and the last in Dagster's order; None: it has no partitions.
 
     Raises:
         NotFound: there is no studio.
         Conflict: Dagster refuses the run.
         Transient: Dagster does not answer.
     """
-    keys = partition_keys(url)
-    if not keys:
+    if keys is not None and not keys:
         raise NotFound("Dagster knows no studio yet.")
     # Spelt out, since the module with the partitions imports Dagster.
-    tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
+    tags = (
+        {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]} if keys else {}
+    )
     parameters = {
-        "selector": {"repositoryLocationName": LOCATION, "repositoryName": _REPOSITORY, "jobName": JOB},
+        "selector": {"repositoryLocationName": LOCATION, "repositoryName": _REPOSITORY, "jobName": job},
         "runConfigData": {},
         "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
     }
     answer = _ask(url, _LAUNCH, {"parameters": parameters})["launchPipelineExecution"]
     if answer["__typename"] != "LaunchRunSuccess":
-        errors = [answer.get("message"), *(error["message"] for error in answer.get("errors", []))]
-        raise Conflict(f"Dagster refuses the run: {'; '.join(filter(None, errors)) or answer['__typename']}")
+        raise Conflict(f"Dagster refuses the run: {_reasons(answer)}")
     return str(answer["run"]["runId"])
 
 
@@ -113,12 +143,51 @@ def run_status(url: str, run_id: str) -> str:
     return str(answer["status"])
 
 
-def materialized_partitions(url: str, asset: str) -> int:
-    """How many of an asset's partitions are materialised; of an unpartitioned asset, 1 or 0."""
-    node = _asset(url, _STATS, asset)
-    if node["isPartitioned"]:
-        return int(node["partitionStats"]["numMaterialized"])
-    return len(node["assetMaterializations"])
+def backfill(url: str, assets: Sequence[str], keys: Sequence[str] | None = None) -> str:
+    """Have Dagster make assets anew for some studios, in as few runs as may be, and return the backfill's id.
+
+    Args:
+        url: Dagster's GraphQL door.
+        assets: their names; each has a partition per studio.
+        keys: the studios, these and no others; None: all that Dagster knows.
+
+    Raises:
+        NotFound: there is no studio.
+        Conflict: Dagster refuses: it does not know an asset or a studio.
+        Transient: Dagster does not answer.
+    """
+    if not (partition_keys(url) if keys is None else keys):
+        raise NotFound("Dagster knows no studio yet.")
+    parameters: dict[str, Any] = {"assetSelection": [{"path": [asset]} for asset in assets]}
+    parameters |= {"allPartitions": True} if keys is None else {"partitionNames": list(keys)}
+    answer = _ask(url, _BACKFILL, {"parameters": parameters})["launchPartitionBackfill"]
+    if answer["__typename"] != "LaunchBackfillSuccess":
+        raise Conflict(f"Dagster refuses the backfill: {_reasons(answer)}")
+    return str(answer["backfillId"])
+
+
+def backfill_status(url: str, backfill_id: str) -> str:
+    """The status of a backfill, such as REQUESTED, or one of `BACKFILL_ENDED`.
+
+    Raises:
+        NotFound: there is no such backfill.
+        Transient: Dagster does not answer.
+    """
+    answer = _ask(url, _BACKFILL_STATUS, {"backfill": backfill_id})["partitionBackfillOrError"]
+    if answer["__typename"] != "PartitionBackfill":
+        raise NotFound(answer.get("message") or f"Dagster has no backfill {backfill_id}.")
+    return str(answer["status"])
+
+
+def materializations(url: str) -> dict[str, int]:
+    """How much of each asset is materialised: partitions, of an unpartitioned one 1; what is not is left out."""
+    counts = {}
+    for node in _ask(url, _STATS, {})["assetNodes"]:
+        is_there = len(node["assetMaterializations"])
+        count = int(node["partitionStats"]["numMaterialized"]) if node["isPartitioned"] else is_there
+        if count:
+            counts["/".join(node["assetKey"]["path"])] = count
+    return counts
 
 
 def failed_checks(url: str) -> list[str]:
@@ -130,6 +199,12 @@ def failed_checks(url: str) -> list[str]:
             if latest and latest["status"] in ("FAILED", "EXECUTION_FAILED"):
                 failed.append(f"{'/'.join(node['assetKey']['path'])}:{check['name']}")
     return sorted(failed)
+
+
+def _reasons(answer: dict[str, Any]) -> str:
+    """Why Dagster did not do what was asked for, in its words."""
+    errors = [answer.get("message"), *(error["message"] for error in answer.get("errors", []))]
+    return "; ".join(filter(None, errors)) or str(answer["__typename"])
 
 
 def _asset(url: str, query: str, asset: str) -> dict[str, Any]:

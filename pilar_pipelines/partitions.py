@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from pilar_pipelines.policies import backfill, retries
+from pilar_pipelines.policies import KEYS_PER_RUN, backfill, retries
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -35,3 +35,14 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 def ranges(keys: Sequence[str], size: int) -> list[tuple[str, str]]:
     """Cut keys, in their order, into ranges of at most `size`: the first and the last key of each."""
     return [(keys[start], keys[min(start + size, len(keys)) - 1]) for start in range(0, len(keys), size)]
+
+
+def all_studios(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    """What a schedule asks for: runs over all studios, as few as the bound on keys per run allows."""
+    keys = context.instance.get_dynamic_partitions(workspaces.name)
+    if not keys:
+        return dg.SkipReason("there is no studio yet")
+    return [
+        dg.RunRequest(run_key=f"{context.scheduled_execution_time.isoformat()}/{first}", tags=range_tags(first, last))
+        for first, last in ranges(keys, KEYS_PER_RUN)
+    ]

@@ -30,6 +30,11 @@ def arguments() -> argparse.ArgumentParser:
     for name in REQUIRED:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--owner-delay", type=float, default=1.0, help="seconds from a mail to the click on its link")
+    parser.add_argument(
+        "--status-delay", type=float, default=0.1, help="seconds from one status of a message to the next"
+    )
+    parser.add_argument("--review-delay", type=float, default=0.5, help="seconds that a template's review takes")
+    parser.add_argument("--lead-delay", type=float, default=0.5, help="seconds until a lead reads a message")
     parser.add_argument("--port-file", type=Path, help="where to write the ports as JSON once they listen")
     return parser
 

@@ -11,21 +11,24 @@ import httpx
 from fastapi import FastAPI
 
 from pilar.clocks import Clock, SystemClock
-from provider_sandbox import delivery, owner
+from provider_sandbox import delivery, leads, owner
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.control import Targets, control_router, set_targets
 from provider_sandbox.mail import MailServer
+from provider_sandbox.meta import statuses, templates
 from provider_sandbox.meta import webhooks as meta_webhooks
 from provider_sandbox.meta.api import meta_app
+from provider_sandbox.meta.messages import Messages
 from provider_sandbox.state import State
 from provider_sandbox.stripe import store as stripe_store
 from provider_sandbox.stripe import webhooks as stripe_webhooks
 from provider_sandbox.stripe.api import stripe_app
-from provider_sandbox.tasks import Bell, TaskQueue
+from provider_sandbox.tasks import Bell, TaskQueue, Work
 from provider_sandbox.trust import trusted
 from provider_sandbox.twilio import accounts as twilio_accounts
 from provider_sandbox.twilio import messages as twilio_messages
 from provider_sandbox.twilio.api import twilio_app
+from provider_sandbox.whatsapp_control import whatsapp_router
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +55,33 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
             "meta": meta_webhooks.signer(config, state),
         },
     )
-    deliveries = TaskQueue(delivery.QUEUE, state, bell, clock, courier.deliver, config.retry, delivery.WIDTH)
-    person = owner.Owner(config.owner_delay)
-    owners = TaskQueue(owner.QUEUE, state, bell, clock, person.visit, config.retry, owner.WIDTH)
-    person.tasks = owners
+
+    def queue(name: str, width: int) -> TaskQueue:
+        return TaskQueue(name, state, bell, clock, config.retry, width)
+
+    deliveries = queue(delivery.QUEUE, delivery.WIDTH)
+    visits = queue(owner.QUEUE, owner.WIDTH)
+    due_statuses = queue(statuses.QUEUE, statuses.WIDTH)
+    due_reviews = queue(templates.QUEUE, templates.WIDTH)
+    unread = queue(leads.QUEUE, leads.WIDTH)
+    person = owner.Owner(visits, config.owner_delay)
+    reporter = statuses.Statuses(state, due_statuses, deliveries, config.status_delay)
+    reviewers = templates.Reviews(state, due_reviews, deliveries, config.review_delay)
+    crowd = leads.Leads(state, unread, deliveries, config.lead_delay)
+    works: dict[TaskQueue, Work] = {
+        deliveries: courier.deliver,
+        visits: person.visit,
+        due_statuses: reporter.tell,
+        due_reviews: reviewers.decide,
+        unread: crowd.read,
+    }
+    pending = {
+        "pending_deliveries": deliveries,
+        "pending_owners": visits,
+        "pending_statuses": due_statuses,
+        "pending_reviews": due_reviews,
+        "pending_leads": unread,
+    }
     mail = MailServer(state, person.read)
     with state.transaction() as tx:
         stripe_store.seed(tx)
@@ -66,7 +92,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         await mail.start(config.host, config.smtp_port)
-        background = [asyncio.create_task(queue.run(), name=queue.name) for queue in (deliveries, owners)]
+        background = [asyncio.create_task(queue.run(work), name=queue.name) for queue, work in works.items()]
         for task in background:
             task.add_done_callback(_report)
         try:
@@ -80,10 +106,11 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
             state.close()
 
     app = FastAPI(title="Provider sandbox", lifespan=life, openapi_url=None)
-    app.include_router(control_router(config, state, bell, deliveries, owners, client))
-    app.mount("/stripe", stripe_app(config, state))
+    app.include_router(control_router(config, state, bell, pending, client))
+    app.include_router(whatsapp_router(state, deliveries, crowd))
+    app.mount("/stripe", stripe_app(config, state, deliveries))
     app.mount("/twilio", twilio_app(config, state, deliveries))
-    app.mount("/meta/{version}", meta_app(config, state, deliveries))
+    app.mount("/meta/{version}", meta_app(config, state, deliveries, Messages(reporter, crowd.hear), reviewers))
     app.state.mail = mail
     return app
 

@@ -37,5 +37,11 @@ class SandboxConfig:
     smtp_port: int = 0
     owner_delay: float = 1.0
     """Seconds between a mail's arrival and the studio owner's click on its link."""
+    status_delay: float = 0.1
+    """Seconds between a message's acceptance and its first status, and between one status and the next."""
+    review_delay: float = 0.5
+    """Seconds that Meta takes to review a template."""
+    lead_delay: float = 0.5
+    """Seconds until a simulated lead reads a message, and replies or not."""
     retry: Retry = Retry()
     twilio_subaccount_cap: int = 1000

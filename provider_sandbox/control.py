@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import httpx
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from provider_sandbox import mail
+from pilar.clocks import ClockSetting
+from provider_sandbox import clock, mail
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.meta import webhooks as meta_webhooks
 from provider_sandbox.pages import render
 from provider_sandbox.state import State, Transaction
 from provider_sandbox.stripe import webhooks as stripe_webhooks
 from provider_sandbox.stripe.objects import Visitor
+from provider_sandbox.stripe.play import money_router
 from provider_sandbox.stripe.signup import sign_up
 from provider_sandbox.tasks import Bell, TaskQueue, heard
 from provider_sandbox.twilio import messages
 
-READABLE = ("/control/state", "/control/effects", "/control/deliveries", "/control/owners", "/control/mails")
+READABLE = (
+    *("/control/state", "/control/effects", "/control/deliveries", "/control/owners", "/control/mails"),
+    "/control/leads",
+)
 
 
 class Body(BaseModel):
@@ -40,6 +46,7 @@ class Signup(Body):
     country: str = Field(pattern="^[A-Z]{2}$")
     plan: Literal["BASIC", "PRO"]
     time_zone: str | None = None
+    client_reference_id: str | None = None
     seed: int = 1
     metadata: dict[str, str] = {}
 
@@ -67,6 +74,14 @@ class Change(Body):
     value: dict[str, Any]
 
 
+class BusinessClock(Body):
+    """How business time follows from real time; the fields of `ClockSetting`."""
+
+    real_anchor: AwareDatetime
+    business_anchor: AwareDatetime
+    rate: float = Field(1.0, ge=0)
+
+
 def set_targets(tx: Transaction, targets: Targets) -> None:
     """Remember the addresses that are given."""
     for name in (stripe_webhooks.TARGET, meta_webhooks.TARGET):
@@ -78,14 +93,16 @@ def control_router(
     config: SandboxConfig,
     state: State,
     bell: Bell,
-    deliveries: TaskQueue,
-    owners: TaskQueue,
+    queues: Mapping[str, TaskQueue],
     client: httpx.AsyncClient,
 ) -> APIRouter:
-    """The control API and the index page."""
+    """The control API and the index page; `queues` are by the name under which what is pending in each is told."""
     router = APIRouter()
+    deliveries = queues["pending_deliveries"]
     _actions(router, config, state, deliveries, client)
-    _views(router, state, bell, deliveries, owners)
+    _clock(router, state)
+    _views(router, state, bell, queues)
+    router.include_router(money_router(state, deliveries))
     return router
 
 
@@ -126,8 +143,9 @@ def _actions(
     @router.post("/control/meta/changes", status_code=201)
     async def announce(change: Change) -> dict[str, str]:
         """Meta tells the product about a change of a business."""
+        told = meta_webhooks.Change(change.waba, change.field, change.value)
         with state.transaction() as tx:
-            return {"delivery": meta_webhooks.announce(tx, deliveries, change.waba, change.field, change.value)}
+            return {"delivery": meta_webhooks.announce(tx, deliveries, told)}
 
     @router.post("/control/meta/verify-webhook")
     async def verify_webhook() -> dict[str, bool]:
@@ -142,9 +160,28 @@ def _actions(
             raise HTTPException(502, f"{url} can't be reached: {type(error).__name__}") from error
 
 
-def _views(router: APIRouter, state: State, bell: Bell, deliveries: TaskQueue, owners: TaskQueue) -> None:
+def _clock(router: APIRouter, state: State) -> None:
+    @router.put("/control/clock")
+    async def move_clock(wanted: BusinessClock) -> dict[str, str]:
+        """Move business time; it stays moved when the sandbox is started again."""
+        setting = ClockSetting(wanted.real_anchor, wanted.business_anchor, wanted.rate)
+        with state.transaction() as tx:
+            tx.remember(clock.SETTING, clock.as_text(setting))
+            return {"business_now": tx.business_now().isoformat()}
+
+    @router.delete("/control/clock")
+    async def reset_clock() -> dict[str, str]:
+        """Let business time be real time again."""
+        with state.transaction() as tx:
+            tx.forget(clock.SETTING)
+            return {"business_now": tx.business_now().isoformat()}
+
+
+def _views(router: APIRouter, state: State, bell: Bell, queues: Mapping[str, TaskQueue]) -> None:
+    deliveries, owners = queues["pending_deliveries"], queues["pending_owners"]
+
     def pending(tx: Transaction) -> dict[str, int]:
-        return {"pending_deliveries": deliveries.pending(tx), "pending_owners": owners.pending(tx)}
+        return {name: queue.pending(tx) for name, queue in queues.items()}
 
     @router.get("/control/health")
     async def health() -> dict[str, str]:
@@ -215,7 +252,7 @@ def _views(router: APIRouter, state: State, bell: Bell, deliveries: TaskQueue, o
 
     @router.post("/control/wait-idle")
     async def wait_idle(timeout: float = 30.0) -> dict[str, Any]:  # noqa: ASYNC109 - the caller's own limit, in seconds
-        """Wait until no webhook and no visit is under way; `idle` says whether that came about in time."""
+        """Wait until nothing is under way in any queue; `idle` says whether that came about in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:
@@ -231,7 +268,7 @@ def _views(router: APIRouter, state: State, bell: Bell, deliveries: TaskQueue, o
     async def index() -> HTMLResponse:
         """The same at a glance."""
         with state.transaction() as tx:
-            page = render("index.html", effects=_effects(tx), objects=_objects(tx), paths=READABLE, **pending(tx))
+            page = render("index.html", effects=_effects(tx), objects=_objects(tx), paths=READABLE, pending=pending(tx))
         return HTMLResponse(page)
 
 

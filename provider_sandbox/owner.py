@@ -28,17 +28,15 @@ ACCEPT = "Accept"
 class Owner:
     """Plays the owner of every studio."""
 
-    def __init__(self, delay: float) -> None:
-        """`delay` is how many seconds after a mail's arrival its link is opened."""
+    def __init__(self, tasks: TaskQueue, delay: float) -> None:
+        """`tasks` holds the visits; `delay` is how many seconds after a mail's arrival its link is opened."""
+        self._tasks = tasks
         self._delay = delay
-        self.tasks: TaskQueue | None = None
 
     def read(self, tx: Transaction, mail: Mail) -> None:
         """Plan a visit for each set-up link in a mail: who is asked again looks again."""
-        if self.tasks is None:
-            raise RuntimeError("the owner has nowhere to put tasks yet")
         for link in links_in(mail):
-            self.tasks.add(tx, topic=mail.recipients[0], name=link, lane=link, delay=self._delay)
+            self._tasks.add(tx, topic=mail.recipients[0], name=link, lane=link, delay=self._delay)
 
     async def visit(self, task: sqlite3.Row) -> int:
         """Walk from the link to the product's confirmation; return the last status, or raise `NotDone`."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pilar.clocks import Clock
+from provider_sandbox import clock as business_clock
 
 Body = dict[str, Any]
 
@@ -41,6 +42,7 @@ create table if not exists task (
     lane text not null, address text not null, body text not null, state text not null default 'pending',
     attempts integer not null default 0, next_at real not null, last_status integer, last_error text,
     created_at text not null, ended_at text);
+create index if not exists task_by_name on task (queue, name);
 create index if not exists task_due on task (queue, next_at, id) where state = 'pending';
 create table if not exists mail (
     id integer primary key autoincrement, sender text not null, recipients text not null, subject text not null,
@@ -56,8 +58,13 @@ class Transaction:
         self._clock = clock
 
     def now(self) -> datetime:
-        """The clock's present moment, in UTC."""
+        """The present moment in real time, in UTC."""
         return self._clock.now()
+
+    def business_now(self) -> datetime:
+        """The present moment in business time, in UTC: what windows and the objects' own dates go by."""
+        kept = self.setting(business_clock.SETTING)
+        return business_clock.from_text(kept).at(self.now()) if kept else self.now()
 
     def run(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Execute one statement and return its rows."""
@@ -107,6 +114,10 @@ class Transaction:
     def remember(self, name: str, value: str) -> None:
         """Keep a value across restarts."""
         self.run("insert or replace into setting (name, value) values (?, ?)", name, value)
+
+    def forget(self, name: str) -> None:
+        """Remember a value no longer."""
+        self.run("delete from setting where name = ?", name)
 
     def effect(self, kind: str, key: str) -> None:
         """Count something that changed in the outside world: `provider.what_happened`, and whom it happened to."""

@@ -23,6 +23,10 @@ LOOK_AHEAD = 500
 """Due rows read at once: enough to find `width` free lanes behind the busy ones."""
 
 
+Work = Callable[[sqlite3.Row], Awaitable[int | None]]
+"""Does one task and returns the HTTP status that ended it, where there was one; any exception means another attempt."""
+
+
 class NotDone(Exception):
     """The attempt failed in a way that the next one may not."""
 
@@ -71,16 +75,13 @@ class TaskQueue:
         state: State,
         bell: Bell,
         clock: Clock,
-        work: Callable[[sqlite3.Row], Awaitable[int]],
         retry: Retry,
         width: int,
     ) -> None:
-        """`work` does one task and returns the HTTP status that ended it; any exception means another attempt."""
         self.name = name
         self._state = state
         self._bell = bell
         self._clock = clock
-        self._work = work
         self._retry = retry
         self._width = width
         self._busy: dict[int, str] = {}
@@ -117,7 +118,25 @@ class TaskQueue:
         now = tx.now().timestamp()
         tx.run("update task set next_at = ? where queue = ? and state = 'pending' and next_at > ?", now, self.name, now)
 
-    async def run(self) -> None:
+    def due(self, tx: Transaction, lane: str) -> list[sqlite3.Row]:
+        """What is due in a lane, in order: for work that does several tasks in one go."""
+        return tx.run(
+            "select * from task where queue = ? and lane = ? and state = 'pending' and next_at <= ?"
+            " order by next_at, id",
+            *(self.name, lane, tx.now().timestamp()),
+        )
+
+    def end(self, tx: Transaction, task: sqlite3.Row) -> None:
+        """Note a task as done in the transaction that did it, so that a crash can't have it done twice."""
+        moment = tx.now().isoformat()
+        tx.run("update task set state = 'done', ended_at = ? where id = ?", moment, task["id"])
+
+    def done(self, tx: Transaction, name: str) -> bool:
+        """Whether every task of this name has been done, and there is one."""
+        states = tx.run("select state from task where queue = ? and name = ?", self.name, name)
+        return bool(states) and all(row["state"] == "done" for row in states)
+
+    async def run(self, work: Work) -> None:
         """Do what is due, for ever. Cancelling it leaves what was under way pending."""
         async with asyncio.TaskGroup() as attempts:
             while True:
@@ -126,7 +145,7 @@ class TaskQueue:
                 now = self._clock.now().timestamp()
                 for task in self._due(now):
                     self._busy[task["id"]] = task["lane"]
-                    attempts.create_task(self._attempt(task))
+                    attempts.create_task(self._attempt(task, work))
                 await heard(bell, self._seconds_to_next(now))
 
     def _due(self, now: float) -> list[sqlite3.Row]:
@@ -152,12 +171,12 @@ class TaskQueue:
             )
         return None if rows[0][0] is None else rows[0][0] - now
 
-    async def _attempt(self, task: sqlite3.Row) -> None:
+    async def _attempt(self, task: sqlite3.Row, work: Work) -> None:
         status: int | None = None
         error: str | None = None
         outcome = "pending"
         try:
-            status = await self._work(task)
+            status = await work(task)
             outcome = "done"
         except Dropped as reason:
             outcome, error = "dropped", str(reason)

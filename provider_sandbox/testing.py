@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ def sandbox_config(state: Path, **changes: Any) -> SandboxConfig:
         "meta_app_secret": secrets.token_hex(16),
         "meta_verify_token": secrets.token_hex(16),
         "owner_delay": 0.0,
+        "status_delay": 0.0,
+        "review_delay": 0.0,
+        "lead_delay": 0.0,
         "retry": Retry(first=0.05, cap=1.0),
     }
     return SandboxConfig(state=state, **(values | changes))
@@ -64,9 +68,64 @@ class RunningSandbox:
         }
         return dict(self._call("POST", "signups", json=visitor | changes))
 
+    def refund(self, **about: Any) -> dict[str, Any]:
+        """Play a refund in Stripe's dashboard; fields as of `POST /control/stripe/refunds`. Returns the ids."""
+        return dict(self._call("POST", "stripe/refunds", json=about))
+
+    def dispute(self, **about: Any) -> dict[str, Any]:
+        """Play a dispute; fields as of `POST /control/stripe/disputes`. Returns the ids."""
+        return dict(self._call("POST", "stripe/disputes", json=about))
+
+    def renew(self, subscription: str, seed: int = 1) -> dict[str, Any]:
+        """Play a subscription's next month, paid. Returns the ids."""
+        return dict(self._call("POST", "stripe/renew", json={"subscription": subscription, "seed": seed}))
+
     def receive_sms(self, *, to: str, sender: str, text: str) -> dict[str, Any]:
         """Play somebody who sends an SMS to a bought number."""
         return dict(self._call("POST", "sms", json={"to": to, "sender": sender, "text": text}))
+
+    def set_clock(self, *, real_anchor: datetime, business_anchor: datetime, rate: float = 1.0) -> None:
+        """Move business time, as `pilar.clocks.ClockSetting` describes it."""
+        anchors = {"real_anchor": real_anchor.isoformat(), "business_anchor": business_anchor.isoformat()}
+        self._call("PUT", "clock", json={**anchors, "rate": rate})
+
+    def reset_clock(self) -> None:
+        """Let business time be real time again."""
+        self._call("DELETE", "clock")
+
+    def receive_whatsapp(self, *, to: str, sender: str, text: str = "", repeat: int = 1, **more: Any) -> str:
+        """Play somebody who writes to a studio's number; `more` is name, type, id or context. Returns the wamid."""
+        entry = {"to": to, "messages": [{"from": sender, "text": text, **more}]}
+        return self.receive_delivery([entry], repeat=repeat)[0]
+
+    def receive_delivery(self, entries: Sequence[dict[str, Any]], *, repeat: int = 1) -> list[str]:
+        """Play people who write to several studios, in one delivery; entries as of `POST /control/meta/inbound`."""
+        answer = self._call("POST", "meta/inbound", json={"entries": list(entries), "repeat": repeat})
+        return list(answer["ids"])
+
+    def block(self, *, to: str, sender: str, blocked: bool = True) -> None:
+        """Play somebody who blocks a studio's number."""
+        self._call("PUT", "meta/blocks", json={"to": to, "from": sender, "blocked": blocked})
+
+    def set_template_status(
+        self, waba: str, name: str, language: str, event: str, reason: str | None = None
+    ) -> dict[str, Any]:
+        """Play Meta, which pauses, disables, rejects or approves a template."""
+        wanted = {"waba": waba, "name": name, "language": language, "event": event, "reason": reason}
+        return dict(self._call("POST", "meta/templates/status", json=wanted))
+
+    def add_lead(self, *, to: str, sender: str, persona: str, name: str = "Bo", **more: Any) -> dict[str, Any]:
+        """Let a simulated lead write to a studio; `more` is seed or language."""
+        lead = {"to": to, "from": sender, "name": name, "persona": persona}
+        return dict(self._call("POST", "leads", json=lead | more))
+
+    def add_leads(self, leads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Let several leads write in one delivery; fields as of `POST /control/leads`."""
+        return list(self._call("POST", "leads/batch", json=list(leads)))
+
+    def leads(self) -> list[dict[str, Any]]:
+        """Each simulated lead with what they sent and received."""
+        return list(self._call("GET", "leads"))
 
     def effects(self) -> dict[str, int]:
         """How often each kind of effect happened."""
@@ -93,7 +152,7 @@ class RunningSandbox:
         return list(self._call("GET", "mails", params={"to": to} if to else {}))
 
     def wait_idle(self, seconds: float = 30.0) -> None:
-        """Wait until no webhook and no visit is under way; raise `AssertionError` when that takes too long."""
+        """Wait until nothing is under way; raise `AssertionError` when that takes too long."""
         answer = self._call("POST", "wait-idle", params={"timeout": seconds})
         if not answer["idle"]:
             raise AssertionError(f"still busy after {seconds} s: {answer}")

@@ -7,6 +7,11 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How fast an example runs says nothing here: the machine may be busy with other tests.
+settings.register_profile("pilar", deadline=None, database=None)
+settings.load_profile("pilar")
 
 pytest_plugins = ["tests.fixtures.server", "tests.fixtures.database", "tests.fixtures.work", "tests.fixtures.system"]
 

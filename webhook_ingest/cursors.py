@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,10 +13,10 @@ from fastapi import Query
 from pilar.errors import Invalid
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
-Cursor = Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 
 
-def encode(key: UUID | int) -> str:
+def encode(key: UUID | int | str) -> str:
     """The cursor that stands behind an entry, by its key."""
     return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
 
@@ -36,6 +37,22 @@ def after_position(cursor: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise _not_ours()
     return int(text)
+
+
+def after_place(cursor: str | None) -> tuple[bool, datetime, UUID] | None:
+    """The place behind which a page begins, in a list that is in order of a flag, a moment and an id."""
+    if cursor is None:
+        return None
+    try:
+        flag, moment, identity = _decode(cursor).split(" ")
+        return flag == "1", datetime.fromisoformat(moment).astimezone(UTC), UUID(identity)
+    except ValueError as error:
+        raise _not_ours() from error
+
+
+def place(flag: bool, moment: datetime, identity: UUID) -> str:
+    """The cursor that stands behind a place, which keeps where an entry was when it moves meanwhile."""
+    return encode(f"{int(flag)} {moment.isoformat()} {identity}")
 
 
 def _decode(cursor: str) -> str:

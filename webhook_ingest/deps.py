@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from pilar.app import App
+from pilar.database.engine import Scope
 from pilar.security.principals import FLEET_WIDE, Kind, Principal
 from pilar.security.sessions import LiveSession
 
@@ -31,6 +32,10 @@ class Caller:
         """Whether they may act for a studio, and not only look."""
         principal = self.principal
         return principal.kind in FLEET_WIDE or principal.roles.get(workspace_id) == Kind.OWNER
+
+    def scope_of_affiliate(self, affiliate_id: UUID) -> Scope:
+        """What they see of an affiliate whom they may see: the founder all there is, affiliates their own rows."""
+        return Scope.fleet() if self.principal.kind in FLEET_WIDE else Scope.affiliate(affiliate_id)
 
 
 def the_system(connection: HTTPConnection) -> App:

@@ -95,7 +95,8 @@ def admit(app: App, entry: Route, connection: HTTPConnection) -> Caller:
         return caller
     if refused is not None:
         raise refused
-    if not allows(caller.principal, entry.requires, _workspace_id(entry, connection)):
+    about = _named(connection, "workspace_id"), _affiliate_id(entry, connection, caller)
+    if not allows(caller.principal, entry.requires, *about):
         raise Unauthenticated if caller.principal.kind is Kind.ANONYMOUS else Forbidden
     return caller
 
@@ -182,13 +183,16 @@ def _identify(app: App, database: Any, connection: HTTPConnection, ip: str) -> C
     return Caller(ANONYMOUS, ip)
 
 
-def _workspace_id(entry: Route, connection: HTTPConnection) -> UUID | None:
-    if not entry.of_workspace:
-        return None
+def _named(connection: HTTPConnection, parameter: str) -> UUID | None:
     try:
-        return UUID(connection.path_params["workspace_id"])
+        return UUID(connection.path_params.get(parameter, ""))
     except ValueError:
         return None
+
+
+def _affiliate_id(entry: Route, connection: HTTPConnection, caller: Caller) -> UUID | None:
+    """Whom it is about: the one in the address, else the caller; what a body names is the endpoint's to check."""
+    return _named(connection, "affiliate_id") if entry.of_affiliate else caller.principal.affiliate_id
 
 
 def _field(request: HTTPConnection, body: bytes, name: str) -> str:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 
 from pilar import errors
 from pilar.masking import mask_text
-from webhook_ingest.dashboards.rendering import render
+from webhook_ingest.dashboards.rendering import ERROR, render
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def for_reader(request: Request, answer: Response, status: int, detail: str) -> 
     """The answer itself for programs, its content as a page for people."""
     if not wants_page(request):
         return answer
-    page = render(request, "error.html", status=status, title=HTTPStatus(status).phrase, detail=detail)
+    page = render(request, ERROR, status=status, title=HTTPStatus(status).phrase, detail=detail)
     page.status_code = status
     for name in ("retry-after", "www-authenticate"):
         if name in answer.headers:

@@ -30,7 +30,7 @@ class Route:
 
     Attributes:
         method: of HTTP; `WS` for a web socket.
-        path: with parameters in braces; a parameter `workspace_id` names the studio that the rights are about.
+        path: with parameters in braces; a parameter `workspace_id` or `affiliate_id` names whom the rights are about.
         endpoint: what answers.
         name: unique; the operation's id in OpenAPI.
         requires: who may.
@@ -58,6 +58,11 @@ class Route:
     def of_workspace(self) -> bool:
         """Whether it is about one studio."""
         return "{workspace_id}" in self.path
+
+    @property
+    def of_affiliate(self) -> bool:
+        """Whether it is about one affiliate."""
+        return "{affiliate_id}" in self.path
 
     @property
     def is_repeatable(self) -> bool:

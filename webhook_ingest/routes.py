@@ -8,15 +8,36 @@ from __future__ import annotations
 
 from pilar.security.principals import Access, Kind
 from webhook_ingest import dagster_proxy
-from webhook_ingest.api import description, health, provisioning, security
-from webhook_ingest.dashboards import rendering, setup, sign_in, studios
+from webhook_ingest.api import affiliate, agent, description, health, messaging, operator, provisioning, security
+from webhook_ingest.api import coach as coach_api
+from webhook_ingest.dashboards import (
+    affiliates,
+    calendar,
+    coach,
+    controls,
+    conversations,
+    experiments,
+    messages,
+    referral,
+    rendering,
+    rules,
+    setup,
+    sign_in,
+    studios,
+)
 from webhook_ingest.route import Forgery, Route, only
 from webhook_ingest.webhooks import entrance
 
 ADMIN = only(Kind.ADMIN)
+ADMIN_WRITES = only(Kind.ADMIN, access=Access.WRITE)
 OPERATIONS = only(Kind.ADMIN, Kind.SYSTEM)
 STUDIO = only(Kind.ADMIN, Kind.SYSTEM, Kind.OWNER, Kind.MEMBER)
+STAFF_WRITES = only(Kind.ADMIN, Kind.OWNER, Kind.MEMBER, access=Access.WRITE)
+"""People who answer leads: a program of ours has other ways to write."""
+STUDIO_WRITES = only(Kind.ADMIN, Kind.SYSTEM, Kind.OWNER, Kind.MEMBER, access=Access.WRITE)
 STUDIO_LEAD = only(Kind.ADMIN, Kind.OWNER)
+AFFILIATE = only(Kind.ADMIN, Kind.AFFILIATE)
+AFFILIATE_WRITES = only(Kind.ADMIN, Kind.AFFILIATE, access=Access.WRITE)
 STUDIO_LEAD_WRITES = only(Kind.ADMIN, Kind.OWNER, access=Access.WRITE)
 
 DOORS = (
@@ -49,8 +70,34 @@ API = (
           "workspace_status_alias", STUDIO, summary="One studio's provisioning, at its other address."),
     Route("POST", "/api/provisioning/workspace/{workspace_id}/retry", provisioning.retry_workspace,
           "retry_workspace", STUDIO_LEAD_WRITES, summary="Try provisioning again from the step it stopped at."),
+    Route("POST", "/api/provisioning/workspace/{workspace_id}/test-message", provisioning.send_test_message,
+          "send_test_message", STUDIO_LEAD_WRITES, summary="Send a test message to the owner's phone."),
+    Route("GET", "/api/messaging/{workspace_id}/messages/{message_id}/why", messaging.why_message, "why_message",
+          STUDIO, summary="Why a message was sent, or was not."),
+    Route("POST", "/api/operator/pause", operator.pause, "pause", ADMIN_WRITES,
+          summary="Pause sending: in a studio, over a channel, or in the whole fleet."),
+    Route("POST", "/api/operator/resume", operator.resume, "resume", ADMIN_WRITES,
+          summary="End a pause; what it kept back is decided on again."),
+    Route("POST", "/api/operator/dry-run", operator.dry_run, "dry_run", ADMIN_WRITES,
+          summary="Begin or end a dry run: messages are decided on and recorded, and not sent."),
+    Route("GET", "/api/ai-agent/analytics/{workspace_id}", agent.rule_analytics, "rule_analytics", STUDIO,
+          summary="A studio's rules and what came of them."),
+    Route("POST", "/api/ai-agent/evaluate/{workspace_id}", agent.evaluate_rules, "evaluate_rules", STUDIO_WRITES,
+          summary="See which rule a text would meet and what would be answered; nothing is done."),
+    Route("GET", "/api/whatsapp-coach/schedule/{workspace_id}", coach_api.coach_schedule, "coach_schedule", STUDIO,
+          summary="When which kind of coaching message is due."),
+    Route("PUT", "/api/whatsapp-coach/schedule/{workspace_id}", coach_api.change_coach_schedule,
+          "change_coach_schedule", STUDIO_LEAD_WRITES, summary="Put another training logic in force."),
+    Route("GET", "/api/whatsapp-coach/analytics/{workspace_id}", coach_api.coach_analytics, "coach_analytics", STUDIO,
+          summary="What came of the coaching of the last thirty days."),
     Route("GET", "/api/security/audit/{workspace_id}", security.workspace_audit, "workspace_audit", STUDIO_LEAD,
           summary="A studio's audit log, the newest first."),
+    Route("GET", "/api/affiliate/dashboard/{affiliate_id}", affiliate.dashboard, "affiliate_dashboard", AFFILIATE,
+          summary="How an affiliate stands: balances, and links with what they have brought."),
+    Route("GET", "/api/affiliate/ledger/{affiliate_id}", affiliate.ledger, "affiliate_ledger", AFFILIATE,
+          summary="An affiliate's ledger, the newest entry first."),
+    Route("POST", "/api/affiliate/links", affiliate.new_link, "new_affiliate_link", AFFILIATE_WRITES,
+          summary="Make a link for an affiliate to spread."),
 )  # fmt: skip
 
 PAGES = (
@@ -63,8 +110,49 @@ PAGES = (
     Route("POST", "/sign-out", sign_in.sign_out, "sign_out", answers="page"),
     Route("GET", "/overview", studios.overview, "overview", ADMIN, answers="page"),
     Route("GET", "/studios/{workspace_id}", studios.studio, "studio", STUDIO, answers="page"),
+    Route("GET", "/studios/{workspace_id}/set-up", studios.set_up_studio, "set_up_studio", STUDIO_LEAD,
+          answers="page"),
     Route("POST", "/studios/{workspace_id}/retry", studios.retry_studio, "retry_studio", STUDIO_LEAD_WRITES,
           answers="page"),
+    Route("GET", "/studios/{workspace_id}/conversations", conversations.inbox, "conversations", STUDIO,
+          answers="page"),
+    Route("GET", "/studios/{workspace_id}/conversations/{lead_id}", conversations.thread, "conversation", STUDIO,
+          answers="page"),
+    Route("POST", "/studios/{workspace_id}/conversations/{lead_id}/answer", conversations.answer, "answer_lead",
+          STAFF_WRITES, answers="page"),
+    Route("POST", "/studios/{workspace_id}/conversations/{lead_id}/take-over", conversations.take_over, "take_over",
+          STAFF_WRITES, answers="page"),
+    Route("POST", "/studios/{workspace_id}/conversations/{lead_id}/hand-back", conversations.hand_back, "hand_back",
+          STAFF_WRITES, answers="page"),
+    Route("GET", "/studios/{workspace_id}/messages", messages.messages, "messages", STUDIO, answers="page"),
+    Route("POST", "/studios/{workspace_id}/test-message", messages.send_test, "test_message", STUDIO_LEAD_WRITES,
+          answers="page"),
+    Route("POST", "/studios/{workspace_id}/controls", controls.switch_studio, "switch_studio", STUDIO_LEAD_WRITES,
+          answers="page"),
+    Route("GET", "/controls", controls.fleet_controls, "fleet_controls", ADMIN, answers="page"),
+    Route("POST", "/controls", controls.switch_fleet, "switch_fleet", ADMIN_WRITES, answers="page"),
+    Route("GET", "/experiments", experiments.experiments, "experiments", ADMIN, answers="page"),
+    Route("GET", "/experiments/{experiment_id}", experiments.experiment, "experiment", ADMIN, answers="page"),
+    Route("POST", "/experiments/trial", experiments.start_trial, "start_trial_experiment", ADMIN_WRITES,
+          answers="page"),
+    Route("POST", "/experiments/{experiment_id}/stop", experiments.stop_experiment, "stop_experiment", ADMIN_WRITES,
+          answers="page"),
+    Route("GET", "/affiliates", affiliates.affiliates, "affiliates", ADMIN, answers="page"),
+    Route("POST", "/affiliates", affiliates.add_affiliate, "add_affiliate", only(Kind.ADMIN, access=Access.WRITE),
+          answers="page"),
+    Route("GET", "/affiliates/{affiliate_id}", affiliates.affiliate, "affiliate", AFFILIATE, answers="page"),
+    Route("POST", "/affiliates/{affiliate_id}/links", affiliates.add_link, "add_affiliate_link", AFFILIATE_WRITES,
+          answers="page"),
+    Route("GET", "/a/{code}", referral.follow_link, "follow_affiliate_link", answers="page"),
+    Route("GET", "/studios/{workspace_id}/calendar", calendar.calendar, "calendar", STUDIO, answers="page"),
+    Route("POST", "/studios/{workspace_id}/calendar/{booking_id}/cancel", calendar.cancel_booking, "cancel_booking",
+          STAFF_WRITES, answers="page"),
+    Route("GET", "/studios/{workspace_id}/rules", rules.rules, "rules", STUDIO, answers="page"),
+    Route("POST", "/studios/{workspace_id}/rules/{rule_id}/active", rules.set_rule_active, "set_rule_active",
+          STUDIO_LEAD_WRITES, answers="page"),
+    Route("GET", "/studios/{workspace_id}/coach", coach.coach, "coach", STUDIO, answers="page"),
+    Route("POST", "/studios/{workspace_id}/coach/{lead_id}", coach.change_coaching, "change_coaching",
+          STUDIO_LEAD_WRITES, answers="page"),
     Route("GET", "/setup/callback", setup.setup_callback, "setup_callback", answers="page"),
     Route("GET", "/setup/{token}", setup.setup_page, "setup_page", answers="page"),
     Route("GET", "/openapi.json", description.openapi, "openapi", ADMIN, answers="file"),

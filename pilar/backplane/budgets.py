@@ -70,7 +70,9 @@ def reserve(
     Raises:
         OverBudget: it does not fit; `retry_after` is the time until the window resets, `overage` what to do then.
     """
-    _take(connection, clocks, workspace_id, resource, amount, "reserved")
+    # Read once: the hour may end between two looks at the clock, and counter and reservation must name the same one.
+    now = clocks.business.now()
+    _take(connection, now, workspace_id, resource, amount, "reserved")
     reservation = Reservation(workspace_id, new_id(), resource, amount)
     connection.execute(
         insert(budget_reservation).values(
@@ -78,7 +80,7 @@ def reserve(
             id=reservation.id,
             resource=resource,
             amount=amount,
-            reserved_at=clocks.business.now(),
+            reserved_at=now,
             expires_at=clocks.real.now() + expires_in,
         )
     )
@@ -87,7 +89,7 @@ def reserve(
 
 def consume(connection: Connection, clocks: Clocks, workspace_id: UUID, resource: str, amount: int) -> None:
     """Use an amount whose size is known beforehand; raise `OverBudget` as `reserve` does."""
-    _take(connection, clocks, workspace_id, resource, amount, "used")
+    _take(connection, clocks.business.now(), workspace_id, resource, amount, "used")
 
 
 def settle(connection: Connection, reservation: Reservation, used: int) -> None:
@@ -105,6 +107,11 @@ def release(connection: Connection, reservation: Reservation) -> None:
     _close(connection, reservation.workspace_id, reservation.id, 0)
 
 
+def close(connection: Connection, reservation: Reservation, used: int) -> None:
+    """Settle a reservation if it is still there; one that has expired was given back, and stays so."""
+    _close(connection, reservation.workspace_id, reservation.id, used)
+
+
 def expire_reservations(connection: Connection, real_now: datetime) -> int:
     """Give back what was never settled; return how many reservations that were."""
     expired = connection.execute(
@@ -115,10 +122,9 @@ def expire_reservations(connection: Connection, real_now: datetime) -> int:
     return sum(_close(connection, row.workspace_id, row.id, 0) for row in expired)
 
 
-def _take(connection: Connection, clocks: Clocks, workspace_id: UUID, resource: str, amount: int, column: str) -> None:
+def _take(connection: Connection, now: datetime, workspace_id: UUID, resource: str, amount: int, column: str) -> None:
     if amount < 0:
         raise ValueError("an amount is not negative")
-    now = clocks.business.now()
     limits = connection.execute(
         select(budget_limit)
         .where(budget_limit.c.workspace_id == workspace_id, budget_limit.c.resource == resource)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ from sqlalchemy import Connection
 from pilar.backplane import store
 from pilar.backplane.facts import Kind, Lane, emit
 from pilar.backplane.handlers import Delivery, Outside, Registry, Result, Snooze, Transactional, UnknownType, Work
-from pilar.backplane.notices import IncidentRequested, incident
+from pilar.backplane.notices import ABOUT_INCIDENTS, IncidentRequested, incident
+from pilar.backplane.pace import Pace
 from pilar.backplane.retries import backoff
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
@@ -49,8 +51,8 @@ class Drain:
     Attributes:
         worker: the name under which work is claimed, unique among living processes.
         lease: how long claimed work is held unless the lease is renewed (`renew_leases`).
-        threads: how many outside handlers run at once.
-        batch: how many pieces of work are claimed at once.
+        threads: how many outside handlers run at once in the lane of replies, and how many in all the others.
+        batch: how many pieces of work are claimed at once, at most; fewer where they take long (`pace.py`).
     """
 
     database: Database
@@ -61,10 +63,12 @@ class Drain:
     threads: int = 8
     batch: int = 200
     _cursors: dict[Lane, UUID] = field(default_factory=dict)
+    _paces: dict[Lane, Pace] = field(default_factory=dict)
     _in_flight: dict[tuple[int, str], Work[Any]] = field(default_factory=dict)
-    _futures: set[Future[None]] = field(default_factory=set)
+    _futures: dict[Future[None], bool] = field(default_factory=dict)
+    """What runs outside, and whether in the lane of replies."""
     _mutex: threading.Lock = field(default_factory=threading.Lock)
-    _pool: ThreadPoolExecutor | None = None
+    _pools: dict[bool, ThreadPoolExecutor] = field(default_factory=dict)
 
     def promote(self) -> int:
         """Move scheduled work whose time has come into the queue; return how much."""
@@ -79,15 +83,21 @@ class Drain:
     def step(self, lane: Lane, *, waiting_for: timedelta = timedelta(0)) -> int:
         """Claim one batch of a lane and run it; return how many pieces were claimed.
 
-        Transactional handlers have run when this returns; outside ones run on in threads.
+        Transactional handlers have run when this returns; outside ones run on in threads, and nothing more is claimed
+        in a lane whose threads have enough to do. Replies have threads of their own: a slow provider that others wait
+        for keeps no lead waiting.
 
         Args:
             lane: which lane.
             waiting_for: leave alone what has waited for less: it is a living worker's.
         """
-        if len(self._in_flight) >= self.threads * 4:
-            self._wait_for_one()
-        claimed = self._claim(lane, waiting_for)
+        self.reap()
+        room = self._room(lane)
+        if room <= 0:
+            return 0
+        began = time.monotonic()
+        pace = self._paces.setdefault(lane, Pace(self.batch))
+        claimed = self._claim(lane, waiting_for, min(pace.batch, room))
         transactional: list[tuple[Work[Any], Transactional]] = []
         for row in claimed:
             try:
@@ -100,10 +110,22 @@ class Drain:
             if isinstance(handler, Transactional):
                 transactional.append((work, handler))
             else:
-                self._submit(work, handler)
+                self._submit(work, handler, lane)
         if transactional:
             self._run_transactional(transactional)
+        if claimed:
+            pace.learn(len(claimed), time.monotonic() - began)
         return len(claimed)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether outside handlers are running."""
+        self.reap()
+        return bool(self._futures)
+
+    def wait_for_one(self, seconds: float) -> None:
+        """Wait until an outside handler ends, at most so long."""
+        wait(list(self._futures), timeout=seconds, return_when="FIRST_COMPLETED")
 
     def run_until_idle(
         self,
@@ -139,11 +161,21 @@ class Drain:
     def close(self) -> None:
         """Finish and give the threads back."""
         self.finish()
-        if self._pool:
-            self._pool.shutdown()
-            self._pool = None
+        for pool in self._pools.values():
+            pool.shutdown()
+        self._pools.clear()
 
-    def _claim(self, lane: Lane, waiting_for: timedelta) -> list[Any]:
+    def _room(self, lane: Lane) -> int:
+        """How much more a lane's threads can be given: a little ahead, so that they never wait for it."""
+        if lane is Lane.INBOX:
+            return self.batch
+        is_reply = lane is Lane.REPLY
+        under_way = sum(1 for of_replies in self._futures.values() if of_replies == is_reply)
+        return self.batch if not under_way else self.threads * 4 - under_way
+
+    def _claim(self, lane: Lane, waiting_for: timedelta, most: int | None = None) -> list[Any]:
+        most = most or self.batch
+        workspaces = min(_WORKSPACES_PER_CLAIM, most)
         now = self.clocks.real.now()
         cursor = self._cursors.get(lane, store.ABOVE_ALL)
         with self.database.transaction(Scope.fleet()) as connection:
@@ -153,7 +185,7 @@ class Drain:
                     connection,
                     lane=lane,
                     cursor=cursor,
-                    workspaces=_WORKSPACES_PER_CLAIM,
+                    workspaces=workspaces,
                     each=each,
                     due_before=now - waiting_for,
                     now=now,
@@ -161,11 +193,11 @@ class Drain:
                     worker=self.worker,
                 )
 
-            rows, reached, visited = claim(cursor, max(1, self.batch // _WORKSPACES_PER_CLAIM))
-            if visited < _WORKSPACES_PER_CLAIM:
+            rows, reached, visited = claim(cursor, max(1, most // workspaces))
+            if visited < workspaces:
                 # The walk came to its end: back to the top, and since few workspaces have work, take more of each.
-                if len(rows) < self.batch // 2:
-                    more, *_ = claim(store.ABOVE_ALL, self.batch - len(rows))
+                if len(rows) <= most // 2:
+                    more, *_ = claim(store.ABOVE_ALL, most - len(rows))
                     rows += more
                 reached = None
         self._cursors[lane] = reached or store.ABOVE_ALL
@@ -193,7 +225,7 @@ class Drain:
         return _work(row, content, self.clocks.real.now()), handler
 
     def _fan_out(self, row: Any, names: Sequence[str]) -> None:
-        """An event with several handlers (each retries on its own) or with none (then it is done)."""
+        """A fact with several handlers (each retries on its own) or with none (then it is done)."""
         with self.database.transaction(Scope.fleet()) as connection:
             store.fan_out(connection, row.position, names)
             now = self.clocks.real.now()
@@ -217,12 +249,13 @@ class Drain:
                     settled.append(self._done(work, result))
             store.settle(connection, settled, self.clocks.real.now())
 
-    def _submit(self, work: Work[Any], handler: Outside) -> None:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="outside")
+    def _submit(self, work: Work[Any], handler: Outside, lane: Lane) -> None:
+        is_reply = lane is Lane.REPLY
+        if is_reply not in self._pools:
+            self._pools[is_reply] = ThreadPoolExecutor(self.threads, "replies" if is_reply else "outside")
         with self._mutex:
             self._in_flight[work.position, work.handler] = work
-        self._futures.add(self._pool.submit(self._run_outside, work, handler))
+        self._futures[self._pools[is_reply].submit(self._run_outside, work, handler)] = is_reply
 
     def _run_outside(self, work: Work[Any], handler: Outside) -> None:
         try:
@@ -255,8 +288,8 @@ class Drain:
     def reap(self) -> None:
         """Forget the handlers that have ended, and log what they could not settle."""
         ended = {future for future in self._futures if future.done()}
-        self._futures -= ended
         for future in ended:
+            del self._futures[future]
             # What could not be settled (the database is away) is leased until it is claimed again.
             if error := future.exception():
                 log.error("a piece of work could not be settled: %s", error)
@@ -301,8 +334,8 @@ class Drain:
         )
 
     def _report_dead_letter(self, connection: Connection, work: Work[Any], code: str, text: str) -> None:
-        if work.type == IncidentRequested.type_name:
-            return  # an incident about the failure to record an incident would never end
+        if work.type.startswith(ABOUT_INCIDENTS):
+            return  # an incident about the failure to record or to show an incident would never end
         request = IncidentRequested(
             dedupe_key=f"dead_letter:{work.type}:{code}",
             title=f"Work of type {work.type} can't be done",

@@ -35,6 +35,21 @@ API_CALLS = "api_calls"
 
 
 @dataclass(frozen=True)
+class Closed:
+    """How an attempt ended.
+
+    Attributes:
+        state: confirmed, failed, unknown, or intent: it did not happen and may be tried again.
+        response: of a confirmed one.
+        error: what was raised.
+    """
+
+    state: str
+    response: Response | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
 class Effect:
     """An effect to be had once.
 
@@ -45,6 +60,10 @@ class Effect:
         find: looks for it at the provider, and returns what `call` would have, or None where it is not there.
         repeatable: whether it may be done again where its outcome is unknown and `find` can't tell or finds nothing.
             False for what must never be done twice and can't be looked up.
+        patience: how long an unknown outcome is left to a callback that may settle it, before it is looked into.
+        on_attempt: called in the transaction that records the attempt; what it raises keeps the attempt from being
+            made.
+        on_close: called in the transaction that records how it ended, so that both are told as one.
         request: what is asked for; kept masked.
         workspace_id: the studio it is for; its budget of API calls is used.
     """
@@ -54,6 +73,9 @@ class Effect:
     call: Callable[[], Response]
     find: Callable[[], Response | None] | None = None
     repeatable: bool = True
+    patience: timedelta = timedelta(0)
+    on_attempt: Callable[[Connection], None] | None = None
+    on_close: Callable[[Connection, Closed], None] | None = None
     request: Mapping[str, Any] | None = None
     workspace_id: UUID | None = None
     correlation_id: UUID | None = None
@@ -110,28 +132,36 @@ class EffectLedger:
                 return dict(row.response or {})
             if row.attempt_until and row.attempt_until > now:
                 raise Busy(f"{wanted.kind} may be under way.", retry_after=row.attempt_until - now)
-            uncertain = row.state in ("attempted", "unknown")
-            if uncertain and wanted.find is None and not wanted.repeatable:
-                connection.execute(_where(wanted).values(state="unknown", attempt_until=None))
-                raise Permanent(f"Whether {wanted.kind} happened is not known, and it may not be risked twice.")
+            in_doubt = row.state in ("attempted", "unknown")
+            if in_doubt and row.attempted_at + wanted.patience > now:
+                left = row.attempted_at + wanted.patience - now
+                raise Busy(f"{wanted.kind} may yet be settled by a callback.", retry_after=left)
             self._reserve(connection, wanted)
+            if wanted.on_attempt is not None and not in_doubt:
+                wanted.on_attempt(connection)
             connection.execute(
                 _where(wanted).values(
                     state="attempted", attempts=row.attempts + 1, attempted_at=now, attempt_until=now + self._window
                 )
             )
-        if uncertain and wanted.find is not None:
-            try:
-                found = wanted.find()
-            except Exception:
-                self._close(wanted, "unknown")
-                raise
-            if found is not None:
-                self._close(wanted, "confirmed", response=dict(found))
-                return dict(found)
-            if not wanted.repeatable:
-                self._close(wanted, "unknown")
-                raise Permanent(f"{wanted.kind} can't be found at the provider and may not be risked twice.")
+        return self._looked_for(wanted) if in_doubt else None
+
+    def _looked_for(self, wanted: Effect) -> dict[str, Any] | None:
+        """The response of an effect in doubt, found at the provider; None where it is to be tried again."""
+        try:
+            found = wanted.find() if wanted.find is not None else None
+            if found is None and wanted.repeatable and wanted.on_attempt is not None:
+                with self._database.transaction(Scope.fleet()) as connection:
+                    wanted.on_attempt(connection)
+        except Exception:
+            self._close(wanted, "unknown")
+            raise
+        if found is not None:
+            self._close(wanted, "confirmed", response=dict(found))
+            return dict(found)
+        if not wanted.repeatable:
+            self._close(wanted, "unknown")
+            raise Permanent(f"Whether {wanted.kind} happened is not known, and it may not be risked twice.")
         return None
 
     def _reserve(self, connection: Connection, wanted: Effect) -> None:
@@ -155,7 +185,16 @@ class EffectLedger:
         if state in ("confirmed", "failed"):
             values["settled_at"] = self._clocks.real.now()
         with self._database.transaction(Scope.fleet()) as connection:
-            connection.execute(_where(wanted).where(effect.c.state != "confirmed").values(values))
+            changed = connection.execute(_where(wanted).where(effect.c.state != "confirmed").values(values)).rowcount
+            if changed and wanted.on_close is not None:
+                wanted.on_close(connection, Closed(state, response, error))
+
+
+def confirm(connection: Connection, kind: str, key: str, response: Response, now: datetime) -> bool:
+    """Settle an effect by what a provider's callback tells; return whether it was in doubt until now."""
+    in_doubt = (effect.c.kind == kind, effect.c.key == key, effect.c.state.in_(["attempted", "unknown"]))
+    values = {"state": "confirmed", "response": dict(response), "attempt_until": None, "settled_at": now}
+    return connection.execute(update(effect).where(*in_doubt).values(values)).rowcount == 1
 
 
 def _record_intent(connection: Connection, wanted: Effect, now: datetime) -> None:

@@ -100,9 +100,12 @@ class Registry:
     payloads: dict[tuple[Kind, str], type[Payload]] = field(default_factory=dict)
     handlers: dict[tuple[Kind, str], dict[str, Handler]] = field(default_factory=dict)
 
-    def on_delivery(self, provider: str, handler: Handler) -> None:
-        """Have a provider's deliveries handled; the handler's work holds a `Delivery`."""
-        self._add(Kind.DELIVERY, provider, "drain", handler)
+    def on_delivery(self, provider: str, name: str, handler: Handler) -> None:
+        """Have a provider's deliveries handled, beside its other handlers; the handler's work holds a `Delivery`.
+
+        `name` is stored where there are several handlers, and stays the same for good.
+        """
+        self._add(Kind.DELIVERY, provider, name, handler)
 
     def on_event(self, payload: type[Payload], name: str, handler: Handler) -> None:
         """Have an event handled, beside its other handlers; `name` is stored and stays the same for good."""

@@ -40,17 +40,19 @@ _INSERT: LiteralString = """
 with input as materialized (
   select nextval('fact_position') as position, o.* from (
     select * from unnest(%(id)b::uuid[], %(provider)b::text[], %(external_id)b::text[], %(workspace_id)b::uuid[],
-                         %(headers)b::jsonb[], %(body)b::bytea[], %(received_at)b::timestamptz[])
-                  as x(id, provider, external_id, workspace_id, headers, body, received_at)
+                         %(headers)b::jsonb[], %(body)b::bytea[], %(received_at)b::timestamptz[],
+                         %(lane)b::text[])
+                  as x(id, provider, external_id, workspace_id, headers, body, received_at, lane)
     order by provider, external_id
   ) o
 ), fresh as (
   insert into inbox (position, id, provider, external_id, workspace_id, headers, body, received_at)
   select position, id, provider, external_id, workspace_id, headers, body, received_at from input
-  on conflict (provider, external_id) do nothing returning position, workspace_id, received_at
+  on conflict (provider, external_id) do nothing returning position
 )
 insert into queue (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at)
-select position, '', 1, coalesce(workspace_id, %(fleet)s), %(lane)s, 50, 0, %(max_attempts)s, received_at from fresh
+select position, '', 1, coalesce(workspace_id, %(fleet)s), lane, 50, 0, %(max_attempts)s, received_at
+from input join fresh using (position)
 """
 
 
@@ -63,6 +65,7 @@ class NewDelivery:
         external_id: the provider's id for it; the same id is the same delivery.
         headers: those that the handler needs, without secrets.
         body: the body, byte by byte.
+        lane: the queue's; what nobody waits for has another than what somebody does.
     """
 
     provider: str
@@ -71,6 +74,7 @@ class NewDelivery:
     headers: Mapping[str, str] = field(default_factory=dict)
     workspace_id: UUID | None = None
     received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    lane: Lane = Lane.INBOX
 
 
 class InboxWriter:
@@ -161,7 +165,7 @@ def _columns(batch: Sequence[NewDelivery]) -> dict[str, Any]:
         "body": [delivery.body for delivery in batch],
         "received_at": [delivery.received_at for delivery in batch],
         "fleet": FLEET,
-        "lane": Lane.INBOX.value,
+        "lane": [delivery.lane.value for delivery in batch],
         "max_attempts": MAX_ATTEMPTS,
     }
 

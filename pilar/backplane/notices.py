@@ -12,6 +12,9 @@ from pilar.backplane.facts import Event, Payload
 
 Severity = Literal["low", "medium", "high", "critical"]
 
+ABOUT_INCIDENTS = "incident."
+"""What the types of all events about incidents begin with."""
+
 
 class IncidentRequested(Payload):
     """Somebody should know. The same `dedupe_key` while the incident is open adds to its count."""

@@ -320,7 +320,7 @@ def settle(connection: Connection, rows: Sequence[SettledRow], now: datetime) ->
 
 
 def fan_out(connection: Connection, position: int, handlers: Sequence[str]) -> None:
-    """Give each handler of an event a queue row of its own."""
+    """Give each handler of an event or a delivery a queue row of its own."""
     raw(connection).execute(_FAN_OUT, {"position": position, "handlers": list(handlers)})
 
 

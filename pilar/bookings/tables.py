@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKeyConstraint, SmallInteger, Text, Time, UniqueConstraint, Uuid
+from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, SmallInteger, Text, Time, UniqueConstraint, Uuid
+from sqlalchemy import text as sql
 
 from pilar.database.schema import Timestamp, tenant_table, workspace_key
 
@@ -29,4 +30,27 @@ opening_hours = tenant_table(
     Column("closes", Time, nullable=False, comment="in the studio's time zone"),
     ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
     comment="When a studio can be booked.",
+)
+
+booking = tenant_table(
+    "booking",
+    workspace_key(),
+    Column("id", Uuid, primary_key=True),
+    Column("event_type_id", Uuid, nullable=False),
+    Column("lead_id", Uuid, nullable=False, comment="who comes"),
+    Column("starts_at", Timestamp, nullable=False, comment="business time"),
+    Column("ends_at", Timestamp, nullable=False, comment="business time"),
+    Column("busy_until", Timestamp, nullable=False, comment="business time: the end, and what is kept free after it"),
+    Column("state", Text, nullable=False, comment="booked or cancelled"),
+    Column("source", Text, nullable=False, comment="what led to it: rule:trial, …"),
+    Column("cause", Text, nullable=False, comment="idempotency key: the same cause books once"),
+    Column("created_at", Timestamp, nullable=False, comment="business time"),
+    Column("cancelled_at", Timestamp, comment="business time"),
+    ForeignKeyConstraint(
+        ["workspace_id", "event_type_id"], ["booking_event_type.workspace_id", "booking_event_type.id"]
+    ),
+    UniqueConstraint("workspace_id", "cause"),
+    Index(None, "workspace_id", "lead_id"),
+    Index("ix_booking_busy", "workspace_id", "busy_until", postgresql_where=sql("state = 'booked'")),
+    comment="Who comes when, and for what.",
 )

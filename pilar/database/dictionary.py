@@ -32,7 +32,8 @@ def _table(table: Table) -> str:
 
 def _column(column: Column[object]) -> str:
     key = "key" if column.primary_key else ""
-    refers = ", ".join(f"→ {key.target_fullname}" for key in column.foreign_keys)
+    # A set, so in an order that changes from run to run.
+    refers = ", ".join(sorted(f"→ {key.target_fullname}" for key in column.foreign_keys))
     null = "yes" if column.nullable else ""
     kind = column.type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
     meaning = (column.comment or "").replace("|", "\\|")

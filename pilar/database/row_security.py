@@ -65,6 +65,17 @@ def protect_tenant_table(table: str) -> list[str]:
     ]
 
 
+def protect_affiliate_table(table: str) -> list[str]:
+    """Statements that let an affiliate see its own rows of a table, and change none: they are the books about it."""
+    own = f"affiliate_id = {CURRENT_AFFILIATE}"
+    return [
+        *_force(table),
+        f"create policy affiliate on {table} for select to pilar_app using ({own})",
+        f"grant select on {table} to pilar_app",
+        f"grant select, insert, update, delete on {table} to pilar_system",
+    ]
+
+
 def protect_fleet_table(table: str) -> list[str]:
     """Statements that keep a table to the system."""
     return [*_force(table), f"grant select, insert, update, delete on {table} to pilar_system"]

@@ -1,4 +1,4 @@
-"""What every table is made of. What belongs here: the metadata, naming, and the three kinds of table; no table itself.
+"""What every table is made of. What belongs here: the metadata, naming, and the kinds of table; no table itself.
 
 A table's kind decides who may see its rows (DESIGN, tenancy): a *tenant* table belongs to workspaces and carries
 `workspace_id` first in its key, an *affiliate* table belongs to affiliates, a *fleet* table to the system alone.
@@ -35,6 +35,11 @@ def workspace_key() -> Column[Any]:
     return Column("workspace_id", Uuid, primary_key=True, comment="the studio that owns the row")
 
 
+def affiliate_key() -> Column[Any]:
+    """The first column of an affiliate table's key."""
+    return Column("affiliate_id", Uuid, primary_key=True, comment="the affiliate that owns the row")
+
+
 def json_column(name: str, *, nullable: bool = False, comment: str | None = None) -> Column[Any]:
     """A JSON document."""
     return Column(name, JSONB(none_as_null=True), nullable=nullable, comment=comment)
@@ -43,6 +48,11 @@ def json_column(name: str, *, nullable: bool = False, comment: str | None = None
 def tenant_table(name: str, *items: SchemaItem, comment: str, schema: str | None = None, **options: Any) -> Table:
     """A table whose rows each belong to one workspace."""
     return _table(name, "tenant", items, comment, schema, options)
+
+
+def affiliate_table(name: str, *items: SchemaItem, comment: str, schema: str | None = None, **options: Any) -> Table:
+    """A table whose rows each belong to one affiliate."""
+    return _table(name, "affiliate", items, comment, schema, options)
 
 
 def fleet_table(name: str, *items: SchemaItem, comment: str, schema: str | None = None, **options: Any) -> Table:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, case, func, literal, select
+from sqlalchemy import Connection, case, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
+from pilar.backplane.facts import Event, emit
 from pilar.backplane.handlers import Work
 from pilar.backplane.notices import IncidentRequested
 from pilar.clocks import Clocks
+from pilar.health.events import IncidentNoted
 from pilar.health.tables import incident
 from pilar.ids import new_id
 from pilar.masking import mask_text
@@ -50,6 +52,13 @@ class IncidentKeeper:
         identity = open_incident(
             connection, request, work.workspace_id, work.correlation_id, self._clocks.business.now()
         )
+        event = Event(
+            payload=IncidentNoted(incident_id=identity),
+            key=f"noted:{work.id}",
+            aggregate=("incident", str(identity)),
+            workspace_id=work.workspace_id,
+        )
+        emit(connection, self._clocks, [event], work.cause)
         return {"incident": str(identity)}
 
 
@@ -105,9 +114,3 @@ def list_incidents(
         Incident(**{name: getattr(row, name) for name in Incident.__dataclass_fields__})
         for row in connection.execute(statement)
     ]
-
-
-def count_open(connection: Connection) -> int:
-    """How many incidents are open."""
-    is_open = incident.c.status.in_(["open", "investigating"])
-    return int(connection.execute(select(func.count()).select_from(incident).where(is_open)).scalar_one())

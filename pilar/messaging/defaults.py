@@ -24,6 +24,24 @@ class Template:
 
 TEMPLATES = (
     Template(
+        "number_test",
+        "utility",
+        {
+            "en": "Hi {{1}}, the WhatsApp number of {{2}} works: this message came from it.",
+            "nl": "Hoi {{1}}, het WhatsApp-nummer van {{2}} werkt: dit bericht kwam ervandaan.",
+            "de": "Hallo {{1}}, die WhatsApp-Nummer von {{2}} funktioniert: Diese Nachricht kam von ihr.",
+        },
+    ),
+    Template(
+        "coach_nudge",
+        "marketing",
+        {
+            "en": "Hi {{1}}, your coach at {{2}} here: ready for a good day? Answer me and I'll help you along.",
+            "nl": "Hoi {{1}}, je coach bij {{2}} hier: klaar voor een goede dag? Antwoord me en ik help je verder.",
+            "de": "Hallo {{1}}, dein Coach bei {{2}} hier: Bereit für einen guten Tag? Antworte mir, ich helfe dir.",
+        },
+    ),
+    Template(
         "welcome_lead",
         "utility",
         {
@@ -51,6 +69,9 @@ TEMPLATES = (
         },
     ),
 )
+
+EXAMPLES = ("Anna", "Studio Noord")
+"""What WhatsApp's reviewers see in place of the variables."""
 
 FOLLOWUPS = (
     ("first_reminder", "followup_no_reply", timedelta(days=1), 1),

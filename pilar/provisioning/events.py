@@ -1,4 +1,7 @@
-"""The events and jobs of provisioning. What belongs here: their payloads."""
+"""The events and jobs of provisioning. What belongs here: their payloads.
+
+An attempt that begins is no event: what comes of it is one.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,42 @@ class AdvanceProvisioning(Payload):
     job_id: UUID
 
 
+class ProvisioningBegun(Payload):
+    """A paid subscription has got its job; the studio itself is still to be made."""
+
+    type_name: ClassVar[str] = "provisioning.begun"
+
+    job_id: UUID
+
+
+class ProvisioningResumed(Payload):
+    """Somebody has had a stuck job tried again."""
+
+    type_name: ClassVar[str] = "provisioning.resumed"
+
+    job_id: UUID
+
+
+class StepWaits(Payload):
+    """An attempt at a step has come to a wait, be it the same as before."""
+
+    type_name: ClassVar[str] = "provisioning.step_waits"
+
+    job_id: UUID
+    step: str
+    waits_on: str
+
+
+class StepFailed(Payload):
+    """An attempt at a step has failed; `given_up` when it is not tried again before somebody has it tried."""
+
+    type_name: ClassVar[str] = "provisioning.step_failed"
+
+    job_id: UUID
+    step: str
+    given_up: bool
+
+
 class StepCompleted(Payload):
     """A step of a provisioning job is done."""
 
@@ -37,5 +76,13 @@ class StudioActivated(Payload):
     """A studio is open for business."""
 
     type_name: ClassVar[str] = "workspace.activated"
+
+    workspace_id: UUID
+
+
+class SubscriptionRead(Payload):
+    """Stripe was asked how a studio's subscription stands, and the answer is kept."""
+
+    type_name: ClassVar[str] = "subscription.read"
 
     workspace_id: UUID

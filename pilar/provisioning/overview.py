@@ -1,4 +1,7 @@
-"""Where each studio stands. What belongs here: reading provisioning for pages and the API; nothing changes anything."""
+"""Where each studio stands at this moment. What belongs here: reading for the API; nothing changes anything.
+
+Pages read what the operator's room makes of it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
-from pilar.backplane.tables import activity_log
 from pilar.crypto import SecretBox
 from pilar.errors import NotFound
 from pilar.provisioning.setup import setup_link
@@ -21,7 +23,7 @@ from pilar.workspaces.tables import integration, subscription, workspace
 
 @dataclass(frozen=True)
 class StepView:
-    """A step, as a page shows it; times are real time."""
+    """A step; times are real time."""
 
     name: str
     title: str
@@ -58,7 +60,7 @@ class StudioSummary:
 
 @dataclass(frozen=True)
 class StudioDetail:
-    """A studio on its own page."""
+    """A studio with its steps."""
 
     summary: StudioSummary
     steps: list[StepView]
@@ -67,7 +69,6 @@ class StudioDetail:
     phone_number: str | None
     subscription_status: str | None
     integrations: dict[str, str] = field(default_factory=dict)
-    activity: list[tuple[datetime, str]] = field(default_factory=list)
 
 
 class Overview:
@@ -106,12 +107,6 @@ class Overview:
         rows = _steps_by_job(connection, [job.id]).get(job.id, [])
         accounts = connection.execute(select(integration).filter_by(workspace_id=workspace_id)).all()
         paid = connection.execute(select(subscription.c.status).filter_by(workspace_id=workspace_id)).scalar()
-        told = connection.execute(
-            select(activity_log.c.occurred_at, activity_log.c.text)
-            .filter_by(workspace_id=workspace_id)
-            .order_by(activity_log.c.occurred_at.desc())
-            .limit(20)
-        ).all()
         return StudioDetail(
             summary=self._summary(job, rows, with_links=with_links),
             steps=[self._step(job, row, with_links=with_links) for row in rows],
@@ -120,19 +115,7 @@ class Overview:
             phone_number=next((row.phone_number for row in accounts if row.phone_number), None),
             subscription_status=paid,
             integrations={row.provider: row.state for row in accounts},
-            activity=[(row.occurred_at, row.text) for row in told],
         )
-
-    def totals(self, connection: Connection) -> dict[str, int]:
-        """How many studios are in which state."""
-        state = func.coalesce(func.nullif(workspace.c.state, "provisioning"), provisioning_job.c.state).label("state")
-        rows = connection.execute(
-            select(state, func.count())
-            .select_from(provisioning_job)
-            .outerjoin(workspace, workspace.c.workspace_id == provisioning_job.c.workspace_id)
-            .group_by(state)
-        ).all()
-        return {row[0]: row[1] for row in rows}
 
     def _summary(self, job: Row[Any], steps: Sequence[Row[Any]], *, with_links: bool) -> StudioSummary:
         current = next((step for step in steps if step.status != "completed"), None)

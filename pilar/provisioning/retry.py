@@ -7,10 +7,12 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from pilar.backplane import audit
+from pilar.backplane.facts import Cause, Event, emit
 from pilar.clocks import Clocks
 from pilar.errors import Conflict
 from pilar.ids import new_id
 from pilar.provisioning import store
+from pilar.provisioning.events import ProvisioningResumed
 from pilar.provisioning.runner import wake
 
 
@@ -37,4 +39,12 @@ def retry(connection: Connection, clocks: Clocks, workspace_id: UUID, actor: str
         workspace_id=workspace_id,
         correlation_id=job.correlation_id,
     )
-    wake(connection, clocks, job, cause=f"retry:{new_id()}", correlation_id=job.correlation_id)
+    attempt = f"retry:{new_id()}"
+    wake(connection, clocks, job, cause=attempt, correlation_id=job.correlation_id)
+    event = Event(
+        payload=ProvisioningResumed(job_id=job.id),
+        key=f"resumed:{job.id}:{attempt}",
+        aggregate=("provisioning_job", str(job.id)),
+        workspace_id=workspace_id,
+    )
+    emit(connection, clocks, [event], Cause(job.correlation_id))

@@ -27,7 +27,7 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import NotConfigured, Permanent
 from pilar.masking import mask_text
 from pilar.provisioning import store
-from pilar.provisioning.events import AdvanceProvisioning, StepCompleted
+from pilar.provisioning.events import AdvanceProvisioning, StepCompleted, StepFailed, StepWaits
 from pilar.provisioning.steps import DatabaseStep, Done, Job, OutsideStep, Step, Wait
 
 log = logging.getLogger(__name__)
@@ -120,18 +120,18 @@ class Runner:
         except NotConfigured as error:
             outcome = Wait("us", error.message)
         except Permanent as error:
-            self._note(step, job, error, failed=True)
+            self._note(step, job, work, error, failed=True)
             return "failed"
         except Exception as error:
             # Transient, or a defect: both are worth another try, and neither is worth an endless one.
             failed = work.attempts >= work.max_attempts
-            self._note(step, job, error, failed=failed)
+            self._note(step, job, work, error, failed=failed)
             if failed:
                 return "failed"
             raise
         with self._database.transaction(Scope.fleet()) as connection:
             if isinstance(outcome, Wait):
-                self._wait(connection, step, job, outcome)
+                self._wait(connection, step, job, work, outcome)
                 return "waiting"
             self._complete(connection, step, job, outcome)
         return outcome
@@ -154,15 +154,9 @@ class Runner:
         )
         store.set_job(connection, job.id, {"state": "running"})
         self._audit(connection, "provisioning.step_completed", step, job)
-        event = Event(
-            payload=StepCompleted(job_id=job.id, step=step.name),
-            key=f"{job.id}:{step.name}",
-            aggregate=("provisioning_job", str(job.id)),
-            workspace_id=job.workspace_id,
-        )
-        emit(connection, self._clocks, [event], Cause(job.correlation_id))
+        self._tell(connection, job, StepCompleted(job_id=job.id, step=step.name), f"{job.id}:{step.name}")
 
-    def _wait(self, connection: Connection, step: Step, job: Job, outcome: Wait) -> None:
+    def _wait(self, connection: Connection, step: Step, job: Job, work: Work[Any], outcome: Wait) -> None:
         row = next(row for row in store.steps_of(connection, job.id) if row.name == step.name)
         since = row.wait_since if row.waits_on == outcome.on else self._clocks.real.now()
         store.set_step(
@@ -180,13 +174,18 @@ class Runner:
         store.set_job(connection, job.id, {"state": "waiting"})
         if row.waits_on != outcome.on:
             self._audit(connection, "provisioning.step_waits", step, job, on=outcome.on, reason=outcome.reason)
+        # Told each time, with the work that noticed it in the key: who shows the step shows its attempts too.
+        waits = StepWaits(job_id=job.id, step=step.name, waits_on=outcome.on)
+        self._tell(connection, job, waits, f"waits:{job.id}:{step.name}:{work.fencing_token}")
 
-    def _note(self, step: Step, job: Job, error: Exception, *, failed: bool) -> None:
+    def _note(self, step: Step, job: Job, work: Work[Any], error: Exception, *, failed: bool) -> None:
         with self._database.transaction(Scope.fleet()) as connection:
             text = mask_text(str(error))
             store.set_step(
                 connection, job.id, step.name, {"status": "failed" if failed else "in_progress", "error": text}
             )
+            told = StepFailed(job_id=job.id, step=step.name, given_up=failed)
+            self._tell(connection, job, told, f"failed:{job.id}:{step.name}:{work.fencing_token}")
             if not failed:
                 return
             store.set_job(connection, job.id, {"state": "failed"})
@@ -201,6 +200,12 @@ class Runner:
             )
             asked = incident(request, key=f"{job.id}:{step.name}:{attempts}", workspace_id=job.workspace_id)
             emit(connection, self._clocks, [asked], Cause(job.correlation_id))
+
+    def _tell(self, connection: Connection, job: Job, payload: facts.Payload, key: str) -> None:
+        event = Event(
+            payload=payload, key=key, aggregate=("provisioning_job", str(job.id)), workspace_id=job.workspace_id
+        )
+        emit(connection, self._clocks, [event], Cause(job.correlation_id))
 
     def _audit(self, connection: Connection, action: str, step: Step, job: Job, **details: Any) -> None:
         audit.record(

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from pilar.backplane import audit
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
-from pilar.errors import Invalid, NotConfigured
+from pilar.errors import Invalid, NotConfigured, NotFound
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import store
 from pilar.provisioning.runner import wake
@@ -73,6 +73,17 @@ class Setup:
                 connect_url = None  # the page says that we have to be asked; the overview says what is missing
         found = steps["customer_validation"].result or {}
         return SetupView(job.workspace_id, found.get("studio_name", "Your studio"), done, connect_url)
+
+    def link_of(self, connection: Connection, workspace_id: UUID) -> str:
+        """The link of a studio that waits for its owner.
+
+        Raises:
+            NotFound: nothing waits on the studio, or this scope sees no such studio.
+        """
+        job = store.job_of_workspace(connection, workspace_id)
+        if not any(step.waits_on == "studio" for step in store.steps_of(connection, job.id)):
+            raise NotFound("Nothing waits on this studio.")
+        return setup_link(self._settings.public_url, self._box.open(job.sealed_setup_token))
 
     def complete(self, connection: Connection, token: str, code: str) -> SetupView:
         """Take the code that Meta gave the owner, and let the job go on.

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from pilar.backplane import audit
-from pilar.backplane.facts import Cause, Job, enqueue
+from pilar.backplane.facts import Cause, Event, Job, emit, enqueue
 from pilar.backplane.handlers import Delivery, Work
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
@@ -25,7 +25,7 @@ from pilar.ids import new_id
 from pilar.providers.stripe.client import StripeGateway, StripeSubscription
 from pilar.providers.stripe.events import subject_of
 from pilar.provisioning import store
-from pilar.provisioning.events import ReconcileSubscription
+from pilar.provisioning.events import ProvisioningBegun, ReconcileSubscription, SubscriptionRead
 from pilar.provisioning.runner import wake
 from pilar.provisioning.steps import Step
 from pilar.settings import Settings
@@ -86,7 +86,7 @@ class Signup:
         with self._database.transaction(Scope.fleet()) as connection:
             job = store.job_of_subscription(connection, subscription.id)
             if job is not None:
-                changed = self._follow(connection, job, subscription, read_at)
+                changed = self._follow(connection, job, subscription, read_at, work)
                 return {"status": subscription.status, "workspace": str(job.workspace_id), "followed": changed}
             if subscription.status not in PAID:
                 return {"status": subscription.status, "begun": False}
@@ -115,13 +115,34 @@ class Signup:
                 correlation_id=cause.correlation_id,
             )
             wake(connection, self._clocks, new, cause="begin", correlation_id=cause.correlation_id)
+            event = Event(
+                payload=ProvisioningBegun(job_id=new.id),
+                key=f"begun:{new.id}",
+                aggregate=("provisioning_job", str(new.id)),
+                workspace_id=new.workspace_id,
+            )
+            emit(connection, self._clocks, [event], cause)
         return {"status": subscription.status, "begun": begun}
 
-    def _follow(self, connection: Connection, job: Any, subscription: StripeSubscription, read_at: datetime) -> bool:
+    def _follow(
+        self,
+        connection: Connection,
+        job: Any,
+        subscription: StripeSubscription,
+        read_at: datetime,
+        work: Work[ReconcileSubscription],
+    ) -> bool:
         """Keep what Stripe said about a studio that exists; one that is still to be made will ask by itself."""
         if not workspace_exists(connection, job.workspace_id):
             return False
         keep_subscription(connection, job.workspace_id, subscription, plan_of(subscription, self._settings), read_at)
+        event = Event(
+            payload=SubscriptionRead(workspace_id=job.workspace_id),
+            key=f"subscription:{work.id}",
+            aggregate=("workspace", str(job.workspace_id)),
+            workspace_id=job.workspace_id,
+        )
+        emit(connection, self._clocks, [event], work.cause)
         return True
 
 

@@ -59,6 +59,15 @@ class DatabaseStep:
     run: Callable[[Connection, Job], Mapping[str, Any]]
 
 
+def in_turn(*parts: Callable[[Connection, Job], Mapping[str, Any]]) -> Callable[[Connection, Job], Mapping[str, Any]]:
+    """A database step of several rooms' parts, in one transaction; their results are one."""
+
+    def run(connection: Connection, job: Job) -> Mapping[str, Any]:
+        return {name: value for part in parts for name, value in part(connection, job).items()}
+
+    return run
+
+
 @dataclass(frozen=True)
 class OutsideStep:
     """A step that talks to providers, through the effect ledger, outside any transaction."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pilar.errors import NotFound
@@ -61,6 +61,7 @@ def ensure_steps(connection: Connection, workspace_id: UUID, job_id: UUID, steps
             "job_id": job_id,
             "name": step.name,
             "ordinal": ordinal,
+            "title": step.title,
             "status": "pending",
             "attempts": 0,
         }
@@ -70,8 +71,11 @@ def ensure_steps(connection: Connection, workspace_id: UUID, job_id: UUID, steps
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["workspace_id", "job_id", "name"],
-            set_={"ordinal": statement.excluded.ordinal},
-            where=provisioning_step.c.ordinal != statement.excluded.ordinal,
+            set_={"ordinal": statement.excluded.ordinal, "title": statement.excluded.title},
+            where=or_(
+                provisioning_step.c.ordinal != statement.excluded.ordinal,
+                provisioning_step.c.title.is_distinct_from(statement.excluded.title),
+            ),
         )
     )
     connection.execute(update(provisioning_job).filter_by(id=job_id).values(steps_version=STEPS_VERSION))

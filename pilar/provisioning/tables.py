@@ -35,6 +35,7 @@ provisioning_step = tenant_table(
     Column("job_id", Uuid, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("ordinal", SmallInteger, nullable=False),
+    Column("title", Text, comment="as people read it; null: of before titles were kept"),
     Column("status", Text, nullable=False, comment="pending, in_progress, waiting, completed or failed"),
     Column("attempts", Integer, nullable=False),
     Column("started_at", Timestamp, comment="real time of the first attempt"),

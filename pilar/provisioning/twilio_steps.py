@@ -17,10 +17,10 @@ from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Conflict, NotFound, Transient
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway, TwilioNumber
-from pilar.provisioning.credentials import seal, unseal
 from pilar.provisioning.steps import Done, Job, Wait
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
+from pilar.workspaces.credentials import seal, unseal
 
 _OFFERED = 20
 

@@ -18,12 +18,12 @@ from pilar.errors import NotConfigured, Permanent, Transient
 from pilar.providers.email.client import Mailer
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import store
-from pilar.provisioning.credentials import seal, unseal
 from pilar.provisioning.setup import callback_url, setup_link
 from pilar.provisioning.setup_mail import compose
 from pilar.provisioning.steps import Done, Job, Wait
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
+from pilar.workspaces.credentials import seal, unseal
 
 CODES_TRIED_AT_MOST = 3
 

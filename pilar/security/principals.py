@@ -32,7 +32,7 @@ class Access(StrEnum):
 
 EVERYTHING = frozenset(Access)
 FLEET_WIDE = frozenset({Kind.SYSTEM, Kind.ADMIN})
-"""Who is not bound to one studio."""
+"""Who is not bound to one studio or affiliate."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Principal:
         kind: what they are; of somebody with several studios, the most they are in any of them.
         person_id: the person, if it is one.
         roles: what they are in which studio.
+        affiliate_id: the affiliate that they are, if any, whatever else they are.
         token_id: the API token they came with, if any.
         scopes: what their credential may be used for.
     """
@@ -52,6 +53,7 @@ class Principal:
     roles: Mapping[UUID, Kind] = field(default_factory=dict)
     token_id: UUID | None = None
     scopes: frozenset[Access] = EVERYTHING
+    affiliate_id: UUID | None = None
 
     @property
     def actor(self) -> str:
@@ -85,13 +87,16 @@ class Requirement:
         return not self.kinds
 
 
-def allows(principal: Principal, requirement: Requirement, workspace_id: UUID | None) -> bool:
+def allows(
+    principal: Principal, requirement: Requirement, workspace_id: UUID | None, affiliate_id: UUID | None = None
+) -> bool:
     """Whether a principal fulfils a requirement.
 
     Args:
         principal: who asks.
         requirement: what is asked of them.
-        workspace_id: the studio it is about; None: no single one, so that only the fleet-wide may.
+        workspace_id: the studio it is about; None: no single one, so that no studio's people may.
+        affiliate_id: the affiliate it is about; None: no single one, so that no affiliate may.
     """
     if requirement.is_public:
         return True
@@ -99,6 +104,8 @@ def allows(principal: Principal, requirement: Requirement, workspace_id: UUID | 
         return False
     if principal.kind in FLEET_WIDE:
         return principal.kind in requirement.kinds
+    if affiliate_id is not None and principal.affiliate_id == affiliate_id and Kind.AFFILIATE in requirement.kinds:
+        return True
     if workspace_id is None:
         return False
     return principal.roles.get(workspace_id) in requirement.kinds

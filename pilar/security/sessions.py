@@ -181,7 +181,8 @@ def principal_of(connection: Connection, person_id: UUID) -> Principal:
     if person is None:
         raise Unauthenticated
     roles = {workspace: Kind(role) for workspace, role in store.roles_of(connection, person_id).items()}
-    return Principal(_highest(roles, is_founder=person.is_founder), person_id, roles)
+    kind = _highest(roles, is_founder=person.is_founder, is_affiliate=person.affiliate_id is not None)
+    return Principal(kind, person_id, roles, affiliate_id=person.affiliate_id)
 
 
 def forget_expired(connection: Connection, now: datetime) -> int:
@@ -189,9 +190,11 @@ def forget_expired(connection: Connection, now: datetime) -> int:
     return store.delete_expired(connection, now)
 
 
-def _highest(roles: Mapping[UUID, Kind], *, is_founder: bool) -> Kind:
+def _highest(roles: Mapping[UUID, Kind], *, is_founder: bool, is_affiliate: bool) -> Kind:
     if is_founder:
         return Kind.ADMIN
+    if is_affiliate and not roles:
+        return Kind.AFFILIATE
     return Kind.OWNER if Kind.OWNER in roles.values() else Kind.MEMBER
 
 

@@ -9,6 +9,7 @@ read with defaults for what has come since.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
@@ -17,8 +18,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pilar.workspaces.plans import GRANTS, Plan
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """The zones that there are. Looked up once: it walks a directory, and a document is read for every message."""
+    return frozenset(available_timezones())
+
+
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in time_zones():
         raise ValueError(f"{name!r} is not a time zone: use an IANA name such as Europe/Amsterdam")
     return name
 

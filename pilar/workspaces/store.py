@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,24 +75,40 @@ def ensure_person(
     return found
 
 
+def name_affiliate(connection: Connection, person_id: UUID, affiliate_id: UUID) -> None:
+    """Note which affiliate a person is."""
+    connection.execute(update(person).filter_by(id=person_id).values(affiliate_id=affiliate_id))
+
+
 def ensure_membership(connection: Connection, workspace_id: UUID, person_id: UUID, role: str, now: datetime) -> None:
     """Have somebody work in a studio."""
     fresh = upsert(membership).values(workspace_id=workspace_id, person_id=person_id, role=role, created_at=now)
     connection.execute(fresh.on_conflict_do_nothing())
 
 
-def owner_of(connection: Connection, workspace_id: UUID) -> Row[Any]:
-    """The owner's person row; raise `NotFound` where there is none."""
-    row = connection.execute(
+def find_owner(connection: Connection, workspace_id: UUID) -> Row[Any] | None:
+    """The owner's person row, if there is one."""
+    return connection.execute(
         select(person)
         .join(membership, membership.c.person_id == person.c.id)
         .where(membership.c.workspace_id == workspace_id, membership.c.role == "owner")
         .order_by(membership.c.created_at)
         .limit(1)
     ).one_or_none()
+
+
+def owner_of(connection: Connection, workspace_id: UUID) -> Row[Any]:
+    """The owner's person row; raise `NotFound` where there is none."""
+    row = find_owner(connection, workspace_id)
     if row is None:
         raise NotFound("The studio has no owner.")
     return row
+
+
+def names_of(connection: Connection, people: Collection[UUID]) -> dict[UUID, str]:
+    """What people are called, by id; needs the fleet's scope."""
+    rows = connection.execute(select(person.c.id, person.c.name).where(person.c.id.in_(people)))
+    return {row.id: row.name for row in rows}
 
 
 def upsert_subscription(connection: Connection, workspace_id: UUID, values: Mapping[str, Any]) -> None:
@@ -186,6 +202,14 @@ def find_integration(connection: Connection, provider: str, external_id: str) ->
     """The studio's account with that id at the provider; needs the fleet's scope."""
     row = connection.execute(
         select(integration).filter_by(provider=provider, external_id=external_id).limit(1)
+    ).one_or_none()
+    return _integration(row) if row else None
+
+
+def find_integration_of_number(connection: Connection, provider: str, phone_number_id: str) -> Integration | None:
+    """The studio's account whose number has that id at the provider; needs the fleet's scope."""
+    row = connection.execute(
+        select(integration).filter_by(provider=provider, phone_number_id=phone_number_id).limit(1)
     ).one_or_none()
     return _integration(row) if row else None
 

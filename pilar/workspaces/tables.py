@@ -28,9 +28,10 @@ person = fleet_table(
     Column("phone", Text, comment="E.164"),
     Column("is_founder", Boolean, nullable=False, server_default=text("false")),
     Column("password_hash", Text, comment="argon2id; null: signs in by link"),
+    Column("affiliate_id", Uuid, comment="the affiliate that this person is; null: none"),
     Column("created_at", Timestamp, nullable=False, comment="real time"),
     Index(None, "email", unique=True),
-    comment="Somebody who can sign in: the founder, owners, members.",
+    comment="Somebody who can sign in: the founder, owners, members, affiliates.",
 )
 
 membership = tenant_table(
@@ -87,5 +88,6 @@ integration = tenant_table(
     ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
     Index(None, "provider", "external_id"),
     Index(None, "provider", "phone_number"),
+    Index(None, "provider", "phone_number_id"),
     comment="A studio's accounts at the providers.",
 )

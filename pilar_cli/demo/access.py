@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from uuid import UUID
 
 from pilar.clocks import SystemClock
-from pilar.database.engine import Database
+from pilar.database.engine import Database, Scope
+from pilar.security.sessions import make_sign_in_link
 from pilar.settings import Settings
+from pilar.workspaces.store import owner_of
 from pilar_cli import kept
-from pilar_cli.founder import set_password, sign_in_link
+from pilar_cli.founder import ACTOR, set_password, sign_in_link
 from pilar_cli.ports import LOOPBACK
 
 FOUNDER = "founder@pilar.example"
@@ -36,6 +39,13 @@ class Access:
         password, _ = kept.secret(self._settings.home_path, "founder_password", lambda: secrets.token_urlsafe(12))
         set_password(self._database, self._email, password, now)
         return link
+
+    def owner_link(self, workspace_id: UUID) -> str:
+        """A link that signs a studio's owner in, once."""
+        with self._database.transaction(Scope.fleet()) as connection:
+            owner = owner_of(connection, workspace_id)
+            token = make_sign_in_link(connection, owner.id, actor=ACTOR, now=SystemClock().now())
+        return f"{self._settings.public_url}/sign-in/link/{token}"
 
     def ways(self) -> dict[str, str]:
         """Where to go and how to get in."""

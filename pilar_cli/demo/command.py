@@ -33,9 +33,10 @@ def demo(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The web service's port.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the whole system at work on this machine: studios are paid for, come to life, are scored, and are seen."""
+    """Show the whole system at work on this machine: studios are paid for, come to life, and live through a day."""
     began = time.monotonic()
     from pilar.database.engine import Database
+    from pilar.database.shared_clock import shared_clocks
     from pilar_cli.crew import Interrupted
     from pilar_cli.demo.access import Access
     from pilar_cli.demo.display import Display
@@ -59,7 +60,10 @@ def demo(
         access = Access(on.settings, database, on.ports["sandbox"])
         try:
             with display, Outside(f"http://{LOOPBACK}:{on.ports['sandbox']}") as outside:
-                stage = Stage(on.crew, database, outside, on.url, on.dagster_url, display, access.new_link, began)
+                stage = Stage(
+                    on.crew, database, outside, on.url, on.dagster_url, display, shared_clocks(database),
+                    access.new_link, access.owner_link, began,
+                )  # fmt: skip
                 Story(stage, studios, outcome).tell()
             ways = access.ways()
         finally:

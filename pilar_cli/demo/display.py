@@ -14,6 +14,9 @@ BARS = 12
 """More studios than that share one bar."""
 
 
+_CLOCK = "business time"
+
+
 class Display:
     """Tells how it goes; safe to be used from several threads. Bars are shown where the output is a terminal."""
 
@@ -62,6 +65,15 @@ class Display:
                 if name not in self._bars:
                     self._bars[name] = self._progress.add_task(name, total=total or None, where=where)
                 self._progress.update(self._bars[name], completed=done, total=total or None, where=where)
+
+    def moment(self, text: str) -> None:
+        """What time it is in the story; shown where there are bars."""
+        with self._lock:
+            if self._progress is None:
+                return
+            if _CLOCK not in self._bars:
+                self._bars[_CLOCK] = self._progress.add_task(_CLOCK, total=None, where=text)
+            self._progress.update(self._bars[_CLOCK], where=text)
 
     def clear(self) -> None:
         """Take the bars away."""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
+from pilar.affiliates.tables import ledger_entry
 from pilar.backplane.tables import effect, inbox
 from pilar.database.engine import Database, Scope
 from pilar.provisioning.tables import provisioning_job, provisioning_step
@@ -106,6 +107,22 @@ def effect_counts(database: Database) -> dict[str, int]:
     query = select(effect.c.kind, func.count()).where(effect.c.state == "confirmed").group_by(effect.c.kind)
     with database.transaction(Scope.fleet()) as connection:
         return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def has_commission(database: Database, affiliate: UUID) -> bool:
+    """Whether an affiliate has earned anything."""
+    return _has_entry(database, affiliate, "earned")
+
+
+def has_clawback(database: Database, affiliate: UUID) -> bool:
+    """Whether something of what an affiliate had earned was taken back."""
+    return _has_entry(database, affiliate, "clawed_back")
+
+
+def _has_entry(database: Database, affiliate: UUID, kind: str) -> bool:
+    query = select(ledger_entry.c.id).filter_by(affiliate_id=affiliate, kind=kind).limit(1)
+    with database.transaction(Scope.fleet()) as connection:
+        return connection.execute(query).first() is not None
 
 
 def _steps(connection: Connection, jobs: Sequence[UUID]) -> dict[UUID, list[StepTimes]]:

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from pilar_cli.demo.figures import Studio
+from pilar_cli.demo.life import Life
 
 SAME_EFFECT = {
     "twilio.create_subaccount": "twilio.subaccount_created",
@@ -19,6 +20,8 @@ SAME_EFFECT = {
     "whatsapp.verify_code": "meta.number_verified",
     "whatsapp.register_number": "meta.number_registered",
     "whatsapp.subscribe_app": "meta.app_subscribed",
+    "whatsapp.submit_template": "meta.template_submitted",
+    "whatsapp.send": "meta.message_sent",
 }
 """Effects by our name and by the sandbox's."""
 
@@ -104,26 +107,40 @@ class Outcome:
     dagster_kept_out: bool = False
     moments: dict[str, float] = field(default_factory=dict)
     """Seconds from the command's start to each of the story's turns."""
+    life: Life = field(default_factory=Life)
     failure: str | None = None
 
     @property
     def happened(self) -> dict[str, bool]:
-        """The four things that a demonstration is to show."""
+        """The things that a demonstration is to show."""
+        lived = self.life
         return {
             "signups": self.signups > 0,
             "studios_active": self.signups > 0 and self.active == self.signups,
             "orchestrated": self.run_status == "SUCCESS"
             and self.materialized >= self.active
-            and not self.scores_failed,
+            and not self.failed_checks,
+            "messages_answered": lived.replies > 0
+            and lived.unsettled == 0
+            and lived.answered_by_staff > 0
+            and lived.written_after_stop == 0,
+            "nudged": self._nudged,
+            "experiment_decided": any(one["decision"].startswith("adopt:") for one in lived.experiment),
+            "commission_paid_to_the_cent": 0 < lived.clawed_back_minor < lived.earned_minor
+            and lived.ledger.get("payable", 0) == lived.earned_minor - lived.clawed_back_minor
+            and sum(lived.ledger.values()) == 0,
             "seen_by_founder": self.seen_active == self.signups > 0
             and self.dagster_behind_session
             and self.dagster_kept_out,
         }
 
     @property
-    def scores_failed(self) -> list[str]:
-        """The checks of the scores that did not pass."""
-        return [check for check in self.failed_checks if check.startswith("workspace_health_score:")]
+    def _nudged(self) -> bool:
+        """Without a warm worker the hour of some nudges, or of all, has passed before a run of Dagster's has begun."""
+        lived = self.life
+        sent = lived.nudges_as_text > 0 and lived.nudges_as_template > 0
+        came_late = not self.with_worker and lived.nudges_late > 0
+        return (sent or came_late) and lived.nudges_refused.get("quiet_hours", 0) > 0
 
     @property
     def is_complete(self) -> bool:

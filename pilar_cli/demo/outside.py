@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from pilar.clocks import ClockSetting
 from pilar.errors import Transient
+from pilar_cli.demo.people import Writer
 from pilar_cli.demo.studios import Visitor
 
 PROVIDERS = {"meta": "whatsapp"}
@@ -42,9 +45,31 @@ class Outside:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._client.close()
 
-    def sign_up(self, visitor: Visitor) -> str:
-        """Have somebody pay; return the subscription's id."""
-        return str(self._ask("POST", "signups", json=visitor.body())["subscription"])
+    def sign_up(self, visitor: Visitor, click: str | None = None) -> str:
+        """Have somebody pay, who may have come by an affiliate's link; return the subscription's id."""
+        body = visitor.body() | ({"client_reference_id": click} if click else {})
+        return str(self._ask("POST", "signups", json=body)["subscription"])
+
+    def write_in(self, writers: Sequence[Writer]) -> None:
+        """Have leads write their first messages, all in one delivery."""
+        self._ask("POST", "leads/batch", json=[writer.body() for writer in writers])
+
+    def leads(self) -> list[dict[str, Any]]:
+        """Each lead with what they sent and received."""
+        return list(self._ask("GET", "leads"))
+
+    def set_clock(self, setting: ClockSetting) -> None:
+        """Have the providers live in the same time as the product."""
+        body = {
+            "real_anchor": setting.real_anchor.isoformat(),
+            "business_anchor": setting.business_anchor.isoformat(),
+            "rate": setting.rate,
+        }
+        self._ask("PUT", "clock", json=body)
+
+    def refund(self, subscription: str, amount_minor: int) -> None:
+        """Have a part of a subscription's last invoice paid back."""
+        self._ask("POST", "stripe/refunds", json={"subscription": subscription, "amount": amount_minor})
 
     def effects(self) -> dict[str, int]:
         """How often each kind of effect really happened."""

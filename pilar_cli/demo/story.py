@@ -1,28 +1,33 @@
-"""The story of the demonstration: studios are paid for, come to life, are scored, and are seen by the founder.
+"""The story of the demonstration: studios are paid for, come to life, live through a day, and are seen by the founder.
 
-What belongs here: the order of events and how long each may take. What does not: how to sign up (`outside.py`), to
-look (`figures.py`, `visit.py`), to show (`display.py`, `report.py`), and starting programs.
+What belongs here: the order of events and how long each may take. What does not: what people do (`outside.py`,
+`living.py`, `day.py`), looking (`figures.py`, `life.py`, `visit.py`), showing (`display.py`, `report.py`), and starting
+programs.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+from uuid import UUID
 
-from pilar.clocks import SystemClock
+from pilar.clocks import Clocks, SystemClock
 from pilar.database.engine import Database
 from pilar.errors import Transient
 from pilar_cli.crew import Crew
-from pilar_cli.demo import figures, outcome
+from pilar_cli.demo import figures, life, outcome
+from pilar_cli.demo.browser import Browser
+from pilar_cli.demo.day import A_MONTH, DAY_SECONDS, UNHURRIED_DAY_SECONDS, Day
 from pilar_cli.demo.display import Display
 from pilar_cli.demo.figures import Studio
+from pilar_cli.demo.living import Office, Owners, follow, live_a_day
 from pilar_cli.demo.outcome import Outcome, Waited
 from pilar_cli.demo.outside import Outside
 from pilar_cli.demo.studios import Visitor, visitors
-from pilar_cli.demo.visit import Founder
+from pilar_cli.demo.visit import follow_to_dagster, is_kept_out, look_for
 from pilar_pipelines import launch
 
 Answer = TypeVar("Answer")
@@ -33,6 +38,10 @@ _ASK_DAGSTER_SECONDS = 0.5
 _SETTLE_SECONDS = 15.0
 """How long the last webhooks may be under way after all studios are active."""
 _DAGSTER_SECONDS = 120.0
+_ALL_SETTLED_SECONDS = 240.0
+"""A message that was being handed over when its worker was killed is left to a status for a while."""
+REFUNDED_MINOR = 2_000
+"""A part of what the first studio pays each month."""
 _PER_STUDIO_SECONDS = 2.0
 
 
@@ -47,7 +56,9 @@ class Stage:
         url: the web service.
         dagster_url: Dagster's GraphQL door.
         display: tells how it goes.
+        clocks: the product's.
         sign_in_link: makes a one-time link for the founder.
+        owner_link: makes a one-time link for a studio's owner.
         began: when the command was started, on the monotonic clock.
     """
 
@@ -57,7 +68,9 @@ class Stage:
     url: str
     dagster_url: str
     display: Display
+    clocks: Clocks
     sign_in_link: Callable[[], str]
+    owner_link: Callable[[UUID], str]
     began: float
 
 
@@ -86,10 +99,23 @@ class Story:
         inbox = figures.inbox_counts(stage.database)
         recorded = figures.effect_counts(stage.database)
         seen = stage.outside.effects()
-        self._sign_up()
-        self._see_them_grow()
-        self._have_them_scored()
-        self._visit()
+        with Browser(stage.url) as stranger:
+            self.outcome.dagster_kept_out = is_kept_out(stranger, "/dagster/")
+        office = Office(stage.url, stage.sign_in_link())
+        try:
+            affiliate, link = office.invite_affiliate()
+            self._sign_up(follow(stage.url, link))
+            self._see_them_grow()
+            seconds = DAY_SECONDS if self.outcome.with_worker else UNHURRIED_DAY_SECONDS
+            day = Day(stage.database, stage.outside, stage.crew, stage.clocks, seconds=seconds)
+            self._let_a_month_pass(day, affiliate)
+            experiment = office.start_experiment()
+            self._live(day)
+            self._have_it_told_in_dagster()
+            self._read_life(affiliate, experiment)
+            self._visit(office)
+        finally:
+            office.close()
         stage.outside.wait_idle(_SETTLE_SECONDS)
         now = stage.outside.deliveries().since(deliveries)
         self.outcome.deliveries = outcome.compare_deliveries(
@@ -101,11 +127,12 @@ class Story:
         )
         self._note("story_told")
 
-    def _sign_up(self) -> None:
+    def _sign_up(self, click: str) -> None:
+        """The first of them comes by the affiliate's link."""
         clock = SystemClock()
-        for person in self._people:
+        for number, person in enumerate(self._people):
             moment = clock.now()
-            subscription = self._stage.outside.sign_up(person)
+            subscription = self._stage.outside.sign_up(person, click if number == 0 else None)
             self._signed_up[subscription] = (person, moment)
             self.outcome.signups += 1
         self._stage.display.say(f"{self.outcome.signups} people have paid for a studio.")
@@ -149,57 +176,95 @@ class Story:
                     )
         self._stage.display.advance(far)
 
-    def _have_them_scored(self) -> None:
-        """Dagster scores all studios in one run."""
+    def _let_a_month_pass(self, day: Day, affiliate: UUID) -> None:
+        """A commission is held until it has passed, and a part of the payment behind it is given back."""
+        stage = self._stage
+        self._until(lambda: figures.has_commission(stage.database, affiliate), "the affiliate has earned a commission")
+        stage.display.say("A month passes at once, and a part of the first payment is given back.")
+        day.skip(A_MONTH)
+        stage.outside.refund(next(iter(self._signed_up)), REFUNDED_MINOR)
+        self._until(lambda: figures.has_clawback(stage.database, affiliate), "the refund has taken its share back")
+        self._note("month_passed")
+
+    def _live(self, day: Day) -> None:
+        stage = self._stage
+        studios = [studio.workspace_id for studio in self._studios.values()]
+        stage.display.say(f"A day passes in {day.seconds:g} seconds: leads write in, are answered and nudged …")
+        owners = Owners(stage.url, stage.database, stage.owner_link, studios)
+        try:
+            live_a_day(
+                day, stage.database, owners, studios, self.outcome.seed,
+                lambda now: stage.display.moment(f"{now:%A %H:%M}"),
+            )  # fmt: skip
+        finally:
+            owners.close()
+        stage.display.clear()
+        self._until(lambda: self._is_settled(studios), "all messages of the day are settled", _ALL_SETTLED_SECONDS)
+        life.read_messages(stage.database, studios, self.outcome.life)
+        self._note("day_lived")
+
+    def _is_settled(self, studios: list[UUID]) -> bool:
+        self._stage.outside.wait_idle(_SETTLE_SECONDS)
+        life.read_messages(self._stage.database, studios, self.outcome.life)
+        return self.outcome.life.unsettled == 0
+
+    def _have_it_told_in_dagster(self) -> None:
+        """Dagster makes everything about all studios in one run, and everything about the fleet in another."""
         crew, url = self._stage.crew, self._stage.dagster_url
         crew.wait_ready("dagster-code", "dagster-webserver")
         self._note("dagster_ready")
         wanted = {str(one) for one in figures.active_studios(self._stage.database)}
         self._stage.display.say(f"Dagster takes {len(wanted)} studios as partitions …")
         self._until(lambda: wanted <= set(_asked(launch.partition_keys, url) or ()), "Dagster knows all studios")
-        self.outcome.partitions = len(launch.partition_keys(url))
+        keys = launch.partition_keys(url)
+        self.outcome.partitions = len(keys)
         self._note("partitions_known")
-        run = launch.materialize_all_studios(url)
-        self.outcome.run_id = run
-        self._stage.display.say("Dagster scores the health of all of them in one run …")
-        self._until(lambda: self._run_has_ended(run), "Dagster's run has ended")
-        self.outcome.materialized = launch.materialized_partitions(url, launch.SCORES)
+        self._stage.display.say("Dagster makes every studio's figures in one run, then the fleet's …")
+        self._run(launch.STUDIOS_JOB, keys)
+        if self.outcome.run_status == launch.SUCCESS:
+            self._run(launch.FLEET_JOB, None)
+        self.outcome.life.materialized = launch.materializations(url)
+        self.outcome.materialized = self.outcome.life.materialized.get(launch.SCORES, 0)
         self.outcome.failed_checks = launch.failed_checks(url)
         self._stage.display.say(
-            f"The run ended with {self.outcome.run_status}: {self.outcome.materialized} studios have a score."
+            f"The runs ended with {self.outcome.run_status}: {len(self.outcome.life.materialized)} assets are there."
         )
-        self._note("scored")
+        self._note("materialized")
+
+    def _run(self, job: str, keys: Sequence[str] | None) -> None:
+        self.outcome.run_id = run = launch.launch(self._stage.dagster_url, job, keys)
+        self._until(lambda: self._run_has_ended(run), f"Dagster's run of {job} has ended")
 
     def _run_has_ended(self, run: str) -> bool:
         self.outcome.run_status = _asked(lambda url: launch.run_status(url, run), self._stage.dagster_url)
         return self.outcome.run_status in launch.ENDED
 
-    def _visit(self) -> None:
-        """The founder signs in and sees it all."""
+    def _read_life(self, affiliate: UUID, experiment: UUID) -> None:
+        database, lived = self._stage.database, self.outcome.life
+        life.read_experiment(database, experiment, lived)
+        life.read_ledger(database, affiliate, lived)
+        lived.written_after_stop = self._stage.outside.effects().get("meta.message_after_stop", 0)
+
+    def _visit(self, office: Office) -> None:
+        """The founder looks at it all."""
         wanted = {
             str(studio.workspace_id): self._signed_up[subscription][0].studio
             for subscription, studio in self._studios.items()
         }
-        founder = Founder(self._stage.url)
-        try:
-            self.outcome.dagster_kept_out = founder.is_kept_out("/dagster/")
-            founder.sign_in(self._stage.sign_in_link())
-            seen = founder.look_for(wanted)
-            self.outcome.seen_active = sum(
-                workspace in seen and seen[workspace].name == name and seen[workspace].state == "active"
-                for workspace, name in wanted.items()
-            )
-            self.outcome.dagster_behind_session = founder.follow_to_dagster() == 200
-        finally:
-            founder.close()
+        seen = look_for(office.browser, wanted)
+        self.outcome.seen_active = sum(
+            workspace in seen and seen[workspace].name == name and seen[workspace].state == "active"
+            for workspace, name in wanted.items()
+        )
+        self.outcome.dagster_behind_session = follow_to_dagster(office.browser) == 200
         self._stage.display.say(f"The founder has signed in and sees {self.outcome.seen_active} of them at work.")
         self._note("visited")
 
-    def _until(self, came_about: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _DAGSTER_SECONDS
+    def _until(self, came_about: Callable[[], bool], what: str, seconds: float = _DAGSTER_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
         while not came_about():
             if time.monotonic() > deadline:
-                raise Transient(f"It took more than {_DAGSTER_SECONDS:g} s until: {what}.")
+                raise Transient(f"It took more than {seconds:g} s until: {what}.")
             self._stage.crew.wait(_ASK_DAGSTER_SECONDS)
 
     def _who_is_missing(self) -> str:

@@ -1,9 +1,10 @@
-"""The fleet's health. What belongs here: which studios a run takes and what it tells; the rules are elsewhere."""
+"""The fleet's health. What belongs here: what a run tells; the rules are elsewhere."""
 
 # Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,27 +14,12 @@ from pilar_pipelines.markdown import table
 from pilar_pipelines.partitions import workspace_asset
 from pilar_pipelines.policies import KEYS_PER_TRANSACTION, retries
 from pilar_pipelines.resources.pilar import PilarResource
+from pilar_pipelines.studios import SHOWN, failures, take_studios, tell_studios
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from pilar.health.score_store import Scored
-
-SHOWN = 20
-"""Rows of a table in metadata; failed studios that are marked in their own partition."""
-
-
-def sorted_out(keys: Iterable[str], are_open: Iterable[UUID]) -> tuple[list[UUID], list[str]]:
-    """Partition keys as the studios that there are, and the keys of those that have been closed meanwhile."""
-    known = {str(workspace_id): workspace_id for workspace_id in are_open}
-    keys = list(keys)
-    return [known[key] for key in keys if key in known], [key for key in keys if key not in known]
-
-
-def failures(failed: Mapping[UUID, str]) -> dict[str, object]:
-    """Failed studios as metadata."""
-    shown = [(str(studio), reason) for studio, reason in list(failed.items())[:SHOWN]]
-    return {"failed": len(failed), "failed_studios": dg.MetadataValue.md(table(("studio", "reason"), shown))}
 
 
 @workspace_asset(
@@ -52,40 +38,26 @@ def workspace_health_score(context: dg.AssetExecutionContext, pilar: PilarResour
     from pilar.database.engine import Scope
     from pilar.health.score_store import score_studios
     from pilar.health.score_watch import weakest
-    from pilar.workspaces.chunks import in_chunks
-    from pilar.workspaces.fleet import open_workspaces
 
-    clocks, database = pilar.clocks, pilar.database
-    with database.transaction(Scope.fleet()) as connection:
-        studios, closed = sorted_out(context.partition_keys, open_workspaces(connection))
+    clocks = pilar.clocks
 
     def work(connection: "Connection", chunk: Sequence[UUID]) -> "Scored":
         return score_studios(connection, clocks, chunk)
 
-    done = in_chunks(database, studios, work, size=KEYS_PER_TRANSACTION)
-    scores = [score for chunk in done.results for score in chunk.scores.values()]
-    failed = done.failed | {studio: reason for chunk in done.results for studio, reason in chunk.failed.items()}
-    with database.transaction(Scope.fleet()) as connection:
+    taken = take_studios(context, pilar, work)
+    scores = [score for chunk in taken.results for score in chunk.scores.values()]
+    unscored = {studio: reason for chunk in taken.results for studio, reason in chunk.failed.items()}
+    with pilar.database.transaction(Scope.fleet()) as connection:
         low = [(str(weak.workspace_id), weak.score, weak.weakest) for weak in weakest(connection, SHOWN)]
-    for studio, reason in list(failed.items())[:SHOWN]:
-        context.add_asset_metadata({"failed_because": reason}, partition_key=str(studio))
-    # Repeated on each partition's event, so it is numbers only; the tables are told once, with the check.
-    counts = {"scored": len(scores), "failed": len(failed), "closed": len(closed)}
+    counts = {"scored": len(scores)}
     if scores:
         counts |= {"mean_score": round(sum(scores) / len(scores)), "minimum_score": min(scores)}
-    return dg.MaterializeResult(
-        metadata=counts,
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="every_studio_was_scored",
-                passed=not failed,
-                metadata={
-                    **counts,
-                    **failures(failed),
-                    "weakest_studios": dg.MetadataValue.md(table(("studio", "score", "weakest part"), low)),
-                },
-            )
-        ],
+    return tell_studios(
+        context,
+        "every_studio_was_scored",
+        replace(taken, failed={**taken.failed, **unscored}),
+        counts,
+        {"weakest_studios": dg.MetadataValue.md(table(("studio", "score", "weakest part"), low))},
     )
 
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from pilar_pipelines.assets.health import SHOWN, workspace_health_score
+from pilar_pipelines.assets.health import workspace_health_score
 from pilar_pipelines.markdown import table
 from pilar_pipelines.resources.pilar import PilarResource
+from pilar_pipelines.studios import SHOWN
 
 FRESH_FOR = timedelta(hours=7)
 """Scores are made every six hours."""

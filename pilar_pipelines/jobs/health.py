@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from pilar_pipelines.assets.health import fleet_health, workspace_health_score
-from pilar_pipelines.partitions import range_tags, ranges, workspaces
-from pilar_pipelines.policies import KEYS_PER_RUN, executor, longest
+from pilar_pipelines.partitions import all_studios
+from pilar_pipelines.policies import executor, longest
 
 watch_fleet = dg.define_asset_job(
     "watch_fleet",
@@ -40,11 +40,5 @@ every_five_minutes = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def score_every_six_hours(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-    """All studios, as few runs as the bound on keys per run allows."""
-    keys = context.instance.get_dynamic_partitions(workspaces.name)
-    if not keys:
-        return dg.SkipReason("there is no studio yet")
-    return [
-        dg.RunRequest(run_key=f"{context.scheduled_execution_time.isoformat()}/{first}", tags=range_tags(first, last))
-        for first, last in ranges(keys, KEYS_PER_RUN)
-    ]
+    """All studios, in as few runs as may be."""
+    return all_studios(context)

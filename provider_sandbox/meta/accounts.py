@@ -84,7 +84,7 @@ def phone(tx: Transaction, token: str, identity: str, method: str) -> Body:
 
 def _connect(tx: Transaction, state: str) -> Body:
     identity = new_node_id()
-    created: datetime = tx.now()
+    created: datetime = tx.business_now()
     body = {
         "id": identity,
         "name": f"Studio {identity[-6:]}",

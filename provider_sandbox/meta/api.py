@@ -12,9 +12,11 @@ from fastapi.responses import JSONResponse, Response
 
 from pilar.tokens import same
 from provider_sandbox.config import SandboxConfig
-from provider_sandbox.meta import accounts, errors, phones
+from provider_sandbox.meta import accounts, errors, phones, templates
 from provider_sandbox.meta.dialog import add_dialog
 from provider_sandbox.meta.errors import GraphError
+from provider_sandbox.meta.messages import Messages
+from provider_sandbox.meta.templates import Reviews
 from provider_sandbox.pages import form_fields
 from provider_sandbox.state import Body, State, Transaction
 from provider_sandbox.tasks import TaskQueue
@@ -26,7 +28,9 @@ SHOWN_OF_WABA = (
 DONE = {"success": True}
 
 
-def meta_app(config: SandboxConfig, state: State, deliveries: TaskQueue) -> FastAPI:
+def meta_app(
+    config: SandboxConfig, state: State, deliveries: TaskQueue, messages: Messages, reviews: Reviews
+) -> FastAPI:
     """The application to mount at `{version}` below both the Graph base and the dialog base."""
 
     async def check_version(request: Request) -> None:
@@ -40,6 +44,8 @@ def meta_app(config: SandboxConfig, state: State, deliveries: TaskQueue) -> Fast
     add_dialog(app, config, state)
     _token_routes(app, config, state)
     _waba_routes(app, config, state)
+    _template_routes(app, state, reviews)
+    _message_routes(app, state, messages)
     _phone_routes(app, state, deliveries)
     return app
 
@@ -120,6 +126,33 @@ def _waba_routes(app: FastAPI, config: SandboxConfig, state: State) -> None:
         return JSONResponse(DONE)
 
 
+def _template_routes(app: FastAPI, state: State, reviews: Reviews) -> None:
+    @app.get("/{waba_id}/message_templates")
+    async def list_templates(request: Request, waba_id: str) -> Response:
+        fields = await _fields(request)
+        with state.transaction() as tx:
+            accounts.waba(tx, _token(request, fields), waba_id, request.method)
+            return JSONResponse(templates.listed(tx, waba_id, fields))
+
+    @app.post("/{waba_id}/message_templates")
+    async def submit_template(request: Request, waba_id: str) -> Response:
+        document = _document(await request.body())
+        with state.transaction() as tx:
+            waba = accounts.waba(tx, _token(request, request.query_params), waba_id, request.method)
+            template = templates.submit(tx, waba, document)
+            reviews.ask(tx, template)
+        return JSONResponse({name: template[name] for name in ("id", "status", "category")})
+
+
+def _message_routes(app: FastAPI, state: State, messages: Messages) -> None:
+    @app.post("/{phone_id}/messages")
+    async def send_message(request: Request, phone_id: str) -> Response:
+        document = _document(await request.body())
+        with state.transaction() as tx:
+            phone = accounts.phone(tx, _token(request, request.query_params), phone_id, request.method)
+            return JSONResponse(messages.send(tx, phone, document))
+
+
 def _phone_routes(app: FastAPI, state: State, deliveries: TaskQueue) -> None:
     actions: dict[str, Callable[[Transaction, Body, Mapping[str, str]], None]] = {
         "request_code": lambda tx, phone, fields: phones.request_code(tx, deliveries, phone, fields),
@@ -160,13 +193,18 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 def _strings(body: bytes) -> dict[str, str]:
+    content = _document(body)
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in content.items()}
+
+
+def _document(body: bytes) -> dict[str, Any]:
     try:
         content: Any = json.loads(body or b"{}")
     except ValueError as error:
         raise errors.invalid("The body is not JSON.") from error
     if not isinstance(content, dict):
         raise errors.invalid("The body is not an object.")
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in content.items()}
+    return content
 
 
 def _token(request: Request, fields: Mapping[str, str]) -> str:

@@ -39,6 +39,16 @@ def invalid(what: str) -> GraphError:
     return GraphError(100, f"(#100) {what}")
 
 
+def missing(name: str) -> GraphError:
+    """A message lacks a parameter."""
+    return GraphError(131008, "(#131008) Required parameter is missing", details=f"{name} is required.")
+
+
+def told(code: int, title: str, details: str) -> dict[str, Any]:
+    """An error that comes afterwards, in the status of a message."""
+    return {"code": code, "title": title, "message": title, "error_data": {"details": details}}
+
+
 def bad_code(subcode: int, why: str) -> GraphError:
     """The authorisation code can't be exchanged."""
     return GraphError(100, f"Error validating verification code. {why}", subcode=subcode)

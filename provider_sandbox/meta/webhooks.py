@@ -7,6 +7,8 @@ import hmac
 import json
 import secrets
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -14,10 +16,22 @@ import httpx
 from pilar.ids import new_id
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.delivery import Outgoing, Signer
+from provider_sandbox.meta.accounts import WABA
 from provider_sandbox.state import State, Transaction
 from provider_sandbox.tasks import NotDone, TaskQueue
 
 TARGET = "meta_webhook_url"
+MESSAGES = "messages"
+"""The field of messages and statuses, whose entries carry no time of their own."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a business, as a webhook tells it."""
+
+    waba: str
+    field: str
+    value: dict[str, Any]
 
 
 def signature(body: bytes, app_secret: str) -> str:
@@ -44,13 +58,40 @@ def signer(config: SandboxConfig, state: State) -> Signer:
     return sign
 
 
-def announce(tx: Transaction, deliveries: TaskQueue, waba: str, field: str, value: dict[str, Any]) -> str:
-    """Queue the webhook of one change of a business; return the delivery's name."""
+def announce(tx: Transaction, deliveries: TaskQueue, change: Change) -> str:
+    """Queue the webhook of one change, whoever listens; return the delivery's name."""
+    return _queue(tx, deliveries, [change])
+
+
+def tell(tx: Transaction, deliveries: TaskQueue, changes: Sequence[Change], *, repeat: int = 1) -> str | None:
+    """Queue one delivery of changes of any number of businesses, leaving out those that our app is not subscribed to.
+
+    Args:
+        tx: the open transaction.
+        deliveries: the queue of webhooks.
+        changes: each business gets one entry, in the order of its first change.
+        repeat: how often the same delivery is sent, byte for byte.
+
+    Returns:
+        The delivery's name; None where nobody is to be told.
+    """
+    heard = [change for change in changes if (tx.get(WABA, change.waba) or {}).get("subscribed")]
+    return _queue(tx, deliveries, heard, repeat) if heard else None
+
+
+def _queue(tx: Transaction, deliveries: TaskQueue, changes: Sequence[Change], repeat: int = 1) -> str:
     name = str(new_id())
-    change = {"field": field, "value": value}
-    entry = {"id": waba, "time": int(tx.now().timestamp()), "changes": [change]}
-    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}, ensure_ascii=False)
-    deliveries.add(tx, topic="meta", name=name, lane=f"meta {waba}", body=body)
+    entries: dict[str, dict[str, Any]] = {}
+    for change in changes:
+        entry = entries.setdefault(change.waba, {"id": change.waba})
+        if change.field != MESSAGES:
+            entry["time"] = int(tx.business_now().timestamp())
+        entry.setdefault("changes", []).append({"field": change.field, "value": change.value})
+    body = json.dumps({"object": "whatsapp_business_account", "entry": list(entries.values())}, ensure_ascii=False)
+    # What concerns several businesses must not wait behind one of them.
+    lane = f"meta {next(iter(entries))}" if len(entries) == 1 else f"meta {name}"
+    for _ in range(repeat):
+        deliveries.add(tx, topic="meta", name=name, lane=lane, body=body)
     return name
 
 

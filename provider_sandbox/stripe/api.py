@@ -13,16 +13,18 @@ from fastapi.responses import JSONResponse, Response
 from pilar.tokens import same
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.state import Body, State, Transaction
-from provider_sandbox.stripe import errors, forms, objects, store
+from provider_sandbox.stripe import errors, forms, money, objects, store
 from provider_sandbox.stripe.errors import StripeError
 from provider_sandbox.stripe.store import RESOURCES, Resource
+from provider_sandbox.tasks import TaskQueue
 
 KEY_LIFE = 24 * 3600
 COMMON = {"limit", "starting_after", "ending_before", "expand", "created"}
 EDITABLE = {"name", "email", "phone", "description"}
+REFUND = {"charge", "payment_intent", "amount", "reason", "metadata", "expand"}
 
 
-def stripe_app(config: SandboxConfig, state: State) -> FastAPI:
+def stripe_app(config: SandboxConfig, state: State, deliveries: TaskQueue) -> FastAPI:
     """The application to mount where the SDK's API base points."""
 
     async def check_key(request: Request) -> None:
@@ -40,6 +42,7 @@ def stripe_app(config: SandboxConfig, state: State) -> FastAPI:
         app.add_api_route(f"/v1/{resource.path}/{{identity}}", _retrieve(state, resource))
         if resource.editable:
             app.add_api_route(f"/v1/{resource.path}/{{identity}}", _update(state, resource), methods=["POST"])
+    app.add_api_route("/v1/refunds", _refund(state, deliveries), methods=["POST"])
     return app
 
 
@@ -50,7 +53,7 @@ def _retrieve(state: State, resource: Resource) -> Endpoint:
     async def retrieve(request: Request, identity: str) -> Response:
         wanted = forms.decode(request.url.query)
         with state.transaction() as tx:
-            return _answer(_expand(tx, _existing(tx, resource, identity), wanted))
+            return _answer(_expand(tx, money.existing(tx, resource.label, identity), wanted))
 
     return retrieve
 
@@ -58,15 +61,14 @@ def _retrieve(state: State, resource: Resource) -> Endpoint:
 def _line_items(state: State) -> Endpoint:
     async def line_items(identity: str) -> Response:
         with state.transaction() as tx:
-            session = _existing(tx, store.BY_LABEL["checkout.session"], identity)
+            session = money.existing(tx, "checkout.session", identity)
             return _answer(store.line_items(tx, session))
 
     return line_items
 
 
 def _list(state: State, resource: Resource) -> Endpoint:
-    filters = {name for name in (resource.owner_filter, resource.key_filter) if name}
-    known = COMMON | filters | ({"status"} if resource.label == "subscription" else set())
+    known = COMMON | resource.parameters
 
     async def list_all(request: Request) -> Response:
         wanted = forms.decode(request.url.query)
@@ -74,7 +76,8 @@ def _list(state: State, resource: Resource) -> Endpoint:
             if name not in known:
                 raise errors.unknown_parameter(name)
         with state.transaction() as tx:
-            found = tx.find(resource.kind, owner=wanted.get(resource.owner_filter), key=wanted.get(resource.key_filter))
+            owner, key = resource.wanted(wanted)
+            found = tx.find(resource.kind, owner=owner, key=key)
             found = [body for body in reversed(found) if _matches(body, wanted)]
             page, more = _page(found, wanted, resource)
             data = [_expand(tx, body, wanted, inside="data") for body in page]
@@ -84,12 +87,8 @@ def _list(state: State, resource: Resource) -> Endpoint:
 
 
 def _matches(body: Body, wanted: dict[str, Any]) -> bool:
-    if body["object"] == "subscription":
-        status = wanted.get("status")
-        if status is None and body["status"] == "canceled":
-            return False
-        if status not in (None, "all", body["status"]):
-            return False
+    if not _has_wanted_status(body, wanted.get("status")):
+        return False
     limits = wanted.get("created", {})
     if not isinstance(limits, dict):
         limits = {"gte": limits, "lte": limits}
@@ -100,6 +99,12 @@ def _matches(body: Body, wanted: dict[str, Any]) -> bool:
         "lte": int.__le__,
     }
     return all(compare[name](body["created"], int(limit)) for name, limit in limits.items())
+
+
+def _has_wanted_status(body: Body, status: str | None) -> bool:
+    if status is None:
+        return body["object"] != "subscription" or body["status"] != "canceled"
+    return bool(status == body["status"]) or (status == "all" and body["object"] == "subscription")
 
 
 def _page(found: list[Body], wanted: dict[str, Any], resource: Resource) -> tuple[list[Body], bool]:
@@ -119,26 +124,61 @@ def _page(found: list[Body], wanted: dict[str, Any], resource: Resource) -> tupl
 
 def _update(state: State, resource: Resource) -> Endpoint:
     async def update(request: Request, identity: str) -> Response:
-        encoded = (await request.body()).decode()
-        fields = forms.decode(encoded)
-        key = request.headers.get("idempotency-key")
-        fingerprint = hashlib.sha256(f"{request.url.path}\n{encoded}".encode()).hexdigest()
-        with state.transaction() as tx:
-            if key and (earlier := _replay(tx, key, fingerprint)):
-                return earlier
-            try:
-                answer = _answer(_expand(tx, _edited(tx, resource, identity, fields), fields))
-            except StripeError as error:
-                answer = _answer(error.body, error.status)
-            if key:
-                _keep(tx, key, fingerprint, answer)
-        return answer
+        return await _once(state, request, lambda tx, fields: _edited(tx, resource, identity, fields))
 
     return update
 
 
+def _refund(state: State, deliveries: TaskQueue) -> Endpoint:
+    async def refund(request: Request) -> Response:
+        return await _once(state, request, lambda tx, fields: _refunded(tx, deliveries, fields))
+
+    return refund
+
+
+async def _once(state: State, request: Request, change: Callable[[Transaction, dict[str, Any]], Body]) -> Response:
+    """Make a change, once per idempotency key; a refusal leaves everything as it was."""
+    encoded = (await request.body()).decode()
+    fields = forms.decode(encoded)
+    key = request.headers.get("idempotency-key")
+    fingerprint = hashlib.sha256(f"{request.url.path}\n{encoded}".encode()).hexdigest()
+    with state.transaction() as tx:
+        if key and (earlier := _replay(tx, key, fingerprint)):
+            return earlier
+        try:
+            answer = _answer(_expand(tx, change(tx, fields), fields))
+        except StripeError as error:
+            answer = _answer(error.body, error.status)
+        if key:
+            _keep(tx, key, fingerprint, answer)
+    return answer
+
+
+def _refunded(tx: Transaction, deliveries: TaskQueue, fields: dict[str, Any]) -> Body:
+    for name in fields:
+        if name not in REFUND:
+            raise errors.unknown_parameter(name)
+    charge_id = fields.get("charge")
+    if intent_id := fields.get("payment_intent"):
+        charge_id = money.existing(tx, "payment_intent", intent_id)["latest_charge"]
+    if not charge_id:
+        raise errors.missing("charge")
+    amount = fields.get("amount")
+    if amount is not None and not (amount.isascii() and amount.isdigit()):
+        raise errors.no_amount(amount)
+    gone, _events = money.refund(
+        tx,
+        deliveries,
+        charge_id,
+        amount=None if amount is None else int(amount),
+        reason=fields.get("reason"),
+        metadata=fields.get("metadata"),
+    )
+    return gone
+
+
 def _edited(tx: Transaction, resource: Resource, identity: str, fields: dict[str, Any]) -> Body:
-    body = _existing(tx, resource, identity)
+    body = money.existing(tx, resource.label, identity)
     for name, value in fields.items():
         if name == "metadata":
             # An empty string in place of the dict clears it; an empty value removes one key.
@@ -171,13 +211,6 @@ def _keep(tx: Transaction, key: str, fingerprint: str, answer: Response) -> None
         *(key, fingerprint, answer.headers["Request-Id"], answer.status_code, bytes(answer.body).decode()),
         tx.now().timestamp(),
     )
-
-
-def _existing(tx: Transaction, resource: Resource, identity: str) -> Body:
-    body = tx.get(resource.kind, identity)
-    if body is None:
-        raise errors.no_such(resource.label, identity)
-    return body
 
 
 def _expand(tx: Transaction, body: Body, wanted: dict[str, Any], inside: str = "") -> Body:

@@ -38,6 +38,28 @@ def key_reused() -> StripeError:
     )
 
 
+def already_refunded(charge: str) -> StripeError:
+    """Nothing is left of the charge."""
+    return StripeError(400, f"Charge {charge} has already been refunded.", code="charge_already_refunded")
+
+
+def no_amount(amount: object) -> StripeError:
+    """The amount is no positive whole number."""
+    return StripeError(400, f"Invalid positive integer: {amount}", code="parameter_invalid_integer", param="amount")
+
+
+def more_than_is_left(amount: int, left: int) -> StripeError:
+    """More is to be refunded than is left of the charge."""
+    return StripeError(
+        400, f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", param="amount"
+    )
+
+
+def missing(name: str) -> StripeError:
+    """The endpoint needs the parameter."""
+    return StripeError(400, f"Missing required param: {name}.", code="parameter_missing", param=name)
+
+
 def no_such_path(method: str, path: str) -> StripeError:
     """Nothing listens there."""
     return StripeError(404, f"Unrecognized request URL ({method}: {path}).")

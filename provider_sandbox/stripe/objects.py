@@ -28,6 +28,7 @@ class Visitor:
     country: str
     plan: str
     time_zone: str | None = None
+    client_reference_id: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -163,8 +164,8 @@ def subscription(visitor: Visitor, customer_id: str, plan_price: dict[str, Any],
     }
 
 
-def invoice(visitor: Visitor, bought: dict[str, Any], created: int) -> dict[str, Any]:
-    """The paid invoice of a subscription's first month."""
+def invoice(payer: dict[str, Any], bought: dict[str, Any], created: int, reason: str) -> dict[str, Any]:
+    """The paid invoice of a subscription's present month; `reason` is Stripe's billing reason."""
     identity = new_id("in")
     item = bought["items"]["data"][0]
     amount = item["price"]["unit_amount"]
@@ -198,15 +199,15 @@ def invoice(visitor: Visitor, bought: dict[str, Any], created: int) -> dict[str,
         "amount_remaining": 0,
         "attempt_count": 1,
         "attempted": True,
-        "billing_reason": "subscription_create",
+        "billing_reason": reason,
         "collection_method": "charge_automatically",
         "created": created,
         "currency": CURRENCY,
         "customer": bought["customer"],
-        "customer_address": visitor.address,
-        "customer_email": visitor.email,
-        "customer_name": visitor.owner_name,
-        "customer_phone": visitor.phone,
+        "customer_address": payer["address"],
+        "customer_email": payer["email"],
+        "customer_name": payer["name"],
+        "customer_phone": payer["phone"],
         "lines": listing(f"/v1/invoices/{identity}/lines", [line]),
         "livemode": False,
         "metadata": {},
@@ -238,7 +239,7 @@ def checkout_session(visitor: Visitor, bought: dict[str, Any], paid: dict[str, A
         "object": "checkout.session",
         "amount_subtotal": paid["total"],
         "amount_total": paid["total"],
-        "client_reference_id": None,
+        "client_reference_id": visitor.client_reference_id,
         "created": created,
         "currency": CURRENCY,
         "custom_fields": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from pilar.backplane import budgets
 from pilar.backplane.invariants import INVARIANTS
+from pilar.clocks import Clocks
 from pilar.database.engine import Scope
 from pilar.errors import NotFound, OverBudget
 from pilar.ids import new_id
@@ -26,7 +27,29 @@ STEP = st.one_of(
     st.tuples(st.just("expire"), st.just(0)),
     st.tuples(st.just("pass"), st.integers(1, 90)),
 )
+
+
+class HastyClock:
+    """A clock on which half an hour passes between two looks."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        self._now += timedelta(minutes=30)
+        return self._now
+
+
 ADDS_UP = next(i for i in INVARIANTS if i.name == "reservations_add_up")
+
+
+def test_a_reservation_names_the_hour_it_was_counted_in_however_late_it_is(bench: Bench) -> None:
+    studio, clocks = new_id(), Clocks(HastyClock(bench.business.now()), bench.real)
+    with bench.database.transaction(Scope.fleet()) as connection:
+        budgets.set_limit(connection, studio, "messages", "hour", 10, "queue")
+        for _ in range(4):
+            budgets.reserve(connection, clocks, studio, "messages", 1, expires_in=timedelta(minutes=5))
+        assert connection.execute(text(ADDS_UP.query)).all() == []
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -12,7 +13,8 @@ from sqlalchemy import Connection, text
 
 from pilar.backplane.backlog import dead_letters, waiting
 from pilar.backplane.facts import Lane
-from pilar.backplane.handlers import Outside, Snooze, Transactional, Work
+from pilar.backplane.handlers import Delivery, Outside, Snooze, Transactional, Work
+from pilar.backplane.inbox import InboxWriter, NewDelivery
 from pilar.backplane.notices import IncidentRequested
 from pilar.backplane.retention import clean_up
 from pilar.database.engine import Scope
@@ -154,6 +156,45 @@ def test_each_handler_of_an_event_retries_on_its_own(bench: Bench) -> None:
         bench.real.advance(timedelta(minutes=1))
     assert seen == {"first": 1, "second": 2}
     assert bench.one("select count(*) from queue") == 0
+
+
+def test_each_handler_of_a_delivery_retries_on_its_own(bench: Bench) -> None:
+    seen: Counter[str] = Counter()
+
+    def handler(name: str) -> Transactional:
+        def run(connection: Connection, work: Work[Delivery]) -> None:
+            seen[f"{name}:{work.content.external_id}"] += 1
+            if name == "money" and seen[f"{name}:evt_1"] == 1:
+                raise Transient
+
+        return Transactional(run)
+
+    bench.registry.on_delivery("stripe", "signup", handler("signup"))
+    bench.registry.on_delivery("stripe", "money", handler("money"))
+    bench.registry.on_delivery("twilio", "codes", handler("codes"))
+    with pytest.raises(ValueError, match="named signup already"):
+        bench.registry.on_delivery("stripe", "signup", handler("signup"))
+
+    async def arrive() -> None:
+        writer = InboxWriter(bench.database.url)
+        writer.start()
+        for provider, external_id in (("stripe", "evt_1"), ("twilio", "sms_1")):
+            await writer.put(NewDelivery(provider, external_id, b"{}", received_at=bench.real.now()))
+        await writer.stop()
+
+    asyncio.run(arrive())
+    for _ in range(4):
+        bench.run(lane=Lane.INBOX)
+        bench.real.advance(timedelta(minutes=1))
+    assert seen == {"signup:evt_1": 1, "money:evt_1": 2, "codes:sms_1": 1}
+    assert bench.one("select count(*) from queue") == 0
+    assert bench.rows("select type, handler, outcome from queue_log order by type, finished_at, handler") == [
+        ("stripe", "", "fanned_out"),
+        ("stripe", "money", "retry"),
+        ("stripe", "signup", "done"),
+        ("stripe", "money", "done"),
+        ("twilio", "", "done"),
+    ]
 
 
 def test_an_event_nobody_waits_for_is_kept_and_done(bench: Bench) -> None:

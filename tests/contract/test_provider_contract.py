@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-import httpx
 import pytest
 
 from pilar.errors import BadSignature, Conflict, CredentialsRefused, Invalid, NotFound, Permanent
@@ -20,58 +16,8 @@ from pilar.providers.stripe import signature as stripe_signature
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.stripe.events import subject_of
 from pilar.providers.twilio import signature as twilio_signature
-from pilar.providers.twilio.client import TwilioAccount, TwilioGateway
-from pilar.providers.whatsapp.client import GraphClient
-from pilar.settings import Settings
-from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
-from tests.providers.local_http import Answer, LocalServer, running_server
-
-BACK = "http://127.0.0.1:1/whatsapp/connected"
-
-
-@dataclass(frozen=True)
-class World:
-    sandbox: RunningSandbox
-    hooks: LocalServer
-    settings: Settings
-    stripe: StripeGateway
-    twilio: TwilioGateway
-    graph: GraphClient
-
-    @property
-    def webhooks(self) -> tuple[str, str]:
-        return f"{self.hooks.base}/sms", f"{self.hooks.base}/status"
-
-
-def settings_for(sandbox: RunningSandbox) -> Settings:
-    config = sandbox.config
-    return Settings(
-        stripe_api_key=config.stripe_api_key,
-        stripe_api_base=f"{sandbox.base_url}/stripe",
-        stripe_webhook_secret=config.stripe_webhook_secret,
-        twilio_account_sid=config.twilio_account_sid,
-        twilio_auth_token=config.twilio_auth_token,
-        twilio_api_base=f"{sandbox.base_url}/twilio",
-        meta_app_id=config.meta_app_id,
-        meta_app_secret=config.meta_app_secret,
-        meta_config_id="815",
-        meta_api_base=f"{sandbox.base_url}/meta",
-        meta_dialog_base=f"{sandbox.base_url}/meta",
-        smtp_url=f"smtp://pilar:password@127.0.0.1:{sandbox.smtp_port}",
-        mail_from="PILAR <no-reply@pilar.example>",
-    )
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with running_server() as hooks, running_sandbox(sandbox_config(tmp_path / "state")) as sandbox:
-        hooks.answers(Answer(200, {}))
-        settings = settings_for(sandbox)
-        world = World(sandbox, hooks, settings, StripeGateway(settings), TwilioGateway(settings), GraphClient(settings))
-        yield world
-        for gateway in (world.stripe, world.twilio, world.graph):
-            gateway.close()
-
+from pilar.providers.twilio.client import TwilioGateway
+from tests.contract.world import BACK, World, bought_number, code_from_accepting
 
 # Stripe
 
@@ -103,6 +49,50 @@ def test_a_paid_signup_is_read_from_its_events_to_its_checkout(world: World) -> 
     assert checkout is not None
     assert (checkout.id, checkout.studio_name) == (ids["checkout_session"], "Studio Zon")
     assert (checkout.country, checkout.time_zone) == ("NL", "Europe/Amsterdam")
+
+
+def test_a_payment_is_followed_from_its_invoice_to_what_has_gone_back(world: World) -> None:
+    ids = world.sandbox.sign_up(plan="BASIC", client_reference_id="click-1")
+    checkout = world.stripe.checkout_of(ids["subscription"])
+    assert checkout is not None
+    assert checkout.client_reference_id == "click-1"
+    assert checkout.created is not None
+
+    invoice = world.stripe.invoice(ids["invoice"])
+    assert (invoice.subscription_id, invoice.customer_id) == (ids["subscription"], ids["customer"])
+    assert (invoice.amount_paid, invoice.billing_reason) == (Money(4900, "EUR"), "subscription_create")
+    assert invoice.paid_at is not None
+    charge = world.stripe.charge_of_invoice(invoice.id)
+    assert charge is not None
+    assert (charge.id, charge.amount, charge.gone_back.minor) == (ids["charge"], Money(4900, "EUR"), 0)
+    assert charge.payment_intent_id is not None
+    assert world.stripe.invoice_of_payment(charge.payment_intent_id) == invoice.id
+    assert world.stripe.invoice_of_payment("pi_unknown") is None
+
+    world.sandbox.refund(invoice=invoice.id, amount=1000)
+    world.sandbox.dispute(invoice=invoice.id, amount=3000)
+    charge = world.stripe.charge(charge.id)
+    assert (charge.amount_refunded.minor, charge.amount_disputed.minor) == (1000, 3000)
+    world.sandbox.refund(invoice=invoice.id, amount=2000)
+    assert world.stripe.charge(charge.id).gone_back == Money(4900, "EUR")
+    world.sandbox.dispute(invoice=invoice.id, status="won")
+    assert world.stripe.charge(charge.id).gone_back == Money(3000, "EUR")
+    with pytest.raises(NotFound):
+        world.stripe.charge("ch_unknown")
+    with pytest.raises(NotFound):
+        world.stripe.invoice("in_unknown")
+
+
+def test_the_events_of_a_refund_name_its_charge(world: World) -> None:
+    ids = world.sandbox.sign_up()
+    world.sandbox.set_targets(stripe_webhook_url=f"{world.hooks.base}/stripe")
+    world.sandbox.refund(invoice=ids["invoice"], amount=1)
+    world.sandbox.dispute(invoice=ids["invoice"], status="lost")
+    world.sandbox.wait_idle()
+    subjects = [subject_of(json.loads(request.body)) for request in world.hooks.requests]
+    named = {subject.type for subject in subjects if subject.charge_id == ids["charge"]}
+    assert named == {"charge.refunded", "refund.created", "charge.dispute.created", "charge.dispute.closed"}
+    assert {subject.invoice_id for subject in subjects} == {None, ids["invoice"]}
 
 
 def test_a_workspace_is_noted_once_however_often_it_is_said(world: World) -> None:
@@ -169,25 +159,6 @@ def test_an_incoming_sms_carries_a_valid_signature(world: World) -> None:
 
 
 # Meta
-
-
-def bought_number(world: World) -> tuple[TwilioAccount, str]:
-    account = world.twilio.create_subaccount("w-1")
-    (offered,) = world.twilio.available_numbers(account.credentials, "US", limit=1)
-    bought = world.twilio.buy_number(account.credentials, offered, "w-1:number", *world.webhooks)
-    return account, bought.phone_number
-
-
-def code_from_accepting(world: World, state: str) -> str:
-    """Play the owner who accepts Meta's terms."""
-    url = world.graph.signup_url(state, BACK)
-    page = httpx.get(url)
-    assert page.status_code == 200
-    form = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
-    answer = httpx.post(url.partition("?")[0], data=form | {"decision": "accept"})
-    came_back = parse_qs(urlsplit(answer.headers["location"]).query)
-    assert came_back["state"] == [state]
-    return came_back["code"][0]
 
 
 def test_a_studio_is_connected_from_its_owners_consent_to_its_first_webhook(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -75,7 +75,7 @@ def test_every_table_forces_row_security_and_has_the_policies_of_its_kind(databa
         row = found[table.schema or "public", table.name]
         expected = {"fleet"}
         if table.info["kind"] != "fleet":
-            expected.add("tenant")
+            expected.add("affiliate" if table.info["kind"] == "affiliate" else "tenant")
         if table.schema == "analytics":
             expected.add("analyst")
         assert row.forced, f"{table.name} does not force row security"
@@ -91,23 +91,44 @@ def test_every_tenant_table_has_the_workspace_first_in_its_key() -> None:
                     assert key.column_keys[0] == "workspace_id", f"{table.name} can refer to another studio's rows"
 
 
-OWNED = [table for table in metadata.tables.values() if table.info["kind"] != "fleet"]
-APPEND_ONLY = {"autopilot_event", "autopilot_job", "audit_log"}
+def test_every_affiliate_table_has_the_affiliate_first_in_its_key() -> None:
+    for table in metadata.tables.values():
+        if table.info["kind"] == "affiliate":
+            assert next(iter(table.primary_key.columns)).name == "affiliate_id", table.name
+            for key in table.foreign_key_constraints:
+                if key.referred_table.info["kind"] == "affiliate":
+                    assert key.column_keys[0] == "affiliate_id", f"{table.name} can refer to another affiliate's rows"
 
 
-def _row(table: Table, workspace_id: UUID) -> dict[str, Any]:
+OWNED = [table for table in metadata.tables.values() if table.info["kind"] in {"tenant", "mixed"}]
+OF_AFFILIATES = [table for table in metadata.tables.values() if table.info["kind"] == "affiliate"]
+APPEND_ONLY = {"autopilot_event", "autopilot_job", "audit_log", "consent", "message_status"}
+
+
+def _row(table: Table, owner: UUID, column_of_owner: str = "workspace_id") -> dict[str, Any]:
     """A row with something in each column that must have something."""
     values: dict[str, Any] = {}
     for column in table.columns:
-        if column.name == "workspace_id":
-            values[column.name] = workspace_id
+        if column.name == column_of_owner:
+            values[column.name] = owner
         elif not (column.nullable or column.server_default or column.identity):
             values[column.name] = _value(column)
     return values
 
 
 def _value(column: Column[Any]) -> Any:
-    kinds = {UUID: new_id(), str: "x", int: 1, datetime: NOW, time: time(9), bytes: b"x", bool: True, Decimal: 1}
+    kinds = {
+        UUID: new_id(),
+        str: "x",
+        int: 1,
+        datetime: NOW,
+        date: NOW.date(),
+        time: time(9),
+        bytes: b"x",
+        bool: True,
+        Decimal: 1,
+        float: 1.0,
+    }
     return {} if isinstance(column.type, JSONB) else kinds[column.type.python_type]
 
 
@@ -135,9 +156,34 @@ def test_a_studio_sees_and_changes_no_row_of_another(database: Database, table: 
         assert connection.execute(count).scalar_one() == 1
 
 
-@pytest.mark.parametrize("table", sorted(APPEND_ONLY | {"inbox"}))
+@pytest.mark.parametrize("table", OF_AFFILIATES, ids=lambda table: table.fullname)
+def test_an_affiliate_sees_no_row_of_another_and_changes_none(database: Database, table: Table) -> None:
+    mine, other = new_id(), new_id()
+    with database.engine.begin() as connection:
+        connection.execute(text("set local session_replication_role = replica"))
+        connection.execute(insert(table).values(_row(table, mine, "affiliate_id")))
+    count = text(f"select count(*) from {table.fullname}")
+    seen = {}
+    # A studio whose id happens to be the affiliate's is a studio all the same.
+    others = (Scope.affiliate(other), Scope.workspace(mine), Scope.workspace(other), Scope("pilar_app"))
+    for scope in (Scope.fleet(), Scope.affiliate(mine), *others):
+        with database.transaction(scope) as connection:
+            seen[scope] = connection.execute(count).scalar_one()
+    assert seen == {Scope.fleet(): 1, Scope.affiliate(mine): 1} | dict.fromkeys(others, 0)
+    for scope in (Scope.affiliate(mine), *others):
+        for statement in (
+            insert(table).values(_row(table, other, "affiliate_id")),
+            update(table).values(affiliate_id=other),
+            delete(table),
+        ):
+            with pytest.raises(DBAPIError, match="permission denied"), database.transaction(scope) as connection:
+                connection.execute(statement)
+
+
+@pytest.mark.parametrize("table", sorted(APPEND_ONLY | {"inbox", "ledger_entry"}))
 def test_not_even_the_system_rewrites_history(database: Database, table: str) -> None:
-    for statement in (f"delete from {table}", f"update {table} set id = id"):
+    column = next(iter(metadata.tables[table].columns)).name
+    for statement in (f"delete from {table}", f"update {table} set {column} = default"):
         with pytest.raises(DBAPIError, match="permission denied"), database.transaction(Scope.fleet()) as connection:
             connection.execute(text(statement))
 

@@ -45,6 +45,14 @@ def test_schedules_and_sensors_run_from_the_start_and_schedules_follow_utc() -> 
     repository = defs.get_repository_def()
     assert {schedule.cron_schedule for schedule in repository.schedule_defs} == {
         "*/5 * * * *",
+        "5 * * * *",
+        "20 * * * *",
+        "35 * * * *",
+        "40 * * * *",
+        "45 * * * *",
+        "50 * * * *",
+        "15 3-23/6 * * *",
+        "25 3-23/6 * * *",
         "0 */6 * * *",
         "0 0 * * *",
         "0 2 * * *",

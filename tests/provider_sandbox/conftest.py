@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
+from tests.provider_sandbox.graph import Graph
 from tests.provider_sandbox.product import Product, running_product
 
 
@@ -67,3 +69,20 @@ def twilio(sandbox: RunningSandbox) -> Iterator[Client]:
 @pytest.fixture
 def payments(sandbox: RunningSandbox) -> stripe.StripeClient:
     return stripe_client(sandbox)
+
+
+@pytest.fixture
+def graph(sandbox: RunningSandbox) -> Graph:
+    return Graph(sandbox.client, sandbox.config)
+
+
+@pytest.fixture
+def told(sandbox: RunningSandbox, product: Product) -> Callable[[], list[dict[str, Any]]]:
+    """Meta's webhooks come to the product; waits until nothing is under way and gives the bodies."""
+    sandbox.set_targets(meta_webhook_url=f"{product.url}/hook")
+
+    def bodies() -> list[dict[str, Any]]:
+        sandbox.wait_idle()
+        return [json.loads(request.body) for request in product.at("/hook")]
+
+    return bodies

@@ -6,75 +6,19 @@ import hashlib
 import hmac
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-import httpx
-import pytest
 from starlette.testclient import TestClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from pilar.clocks import ManualClock
 from provider_sandbox.app import create_app
-from provider_sandbox.config import SandboxConfig
 from provider_sandbox.pages import Page
 from provider_sandbox.testing import RunningSandbox, sandbox_config
+from tests.provider_sandbox.graph import Graph
 from tests.provider_sandbox.product import Answer, Product, Received
-
-BACK = "http://127.0.0.1:1/callback"
-
-
-@dataclass
-class Graph:
-    """What the product's client does, without the product."""
-
-    client: httpx.Client
-    config: SandboxConfig
-    token: str = ""
-    waba: str = ""
-
-    def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return dict(self.client.request(method, f"/meta/v23.0/{path}", headers=headers, **request).json())
-
-    def error(self, method: str, path: str, **request: Any) -> int:
-        return int(self.call(method, path, **request)["error"]["code"])
-
-    def dialog(self, state: str, **changes: str) -> httpx.Response:
-        query = {"client_id": self.config.meta_app_id, "redirect_uri": BACK, "state": state, "config_id": "1"}
-        return self.client.get("/meta/v23.0/dialog/oauth", params=query | {"response_type": "code"} | changes)
-
-    def accept(self, state: str) -> str:
-        fields = Page(self.dialog(state).text).forms[0].fields
-        answer = self.client.post("/meta/v23.0/dialog/oauth", data=fields | {"decision": "accept"})
-        assert answer.status_code == 303
-        back = urlsplit(answer.headers["location"])
-        query = dict(parse_qsl(back.query))
-        assert (back.path, query["state"]) == ("/callback", state)
-        return query["code"]
-
-    def exchange(self, code: str, **changes: str) -> dict[str, Any]:
-        query = {"client_id": self.config.meta_app_id, "client_secret": self.config.meta_app_secret}
-        query |= {"redirect_uri": BACK, "code": code} | changes
-        return dict(self.client.get("/meta/v23.0/oauth/access_token", params=query).json())
-
-    def describe(self, token: str) -> dict[str, Any]:
-        key = f"{self.config.meta_app_id}|{self.config.meta_app_secret}"
-        query = {"input_token": token, "access_token": key}
-        return dict(self.client.get("/meta/v23.0/debug_token", params=query).json()["data"])
-
-    def connect(self, state: str) -> None:
-        self.token = self.exchange(self.accept(state))["access_token"]
-        self.waba = self.describe(self.token)["granular_scopes"][0]["target_ids"][0]
-
-
-@pytest.fixture
-def graph(sandbox: RunningSandbox) -> Graph:
-    return Graph(sandbox.client, sandbox.config)
 
 
 def test_accepting_gives_a_token_for_one_business(sandbox: RunningSandbox, graph: Graph):

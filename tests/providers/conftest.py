@@ -6,14 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from pilar.settings import Settings
 from tests.providers.local_http import LocalServer, running_server
-
-# A loaded machine must not fail a property, and examples are not kept in the tree.
-settings.register_profile("pilar", deadline=None, database=None)
-settings.load_profile("pilar")
 
 
 @pytest.fixture

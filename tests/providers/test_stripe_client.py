@@ -122,6 +122,8 @@ def checkout(**changes: Any) -> dict[str, Any]:
             "address": {"country": "NL"},
         },
         "metadata": {"time_zone": "Europe/Amsterdam"},
+        "client_reference_id": "click-1",
+        "created": int(datetime(2026, 4, 30, tzinfo=UTC).timestamp()),
     } | changes
 
 
@@ -140,6 +142,8 @@ def test_a_checkout_is_found_by_its_subscription(gateway: StripeGateway, server:
         country="NL",
         time_zone="Europe/Amsterdam",
         metadata={"time_zone": "Europe/Amsterdam"},
+        client_reference_id="click-1",
+        created=datetime(2026, 4, 30, tzinfo=UTC),
     )
     assert server.requests[0].query == {"subscription": "sub_1", "limit": "1"}
 

@@ -65,7 +65,28 @@ INVOICE = {
 def test_an_event_names_its_subscription_and_customer(
     kind: str, about: dict[str, Any], subscription_id: str | None, customer_id: str | None
 ) -> None:
-    assert subject_of(event(kind, about)) == StripeSubject("evt_1", kind, subscription_id, customer_id)
+    found = subject_of(event(kind, about))
+    assert (found.type, found.subscription_id, found.customer_id) == (kind, subscription_id, customer_id)
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "invoice_id", "charge_id"),
+    [
+        ("invoice.paid", INVOICE, "in_1", None),
+        ("charge.refunded", {"id": "ch_1", "object": "charge"}, None, "ch_1"),
+        ("charge.refund.updated", {"id": "re_1", "object": "refund", "charge": "ch_1"}, None, "ch_1"),
+        ("refund.failed", {"id": "re_1", "object": "refund", "charge": {"id": "ch_1"}}, None, "ch_1"),
+        ("refund.created", {"id": "re_1", "object": "refund", "charge": None}, None, None),
+        ("charge.dispute.created", {"id": "dp_1", "object": "dispute", "charge": "ch_1"}, None, "ch_1"),
+        ("customer.subscription.created", SUBSCRIPTION, None, None),
+        ("checkout.session.completed", {"id": "cs_1", "invoice": "in_1"}, None, None),
+    ],
+)
+def test_an_event_names_its_invoice_and_charge(
+    kind: str, about: dict[str, Any], invoice_id: str | None, charge_id: str | None
+) -> None:
+    found = subject_of(event(kind, about))
+    assert found == StripeSubject("evt_1", kind, found.subscription_id, found.customer_id, invoice_id, charge_id)
 
 
 @given(st.sampled_from([*HANDLED, "charge.refunded", "unheard.of"]), json_values)

@@ -31,6 +31,23 @@ def test_an_owner_is_an_owner_in_their_own_studio_only() -> None:
     assert not allows(OWNER, FOR_MEMBERS, UUID(int=3))
 
 
+def test_an_affiliate_is_one_for_themselves_only_whatever_else_they_are() -> None:
+    theirs, others = UUID(int=5), UUID(int=6)
+    for_affiliates = Requirement(frozenset({Kind.ADMIN, Kind.AFFILIATE}))
+    for principal in (
+        Principal(Kind.AFFILIATE, UUID(int=9), affiliate_id=theirs),
+        Principal(Kind.OWNER, UUID(int=9), {MINE: Kind.OWNER}, affiliate_id=theirs),
+    ):
+        assert allows(principal, for_affiliates, None, theirs)
+        assert not allows(principal, for_affiliates, None, others)
+        assert not allows(principal, for_affiliates, None)
+        assert not allows(principal, Requirement(frozenset({Kind.ADMIN})), None, theirs)
+    assert not allows(Principal(Kind.AFFILIATE, affiliate_id=theirs), FOR_MEMBERS, MINE, theirs)
+    assert not allows(OWNER, for_affiliates, MINE, theirs)
+    assert not allows(Principal(Kind.AFFILIATE), for_affiliates, None, None)
+    assert allows(ADMIN, for_affiliates, None, theirs)
+
+
 def test_an_owner_does_not_reach_the_fleet() -> None:
     assert not allows(OWNER, FOR_OWNERS, None)
 

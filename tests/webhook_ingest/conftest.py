@@ -13,17 +13,22 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
+from pilar.affiliates.registration import register
 from pilar.app import App, build_app
 from pilar.clocks import Clocks, ManualClock
+from pilar.coach.defaults import training_logic
 from pilar.crypto import new_key
 from pilar.database.engine import Database, Scope
 from pilar.ids import new_id
+from pilar.operator.projection import refresh_fleet, refresh_studios
 from pilar.provisioning import store
 from pilar.security import api_tokens, sessions
 from pilar.security.principals import EVERYTHING, Kind
 from pilar.settings import Settings
 from pilar.tokens import new_token, token_hash
 from pilar.workspaces import store as workspaces
+from pilar.workspaces.configuration import StudioConfiguration, StudioProfile
+from pilar.workspaces.plans import Plan
 from webhook_ingest.app import create_app
 
 ORIGIN = "http://testserver"
@@ -100,8 +105,22 @@ class House:
             )
             workspaces.ensure_membership(connection, job.workspace_id, owner, "owner", now)
             workspaces.ensure_membership(connection, job.workspace_id, member, "member", now)
+            document = StudioConfiguration(
+                plan=Plan.PRO,
+                studio=StudioProfile(name=name, country="NL", time_zone="Europe/Amsterdam", language="nl"),
+                coaching=training_logic(),
+            )
+            workspaces.save_configuration(
+                connection, job.workspace_id, document, changed_by="system", note="the start", now=now
+            )
             self.complete(connection, job.id, "customer_validation", {"studio_name": name})
+            refresh_studios(connection, app.clocks, [job.workspace_id])
         return Studio(job.workspace_id, job.id, name, token, owner, member)
+
+    def affiliate(self, name: str, email: str | None = None) -> UUID:
+        with self.app.database.transaction(Scope.fleet()) as connection:
+            address = email or f"{name.lower()}@blog.test"
+            return register(connection, self.app.clocks, name=name, email=address, actor="system")
 
     def complete(self, connection: Any, job_id: UUID, step: str, result: dict[str, Any] | None = None) -> None:
         now = self.real.now()
@@ -116,6 +135,13 @@ class House:
                 self.complete(connection, studio.job_id, before)
             store.set_step(connection, studio.job_id, name, values)
             store.set_job(connection, studio.job_id, {"state": job_state})
+            refresh_studios(connection, self.app.clocks, [studio.workspace_id])
+
+    def refresh(self, *studios: Studio) -> None:
+        """Have the pages show what was done to these studios, and all incidents."""
+        with self.app.database.transaction(Scope.fleet()) as connection:
+            refresh_studios(connection, self.app.clocks, [studio.workspace_id for studio in studios])
+            refresh_fleet(connection, self.app.clocks)
 
     def token(self, kind: Kind, workspace_id: UUID | None = None, **others: Any) -> api_tokens.NewToken:
         with self.app.database.transaction(Scope.fleet()) as connection:

@@ -240,6 +240,7 @@ def test_an_unforeseen_error_tells_nobody_anything_but_the_log_and_that_is_maske
         raise error
 
     monkeypatch.setattr(type(house.app.overview), "list_studios", fail)
+    monkeypatch.setattr("pilar.operator.overview.list_studios", fail)
     for accept in ("application/json", "text/html"):
         with caplog.at_level(logging.WARNING):
             path = "/overview" if accept == "text/html" else "/api/provisioning/workspaces"

@@ -6,6 +6,7 @@ The expectations are written a second time here, by name: a route that is opened
 from __future__ import annotations
 
 import inspect
+import re
 from datetime import timedelta
 
 import pytest
@@ -22,7 +23,7 @@ from webhook_ingest.routes import ROUTES
 
 PUBLIC = {
     "autopilot_health", "autopilot_health_alias", "home", "sign_in_page", "sign_in", "sign_in_link_page",
-    "use_sign_in_link", "sign_out", "setup_callback", "setup_page", "static_file",
+    "use_sign_in_link", "sign_out", "setup_callback", "setup_page", "static_file", "follow_affiliate_link",
 }  # fmt: skip
 MAY = {
     "list_incidents": {"admin", "system"},
@@ -30,31 +31,103 @@ MAY = {
     "workspace_status": {"admin", "system", "owner", "member"},
     "workspace_status_alias": {"admin", "system", "owner", "member"},
     "retry_workspace": {"admin", "owner"},
+    "send_test_message": {"admin", "owner"},
+    "why_message": {"admin", "system", "owner", "member"},
+    "pause": {"admin"},
+    "resume": {"admin"},
+    "dry_run": {"admin"},
     "workspace_audit": {"admin", "owner"},
     "overview": {"admin"},
     "studio": {"admin", "system", "owner", "member"},
+    "set_up_studio": {"admin", "owner"},
     "retry_studio": {"admin", "owner"},
+    "conversations": {"admin", "system", "owner", "member"},
+    "conversation": {"admin", "system", "owner", "member"},
+    "answer_lead": {"admin", "owner", "member"},
+    "take_over": {"admin", "owner", "member"},
+    "hand_back": {"admin", "owner", "member"},
+    "messages": {"admin", "system", "owner", "member"},
+    "test_message": {"admin", "owner"},
+    "switch_studio": {"admin", "owner"},
+    "fleet_controls": {"admin"},
+    "switch_fleet": {"admin"},
+    "experiments": {"admin"},
+    "experiment": {"admin"},
+    "start_trial_experiment": {"admin"},
+    "stop_experiment": {"admin"},
+    "affiliates": {"admin"},
+    "add_affiliate": {"admin"},
+    "affiliate": {"admin", "affiliate"},
+    "add_affiliate_link": {"admin", "affiliate"},
+    "affiliate_dashboard": {"admin", "affiliate"},
+    "affiliate_ledger": {"admin", "affiliate"},
+    "new_affiliate_link": {"admin", "affiliate"},
     "openapi": {"admin"},
+    "rule_analytics": {"admin", "system", "owner", "member"},
+    "evaluate_rules": {"admin", "system", "owner", "member"},
+    "calendar": {"admin", "system", "owner", "member"},
+    "cancel_booking": {"admin", "owner", "member"},
+    "rules": {"admin", "system", "owner", "member"},
+    "set_rule_active": {"admin", "owner"},
+    "coach_schedule": {"admin", "system", "owner", "member"},
+    "change_coach_schedule": {"admin", "owner"},
+    "coach_analytics": {"admin", "system", "owner", "member"},
+    "coach": {"admin", "system", "owner", "member"},
+    "change_coaching": {"admin", "owner"},
     "dagster_page": {"admin"},
     "dagster_query": {"admin"},
 }
+NOBODYS = "00000000-0000-7000-8000-000000000001"
+"""An id of nothing: who may asks for it is told that there is nothing."""
+INCOMPLETE = {"change_coach_schedule", "change_coaching", "evaluate_rules", "set_rule_active"}
+"""Routes that want more than their address: who may call them gets as far as being told so."""
 HTTP = [entry for entry in ROUTES if entry.answers not in {"door", "socket"}]
 CLOSED = [entry for entry in HTTP if not entry.requires.is_public]
 OF_STUDIO = [entry for entry in CLOSED if entry.of_workspace]
+OF_AFFILIATE = [entry for entry in CLOSED if entry.of_affiliate]
 WRITING = [entry for entry in CLOSED if entry.method != "GET"]
 
 
 def answers(
-    client: TestClient, entries: list[Route], workspace_id: object, headers: dict[str, str] | None = None
+    client: TestClient,
+    entries: list[Route],
+    workspace_id: object,
+    headers: dict[str, str] | None = None,
+    affiliate_id: object = "00000000-0000-7000-8000-000000000000",
 ) -> dict[str, int]:
-    """The status of each route by name."""
+    """The status of each route by name; those that need a body are sent one that they take."""
+    bodies: dict[str, dict[str, object]] = {
+        "add_affiliate": {"data": {"name": "Bram", "email": "bram@blog.test"}},
+        "new_affiliate_link": {"json": {"affiliate_id": str(affiliate_id)}},
+        "answer_lead": {"data": {"form_id": NOBODYS, "text": "Hello!"}},
+        "test_message": {"data": {"form_id": NOBODYS}},
+        "switch_studio": {"data": {"kind": "pause", "turn": "on"}},
+        "switch_fleet": {"data": {"kind": "pause", "turn": "off"}},
+        "pause": {"json": {"reason": "A drill"}},
+        "resume": {"json": {}},
+        "dry_run": {"json": {"on": False, "reason": "A drill"}},
+    }
     found = {}
     for entry in entries:
-        path = entry.path.replace("{workspace_id}", str(workspace_id)).replace("{path:path}", "")
-        path = path.replace("{token}", "x").replace("{name}", "app.css")
-        response = client.request(entry.method, path, headers=headers, follow_redirects=False)
+        path = _address(entry, workspace_id, affiliate_id)
+        body = bodies.get(entry.name, {})
+        response = client.request(entry.method, path, headers=headers, follow_redirects=False, **body)
         found[entry.name] = response.status_code
     return found
+
+
+def _address(entry: Route, workspace_id: object, affiliate_id: object) -> str:
+    path = entry.path.replace("{workspace_id}", str(workspace_id)).replace("{path:path}", "")
+    path = path.replace("{affiliate_id}", str(affiliate_id)).replace("{code}", "x")
+    path = path.replace("{token}", "x").replace("{name}", "app.css")
+    return re.sub(r"\{\w+_id\}", NOBODYS, path)
+
+
+def unexpected(found: dict[str, int]) -> dict[str, int]:
+    """What did not go through, of what may: there is nothing by `NOBODYS`, the owner has no phone to test with."""
+    told = {entry.name: {404} for entry in HTTP if NOBODYS in _address(entry, "", "")}
+    told |= {name: {409} for name in ("test_message", "send_test_message")} | {name: {422} for name in INCOMPLETE}
+    return {name: status for name, status in found.items() if status not in told.get(name, {200, 303})}
 
 
 def all_of(entries: list[Route], status: int) -> dict[str, int]:
@@ -126,6 +199,44 @@ def test_another_studios_owner_is_refused_in_the_browser(browser: TestClient, ho
     assert answers(browser, OF_STUDIO, other.workspace_id, headers) == all_of(OF_STUDIO, 403)
 
 
+def test_an_affiliate_reaches_what_is_theirs_and_nothing_else(browser: TestClient, house: House) -> None:
+    own, other = house.affiliate("Bram"), house.affiliate("Cleo")
+    studio = house.studio("North").workspace_id
+    headers = {"x-csrf-token": house.sign_in(browser, house.person("bram@blog.test"))}
+    found = answers(browser, CLOSED, studio, headers, own)
+    assert {name for name, status in found.items() if status == 403} == {
+        name for name, kinds in MAY.items() if "affiliate" not in kinds
+    }
+    assert {found[name] for name, kinds in MAY.items() if "affiliate" in kinds} == {200, 303}
+    for foreign in (other, "not-an-id", "00000000-0000-7000-8000-000000000000"):
+        assert answers(browser, OF_AFFILIATE, studio, headers, foreign) == all_of(OF_AFFILIATE, 403)
+    making = [entry for entry in CLOSED if entry.name == "new_affiliate_link"]
+    assert answers(browser, making, studio, headers, other) == all_of(making, 403)
+
+
+def test_an_owner_who_is_an_affiliate_too_is_both(browser: TestClient, house: House) -> None:
+    studio, other = house.studio("North"), house.affiliate("Cleo")
+    own = house.affiliate("Owner", email="owner@north.test")
+    house.step(studio, "whatsapp_connection", "waiting", status="waiting", waits_on="studio")
+    headers = {"x-csrf-token": house.sign_in(browser, studio.owner)}
+    theirs = [entry for entry in CLOSED if MAY[entry.name] & {"owner", "affiliate"}]
+    assert unexpected(answers(browser, theirs, studio.workspace_id, headers, own)) == {}
+    assert answers(browser, OF_AFFILIATE, studio.workspace_id, headers, other) == all_of(OF_AFFILIATE, 403)
+
+
+def test_studios_people_are_no_affiliates(client: TestClient, house: House) -> None:
+    studio, affiliate = house.studio("North"), house.affiliate("Bram")
+    headers = house.bearer(Kind.OWNER, studio.workspace_id)
+    assert answers(client, OF_AFFILIATE, studio.workspace_id, headers, affiliate) == all_of(OF_AFFILIATE, 403)
+
+
+def test_an_affiliates_form_without_its_token_changes_nothing(browser: TestClient, house: House) -> None:
+    own = house.affiliate("Bram")
+    house.sign_in(browser, house.person("bram@blog.test"))
+    forms = [entry for entry in OF_AFFILIATE if entry.method == "POST"]
+    assert answers(browser, forms, "x", affiliate_id=own) == all_of(forms, 403)
+
+
 @pytest.mark.parametrize("name", ["not-an-id", "00000000-0000-7000-8000-000000000000"])
 def test_what_is_no_studio_is_refused_like_a_foreign_one(name: str, client: TestClient, house: House) -> None:
     headers = house.bearer(Kind.OWNER, house.studio("North").workspace_id)
@@ -159,8 +270,10 @@ def test_a_form_without_its_token_changes_nothing(browser: TestClient, house: Ho
 
 def test_the_founder_may_call_everything(client: TestClient, house: House) -> None:
     ours = [entry for entry in CLOSED if entry.answers != "proxy"]
-    found = answers(client, ours, house.studio("North").workspace_id, house.bearer(Kind.ADMIN))
-    assert set(found.values()) <= {200, 303}
+    studio, affiliate = house.studio("North"), house.affiliate("Bram")
+    house.step(studio, "whatsapp_connection", "waiting", status="waiting", waits_on="studio")
+    found = answers(client, ours, studio.workspace_id, house.bearer(Kind.ADMIN), affiliate)
+    assert unexpected(found) == {}
 
 
 def test_public_routes_ask_for_no_credential(client: TestClient, house: House) -> None:
@@ -175,10 +288,11 @@ def test_dagsters_socket_opens_for_nobody_but_the_founder(browser: TestClient, h
     assert refused.value.code == 1008
 
 
-def test_endpoints_about_a_studio_name_it(client: TestClient) -> None:
+def test_endpoints_about_a_studio_or_an_affiliate_name_it(client: TestClient) -> None:
     for entry in HTTP:
-        if entry.of_workspace:
-            assert "workspace_id" in inspect.signature(entry.endpoint).parameters
+        parameters = inspect.signature(entry.endpoint).parameters
+        assert not entry.of_workspace or "workspace_id" in parameters
+        assert not entry.of_affiliate or "affiliate_id" in parameters
 
 
 def test_a_service_can_be_built_twice(house: House) -> None:

@@ -15,7 +15,7 @@ from twilio.request_validator import RequestValidator
 
 from pilar.backplane.tables import inbox, queue
 from pilar.database.engine import Database, Scope
-from pilar.provisioning import credentials
+from pilar.workspaces import credentials
 from pilar.workspaces.store import upsert_integration
 from tests.webhook_ingest.conftest import ORIGIN, PARENT, House
 from webhook_ingest.app import create_app

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
 from starlette.testclient import TestClient
 
-from pilar.backplane import audit
+from pilar.backplane import audit, heartbeat
 from pilar.backplane.notices import IncidentRequested
+from pilar.clocks import ManualClock
 from pilar.database.engine import Scope
 from pilar.health.incidents import open_incident
 from pilar.provisioning import store
@@ -128,6 +130,7 @@ def test_the_overview_tells_who_waits_on_whom_and_what_is_the_matter(browser: Te
             dedupe_key="k", title="Twilio is slow", description="d", severity="high", component="c"
         )
         open_incident(connection, request, waiting.workspace_id, None, house.app.clocks.business.now())
+    house.refresh(waiting)
     house.sign_in(browser, house.person("founder@pilar.test", is_founder=True))
     page = browser.get("/overview").text
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
@@ -135,6 +138,7 @@ def test_the_overview_tells_who_waits_on_whom_and_what_is_the_matter(browser: Te
     assert "no such plan" in text
     assert "the owner has to accept Meta&#39;s terms" in text
     assert "Twilio is slow" in text
+    assert "To North" in text
     assert "&lt;b&gt;East" in page
     states = {attributes["data-workspace"]: attributes["data-state"] for attributes in rows(page)}
     assert states == {
@@ -157,6 +161,7 @@ def test_a_studios_page_shows_its_steps_and_lets_its_owner_try_again(browser: Te
             connection, studio.workspace_id, key="k", type="x", text="Your number is ready.",
             now=house.app.clocks.business.now(),
         )  # fmt: skip
+    house.refresh(studio)
     csrf = house.sign_in(browser, studio.owner)
     page = browser.get(f"/studios/{studio.workspace_id}").text
     steps = [attributes["data-step"] for _, attributes in Outline(page).elements if "data-step" in attributes]
@@ -174,8 +179,54 @@ def test_a_member_looks_and_does_not_act(browser: TestClient, house: House) -> N
     house.step(studio, "workspace_creation", "failed", status="failed", error="e")
     house.sign_in(browser, studio.member)
     page = browser.get(f"/studios/{studio.workspace_id}").text
-    assert studio.setup_token not in page
+    assert "/set-up" not in page
     assert "Try again" not in page
+
+
+def test_the_set_up_link_is_read_when_somebody_follows_it_and_is_on_no_page(browser: TestClient, house: House) -> None:
+    studio = house.studio("North")
+    house.sign_in(browser, studio.owner)
+    address = f"/studios/{studio.workspace_id}/set-up"
+    assert browser.get(address).status_code == 404, "nothing waits on the studio"
+    house.step(studio, "whatsapp_connection", "waiting", status="waiting", waits_on="studio", wait_reason="r")
+    page = browser.get(f"/studios/{studio.workspace_id}").text
+    assert studio.setup_token not in page
+    assert Outline(page).having("href", address)
+    answer = browser.get(address, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{ORIGIN}/setup/{studio.setup_token}")
+    assert answer.headers["cache-control"] == "no-store"
+    house.step(studio, "whatsapp_connection", "running", status="completed", waits_on=None)
+    assert browser.get(address).status_code == 404
+
+
+def test_the_pages_show_what_was_last_refreshed_and_since_when(
+    browser: TestClient, house: House, real: ManualClock
+) -> None:
+    studio = house.studio("North")
+    house.refresh(studio)
+    with house.app.database.transaction(Scope.fleet()) as connection:
+        store.set_job(connection, studio.job_id, {"state": "failed"})
+    real.advance(timedelta(minutes=7))
+    house.sign_in(browser, house.person("founder@pilar.test", is_founder=True))
+    overview, page = browser.get("/overview").text, browser.get(f"/studios/{studio.workspace_id}").text
+    assert [attributes["data-state"] for attributes in rows(overview)] == ["running"]
+    for text in (overview, page):
+        assert "7 minutes ago" in text
+    house.refresh(studio)
+    overview = browser.get("/overview").text
+    assert [attributes["data-state"] for attributes in rows(overview)] == ["failed"]
+
+
+def test_a_dead_worker_is_noticed_however_fresh_the_rows_are(
+    browser: TestClient, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhook_ingest.api.health._FRESH_SECONDS", -1.0)
+    house.sign_in(browser, house.person("founder@pilar.test", is_founder=True))
+    for beat, pulse in ((heartbeat.beat, "1 worker at work"), (heartbeat.leave, "No worker is alive")):
+        with house.app.database.transaction(Scope.fleet()) as connection:
+            beat(connection, "worker-1", *([house.real.now()] if beat is heartbeat.beat else []))
+        house.refresh(house.studio(pulse))
+        assert pulse in browser.get("/overview").text
 
 
 def test_the_set_up_link_shows_the_one_thing_to_do(browser: TestClient, house: House) -> None:
@@ -222,7 +273,9 @@ def test_without_metas_settings_the_owner_is_told_to_come_back(browser: TestClie
 def test_pages_hold_nothing_inline_and_nothing_from_elsewhere(browser: TestClient, house: House) -> None:
     studio = house.studio("North")
     house.sign_in(browser, house.person("founder@pilar.test", is_founder=True))
-    for path in ("/overview", f"/studios/{studio.workspace_id}", f"/setup/{studio.setup_token}", "/nothing"):
+    home = f"/studios/{studio.workspace_id}"
+    ours = ("/overview", home, f"{home}/conversations", f"{home}/messages", "/controls", "/experiments")
+    for path in (*ours, f"/setup/{studio.setup_token}", "/nothing"):
         page = browser.get(path).text
         for tag, attributes in Outline(page).elements:
             assert tag != "style"

@@ -116,10 +116,15 @@ class HealthCheck:
         )
 
 
+def pulse(request: Request) -> Health:
+    """How the system is at this moment, for the endpoint and for pages that say so."""
+    check: HealthCheck = request.app.state.health
+    return check.look(dict(request.app.state.entrance.refused))
+
+
 def autopilot_health(request: Request, response: Response) -> Health:
     """Whether the database is reachable and a worker is alive, and what waits; 503 where one of the two is not."""
-    check: HealthCheck = request.app.state.health
-    health = check.look(dict(request.app.state.entrance.refused))
+    health = pulse(request)
     response.headers["cache-control"] = "no-store"
     if health.status != "healthy":
         response.status_code = 503

@@ -1,4 +1,7 @@
-"""Where studios stand, for programs. What belongs here: the shape of the answers; the reading is provisioning's."""
+"""Where studios stand, for programs, and what they may have tried again.
+
+What belongs here: the shape of the answers. What does not: the reading, which is provisioning's.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from pilar.database.engine import Scope
+from pilar.ids import new_id
+from pilar.messaging.number_test import ask_for_test
 from pilar.provisioning.overview import StudioSummary
 from pilar.provisioning.retry import retry
 from webhook_ingest import cursors
@@ -70,6 +75,13 @@ class RetryAccepted(BaseModel):
     status: Literal["accepted"] = "accepted"
 
 
+class TestAccepted(BaseModel):
+    """A test message is on its way to the studio's owner, if the verdict allows."""
+
+    workspace_id: UUID
+    status: Literal["accepted"] = "accepted"
+
+
 def list_workspaces(app: System, limit: cursors.Limit = 50, cursor: cursors.Cursor = None) -> StudioPage:
     """Studios and where they stand, the newest first."""
     with app.database.transaction(Scope.fleet()) as connection:
@@ -100,6 +112,13 @@ def retry_workspace(app: System, caller: Asked, workspace_id: UUID) -> RetryAcce
     with app.database.transaction(Scope.fleet()) as connection:
         retry(connection, app.clocks, workspace_id, caller.principal.actor)
     return RetryAccepted(workspace_id=workspace_id)
+
+
+def send_test_message(app: System, caller: Asked, workspace_id: UUID) -> TestAccepted:
+    """Have a test message sent to the owner's phone; three an hour at most."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        ask_for_test(connection, app.clocks, workspace_id, occasion=f"request:{new_id()}", actor=caller.principal.actor)
+    return TestAccepted(workspace_id=workspace_id)
 
 
 def _studio(summary: StudioSummary) -> StudioItem:

@@ -7,24 +7,46 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from webhook_ingest.dashboards.banner import what_is_in_force
+
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
+
+ERROR = "error.html"
+"""The template of the page about an error."""
 
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _A_YEAR = "public, max-age=31536000, immutable"
 
 NOTICES = {
+    "answered": "Your answer is on its way.",
+    "dry-run-off": "The dry run has ended.",
+    "dry-run-on": "The dry run has begun.",
+    "booking-cancelled": "The booking is called off.",
+    "experiment-started": "The experiment runs: leads are dealt to its variants from now on.",
+    "experiment-stopped": "The experiment has ended.",
+    "handed-back": "The bot answers from now on.",
+    "paused": "Sending is paused.",
+    "resumed": "Sending goes on.",
     "retried": "Provisioning goes on.",
     "signed-out": "You are signed out.",
+    "taken-over": "You answer from now on.",
+    "tested": "A test message is on its way to the owner.",
+    "affiliate-added": "The affiliate is there. Make a link for them to spread.",
+    "link-added": "The link is there.",
+    "rule-on": "The rule is on: it answers from now on.",
+    "rule-off": "The rule is off: it answers nothing any more.",
+    "coaching-changed": "Saved. What is still to come has been planned anew.",
 }
 """What a page may say after a redirect, by the name in its address; free text there could be anybody's."""
 
@@ -36,13 +58,35 @@ _STATES = {
     "waiting": "Waiting",
     "failed": "Failed",
     "completed": "Done",
+    "booked": "Booked",
     "active": "Active",
     "suspended": "Suspended",
     "closed": "Closed",
     "open": "Open",
     "investigating": "Being looked into",
+    "held": "Kept back",
+    "refused": "Not sent",
+    "cancelled": "Withdrawn",
+    "attempted": "Being sent",
+    "unknown": "Not certain",
+    "accepted": "Taken by WhatsApp",
 }
 _PARTIES = {"studio": "the studio", "us": "us", "meta": "Meta", "twilio": "Twilio", "stripe": "Stripe"}
+_ACTORS = {
+    "admin": "the founder",
+    "owner": "the owner",
+    "member": "a member of the staff",
+    "token": "a program",
+    "system": "PILAR",
+}
+_CHANNELS = {"whatsapp": "WhatsApp"}
+_POSTINGS = {
+    "earned": "Commission earned",
+    "matured": "Holding period over",
+    "clawed_back": "Taken back after a refund or dispute",
+    "restored": "Given back: a refund or dispute came to nothing",
+    "paid": "Paid out",
+}
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
@@ -62,6 +106,8 @@ def render(request: Request, template: str, *, status_code: int = 200, **content
         principal=caller.principal if caller else None,
         person=session.name if session else None,
         csrf_token=session.csrf_secret if session else "",
+        # A page about an error asks the database for nothing: it may be what is away.
+        in_force=None if template == ERROR else what_is_in_force(request),
         notice=NOTICES.get(request.query_params.get("notice", "")),
         now=request.app.state.pilar.clocks.real.now(),
         **content,
@@ -95,7 +141,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.globals["static"] = lambda name: f"/static/{name}?v={static_files()[name][2]}"
-    environment.filters.update(state=_state, party=_party, stamp=_stamp, ago=_ago, lasted=_lasted)
+    environment.filters.update(
+        state=_state, party=_party, actor=_actor, posting=_posting, channel=_channel, stamp=_stamp, day=_day,
+        weekday=_weekday, clock=_clock, local=_local, ago=_ago, lasted=_lasted, duration=_duration, percent=_percent,
+        points=_points, p_value=_p_value,
+    )  # fmt: skip
     return environment
 
 
@@ -107,8 +157,54 @@ def _party(name: str) -> str:
     return _PARTIES.get(name, name)
 
 
+def _actor(name: str) -> str:
+    """Somebody in the audit log's words, as a page says it."""
+    return _ACTORS.get(name.partition(":")[0], name)
+
+
+def _channel(name: str) -> str:
+    return _CHANNELS.get(name, name)
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%H:%M}"
+
+
+def _weekday(day: date) -> str:
+    return f"{day:%a %-d %b}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _points(difference: float) -> str:
+    """A difference of two shares."""
+    return f"{100 * difference:+.1f} points".replace("-", "−")
+
+
+def _p_value(p: float) -> str:
+    return "less than 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _duration(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f} ms" if milliseconds < 1_000 else f"{milliseconds / 1_000:,.1f} s"
+
+
+def _posting(kind: str) -> str:
+    return _POSTINGS.get(kind, kind.replace("_", " ").capitalize())
+
+
 def _stamp(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%-d %b %Y}"
+
+
+def _local(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%a %-d %b, %H:%M}"
 
 
 def _ago(moment: datetime, now: datetime) -> str:

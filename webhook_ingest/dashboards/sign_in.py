@@ -22,12 +22,14 @@ Field = Annotated[str, Form(max_length=1_000)]
 
 
 def home(request: Request, app: System, caller: Asked) -> Response:
-    """The first page: the overview, one's studio, or a choice of studios; for strangers, the sign-in."""
+    """The first page: the overview, one's studio or a choice of them, one's affiliate's; for strangers, the sign-in."""
     principal = caller.principal
     if caller.session is None:
         return RedirectResponse("/sign-in", 303)
     if principal.kind is Kind.ADMIN:
         return RedirectResponse("/overview", 303)
+    if principal.kind is Kind.AFFILIATE:
+        return RedirectResponse(f"/affiliates/{principal.affiliate_id}", 303)
     if len(principal.roles) == 1:
         return RedirectResponse(f"/studios/{next(iter(principal.roles))}", 303)
     studios = []

@@ -1,4 +1,9 @@
-"""The overview of all studios, and one studio's page. What belongs here: what these pages show and their one button."""
+"""The overview of all studios, and one studio's page. What belongs here: what these pages show and do.
+
+They read schema `analytics` alone: the overview as an analyst, to whom the database shows nothing else. Two things are
+no data of theirs. The pulse is what the public health endpoint says at that moment, since rows that somebody keeps
+can't tell that their keeper has died. The set-up link is a secret, read when somebody follows it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,12 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from pilar.backplane import heartbeat
 from pilar.database.engine import Scope
-from pilar.health.incidents import count_open, list_incidents
+from pilar.operator import overview as pages
+from pilar.operator.projection import refresh_studios
 from pilar.provisioning.retry import retry
 from webhook_ingest import cursors
+from webhook_ingest.api.health import pulse
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 
@@ -22,26 +28,21 @@ _INCIDENTS = 8
 
 def overview(request: Request, app: System, cursor: Annotated[str | None, Query(max_length=100)] = None) -> Response:
     """All studios: how many are how far, who waits on whom, what is the matter."""
-    with app.database.transaction(Scope.fleet()) as connection:
-        totals = app.overview.totals(connection)
-        studios = app.overview.list_studios(connection, after=cursors.after_id(cursor), limit=_PER_PAGE + 1)
-        incidents = list_incidents(connection, limit=_INCIDENTS, open_only=True)
-        open_incidents = count_open(connection)
-        workers = heartbeat.live_workers(connection, app.clocks.real.now())
+    with app.database.transaction(Scope.analyst()) as connection:
+        totals = pages.totals(connection)
+        studios = pages.list_studios(connection, after=cursors.after_id(cursor), limit=_PER_PAGE + 1)
+        incidents, open_incidents = pages.open_incidents(connection, limit=_INCIDENTS)
+        looked_over_at = pages.looked_over_at(connection)
     more = cursors.encode(studios[_PER_PAGE - 1].workspace_id) if len(studios) > _PER_PAGE else None
     return render(
         request,
         "overview.html",
-        totals={
-            "active": totals.get("active", 0),
-            "running": totals.get("running", 0),
-            "waiting": totals.get("waiting", 0),
-            "failed": totals.get("failed", 0),
-        },
+        totals=totals,
         studios=studios[:_PER_PAGE],
         incidents=incidents,
         open_incidents=open_incidents,
-        workers=workers,
+        workers=pulse(request).workers_alive,
+        looked_over_at=looked_over_at,
         more=more,
         business_now=app.clocks.business.now(),
     )
@@ -49,14 +50,27 @@ def overview(request: Request, app: System, cursor: Annotated[str | None, Query(
 
 def studio(request: Request, app: System, caller: Asked, workspace_id: UUID) -> Response:
     """One studio: its steps, what it is made of, what happened."""
-    leads = caller.leads(workspace_id)
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
-        detail = app.overview.studio_detail(connection, workspace_id, with_links=leads)
-    return render(request, "studio.html", detail=detail, leads=leads, business_now=app.clocks.business.now())
+        page = pages.studio_page(connection, workspace_id)
+    return render(
+        request,
+        "studio.html",
+        page=page,
+        leads=caller.leads(workspace_id),
+        business_now=app.clocks.business.now(),
+    )
+
+
+def set_up_studio(app: System, workspace_id: UUID) -> Response:
+    """On to what the studio's owner has to do."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        link = app.setup.link_of(connection, workspace_id)
+    return RedirectResponse(link, 303, {"cache-control": "no-store"})
 
 
 def retry_studio(app: System, caller: Asked, workspace_id: UUID) -> Response:
     """Have provisioning tried again."""
     with app.database.transaction(Scope.fleet()) as connection:
         retry(connection, app.clocks, workspace_id, caller.principal.actor)
+        refresh_studios(connection, app.clocks, [workspace_id])  # the page that follows shows what was just done
     return RedirectResponse(f"/studios/{workspace_id}?notice=retried", 303)

@@ -19,7 +19,7 @@ from pilar.backplane.inbox import NewDelivery
 from pilar.database.engine import Scope
 from pilar.errors import BadSignature, Permanent, Transient
 from pilar.providers.twilio import signature
-from pilar.provisioning.credentials import unseal
+from pilar.workspaces.credentials import unseal
 from pilar.workspaces.store import find_integration
 from webhook_ingest.webhooks.deliveries import Knock, Malformed, Reply, external_id, fields
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
+from pilar.backplane.facts import Lane
 from pilar.backplane.inbox import NewDelivery
 from pilar.clocks import Clock
 from pilar.providers.whatsapp import signature
+from pilar.providers.whatsapp.deliveries import only_statuses
 from pilar.settings import Settings, reveal
 from webhook_ingest.webhooks.deliveries import Knock, Reply, document
 
@@ -25,9 +27,10 @@ class WhatsAppDoor:
     async def admit(self, knock: Knock) -> NewDelivery:
         """The delivery, by a digest of its body: it has no id of its own, and Meta repeats it byte for byte."""
         signature.verify(knock.body, knock.header("x-hub-signature-256"), self._secrets)
-        document(knock.body)
+        told = document(knock.body)
         digest = hashlib.sha256(knock.body).hexdigest()
-        return NewDelivery("whatsapp", digest, knock.body, received_at=self._real.now())
+        lane = Lane.DEFAULT if only_statuses(told) else Lane.INBOX
+        return NewDelivery("whatsapp", digest, knock.body, received_at=self._real.now(), lane=lane)
 
     def shake_hands(self, knock: Knock) -> Reply:
         """Repeat the challenge, as plain text; raise `BadSignature` for anybody but Meta."""

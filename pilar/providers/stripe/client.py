@@ -16,7 +16,9 @@ from pilar.money import Money
 from pilar.providers import documents
 from pilar.providers.calls import http_client, required
 from pilar.providers.documents import Document, Unreadable
+from pilar.providers.stripe import payments
 from pilar.providers.stripe.errors import STRIPE
+from pilar.providers.stripe.payments import StripeCharge, StripeInvoice
 from pilar.providers.stripe.transport import StripeTransport
 from pilar.settings import Settings
 
@@ -64,6 +66,8 @@ class StripeCheckout:
     country: str | None
     time_zone: str | None
     metadata: Mapping[str, str]
+    client_reference_id: str | None = None
+    created: datetime | None = None
 
 
 class StripeGateway:
@@ -108,6 +112,52 @@ class StripeGateway:
             found = self._client.v1.checkout.sessions.list(params={"subscription": subscription_id, "limit": 1})
             sessions = documents.children(found.to_dict(), "data")
             return _checkout(sessions[0]) if sessions else None
+
+    def invoice(self, invoice_id: str) -> StripeInvoice:
+        """Read an invoice.
+
+        Raises:
+            NotFound: there is none by that id.
+        """
+        with STRIPE.reads("invoice"):
+            return payments.invoice_in(self._client.v1.invoices.retrieve(invoice_id).to_dict())
+
+    def charge(self, charge_id: str) -> StripeCharge:
+        """Read a charge, with what has gone back of it.
+
+        Raises:
+            NotFound: there is none by that id.
+        """
+        with STRIPE.reads("charge"):
+            return self._charge(self._client.v1.charges.retrieve(charge_id).to_dict())
+
+    def invoice_of_payment(self, payment_intent_id: str) -> str | None:
+        """The id of the invoice that a payment intent has paid; None where it was for another thing."""
+        with STRIPE.reads("invoice_of_payment"):
+            found = self._client.v1.invoice_payments.list(
+                params={"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}, "limit": 1}
+            )
+            paid = documents.children(found.to_dict(), "data")
+            return payments.reference(paid[0], "invoice") if paid else None
+
+    def charge_of_invoice(self, invoice_id: str) -> StripeCharge | None:
+        """Read the charge that an invoice was paid with; None where it was paid without one."""
+        with STRIPE.reads("charge_of_invoice"):
+            found = self._client.v1.invoice_payments.list(params={"invoice": invoice_id, "status": "paid", "limit": 1})
+            paid = documents.children(found.to_dict(), "data")
+            intent_id = payments.reference(documents.child(paid[0], "payment"), "payment_intent") if paid else None
+            if intent_id is None:
+                return None
+            intent = self._client.v1.payment_intents.retrieve(intent_id, params={"expand": ["latest_charge"]})
+            charge = documents.child(intent.to_dict(), "latest_charge")
+            return self._charge(charge) if charge else None
+
+    def _charge(self, document: Document) -> StripeCharge:
+        disputes: list[Document] = []
+        if payments.is_disputed(document):
+            found = self._client.v1.disputes.list(params={"charge": documents.text(document, "id"), "limit": 100})
+            disputes = documents.children(found.to_dict(), "data")
+        return payments.charge_in(document, disputes)
 
     def name_workspace(self, customer_id: str, workspace_id: str, idempotency_key: str) -> None:
         """Note on the customer which workspace is theirs.
@@ -183,6 +233,8 @@ def _checkout(document: Document) -> StripeCheckout:
         country=documents.optional_text(documents.child(person, "address"), "country"),
         time_zone=metadata.get("time_zone"),
         metadata=metadata,
+        client_reference_id=documents.optional_text(document, "client_reference_id"),
+        created=documents.moment(document, "created"),
     )
 
 

@@ -1,14 +1,16 @@
-"""What PILAR asks of Meta's Graph API. What belongs here: Embedded Signup, and a number from added to subscribed.
+"""What PILAR asks of Meta's Graph API. What belongs here: Embedded Signup, numbers, templates, and sending messages.
 
-What does not: webhooks coming in (`signature.py`), and in which order a studio is connected (`provisioning`).
+What does not: webhooks coming in (`signature.py`, `deliveries.py`), in which order a studio is connected
+(`provisioning`), and whether a message may be sent at all (`messaging`).
 Every call names the token it is made with: the studio's own, except where the app speaks for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -24,6 +26,8 @@ from pilar.settings import Settings
 VERSION = "v23.0"
 ACCOUNT_SCOPE = "whatsapp_business_management"
 NUMBER_FIELDS = "id,display_phone_number,verified_name,code_verification_status,status"
+TEMPLATE_FIELDS = "id,name,language,category,status,rejected_reason"
+NO_REASON = "NONE"
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,30 @@ class WhatsAppNumber:
     verified_name: str | None
     code_verified: bool
     status: str | None
+
+
+@dataclass(frozen=True)
+class SubmittedTemplate:
+    """A template that Meta has taken in for review; `status` is Meta's (PENDING as a rule)."""
+
+    id: str
+    status: str
+
+
+@dataclass(frozen=True)
+class WhatsAppTemplate:
+    """A template as it stands at Meta; category and status are Meta's words (MARKETING, APPROVED, …).
+
+    Attributes:
+        reason: why it was rejected, None where it was not.
+    """
+
+    id: str
+    name: str
+    language: str
+    category: str
+    status: str
+    reason: str | None
 
 
 class GraphClient:
@@ -101,18 +129,8 @@ class GraphClient:
 
     def phone_numbers(self, token: str, waba_id: str) -> list[WhatsAppNumber]:
         """All numbers of an account."""
-        query = {"fields": NUMBER_FIELDS, "limit": "100"}
-        found: list[WhatsAppNumber] = []
         with META.reads("phone_numbers"):
-            while True:
-                page = self._call("GET", (waba_id, "phone_numbers"), token, query=query)
-                found += [_number(one) for one in documents.children(page, "data")]
-                if "next" not in documents.child(page, "paging"):
-                    return found
-                after = documents.text(documents.child(page, "paging", "cursors"), "after")
-                if after == query.get("after"):
-                    raise Unreadable("the same page twice")
-                query["after"] = after
+            return [_number(one) for one in self._all(token, (waba_id, "phone_numbers"), NUMBER_FIELDS)]
 
     def add_phone_number(self, token: str, waba_id: str, phone_number: str, verified_name: str) -> str:
         """Add a number to an account, to be verified.
@@ -175,6 +193,130 @@ class GraphClient:
             apps = documents.children(self._call("GET", (waba_id, "subscribed_apps"), token), "data")
             return any(documents.child(app, "whatsapp_business_api_data").get("id") == app_id for app in apps)
 
+    def send_text(
+        self, token: str, phone_number_id: str, to: str, body: str, *, callback: str, reply_to: str | None = None
+    ) -> str:
+        """Send free text, which is allowed while the lead's window is open.
+
+        Args:
+            token: the studio's.
+            phone_number_id: Meta's, of the number that sends.
+            to: the lead's number in E.164, or their WhatsApp id.
+            body: at most 4,096 characters.
+            callback: comes back with each status of the message, 512 characters at most: our id of it.
+            reply_to: Meta's id of the message that is quoted.
+
+        Returns:
+            Meta's id of the message. It has been accepted, not sent: a window that turns out to be closed comes as a
+            status.
+
+        Raises:
+            Invalid: it lacks something.
+            OutcomeUnknown: it may have been accepted: a status that carries `callback` tells.
+        """
+        content: dict[str, Any] = {"type": "text", "text": {"body": body, "preview_url": False}}
+        if reply_to is not None:
+            content["context"] = {"message_id": reply_to}
+        return self._send("send_text", token, phone_number_id, to, callback, content)
+
+    def send_template(
+        self,
+        token: str,
+        phone_number_id: str,
+        to: str,
+        name: str,
+        language: str,
+        parameters: Sequence[str],
+        *,
+        callback: str,
+    ) -> str:
+        """Send an approved template, whether the window is open or not.
+
+        Args:
+            token: the studio's.
+            phone_number_id: Meta's, of the number that sends.
+            to: the lead's number in E.164, or their WhatsApp id.
+            name: the template's.
+            language: the template's, such as `nl`.
+            parameters: what takes the place of {{1}}, {{2}} and so on.
+            callback: as with `send_text`.
+
+        Returns:
+            Meta's id of the message, as with `send_text`.
+
+        Raises:
+            Permanent: the template is not there or not approved, paused or disabled; `reaction_to` tells which.
+            Invalid: the number of parameters is not the template's.
+            OutcomeUnknown: as with `send_text`.
+        """
+        template: dict[str, Any] = {"name": name, "language": {"code": language}}
+        if parameters:
+            values = [{"type": "text", "text": value} for value in parameters]
+            template["components"] = [{"type": "body", "parameters": values}]
+        content = {"type": "template", "template": template}
+        return self._send("send_template", token, phone_number_id, to, callback, content)
+
+    def submit_template(
+        self, token: str, waba_id: str, *, name: str, language: str, category: str, body: str, examples: Sequence[str]
+    ) -> SubmittedTemplate:
+        """Hand a template in for Meta's review; the verdict comes as a webhook.
+
+        Args:
+            token: the studio's.
+            waba_id: the account.
+            name: lower-case letters, digits and underscores.
+            language: such as `nl`.
+            category: marketing, utility or authentication, in any case of letters.
+            body: the text, with {{1}}, {{2}} and so on where something is filled in.
+            examples: a value for each of them.
+
+        Raises:
+            Invalid: Meta won't have it, perhaps because the account has this name in this language already.
+            OutcomeUnknown: it may be there now: `templates` tells.
+        """
+        component: dict[str, Any] = {"type": "BODY", "text": body}
+        if examples:
+            component["example"] = {"body_text": [list(examples)]}
+        wanted = {"name": name, "language": language, "category": category.upper(), "components": [component]}
+        with META.changes("submit_template"):
+            answer = self._call("POST", (waba_id, "message_templates"), token, body=wanted)
+            return SubmittedTemplate(documents.text(answer, "id"), documents.text(answer, "status"))
+
+    def templates(self, token: str, waba_id: str) -> list[WhatsAppTemplate]:
+        """All templates of an account, in every state."""
+        with META.reads("templates"):
+            return [_template(one) for one in self._all(token, (waba_id, "message_templates"), TEMPLATE_FIELDS)]
+
+    def _send(
+        self, operation: str, token: str, phone_number_id: str, to: str, callback: str, content: Mapping[str, Any]
+    ) -> str:
+        body = {
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            "to": to,
+            "biz_opaque_callback_data": callback,
+            **content,
+        }
+        with META.changes(operation):
+            answer = self._call("POST", (phone_number_id, "messages"), token, body=body)
+            accepted = documents.children(answer, "messages")
+            if len(accepted) != 1:
+                raise Unreadable("one message was sent, and not one was accepted")
+            return documents.text(accepted[0], "id")
+
+    def _all(self, token: str, path: tuple[str, ...], fields: str) -> Iterator[Document]:
+        """Every item of a list, page by page."""
+        query = {"fields": fields, "limit": "100"}
+        while True:
+            page = self._call("GET", path, token, query=query)
+            yield from documents.children(page, "data")
+            if "next" not in documents.child(page, "paging"):
+                return
+            after = documents.text(documents.child(page, "paging", "cursors"), "after")
+            if after == query.get("after"):
+                raise Unreadable("the same page twice")
+            query["after"] = after
+
     def _do(self, action: str, token: str, subject_id: str, body: Mapping[str, str]) -> None:
         with META.changes(action):
             if self._call("POST", (subject_id, action), token, body=body).get("success") is not True:
@@ -187,7 +329,7 @@ class GraphClient:
         token: str | None = None,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
     ) -> Document:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         # Ids can come from a studio's browser: one that holds a slash must not lead to another resource.
@@ -205,4 +347,16 @@ def _number(document: Document) -> WhatsAppNumber:
         verified_name=documents.optional_text(document, "verified_name"),
         code_verified=document.get("code_verification_status") == "VERIFIED",
         status=documents.optional_text(document, "status"),
+    )
+
+
+def _template(document: Document) -> WhatsAppTemplate:
+    reason = documents.optional_text(document, "rejected_reason")
+    return WhatsAppTemplate(
+        id=documents.text(document, "id"),
+        name=documents.text(document, "name"),
+        language=documents.text(document, "language"),
+        category=documents.text(document, "category"),
+        status=documents.text(document, "status"),
+        reason=None if reason == NO_REASON else reason,
     )

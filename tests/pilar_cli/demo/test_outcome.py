@@ -7,8 +7,11 @@ from uuid import UUID
 import phonenumbers
 import pytest
 
+from pilar_cli.demo.day import BEGINS, first_saturday
 from pilar_cli.demo.figures import StepTimes, Studio
+from pilar_cli.demo.life import Life
 from pilar_cli.demo.outcome import EffectCount, Outcome, Spread, compare_deliveries, compare_effects, grown, times
+from pilar_cli.demo.people import TRIALS_AT_LEAST, writers
 from pilar_cli.demo.studios import COUNTRIES, PLANS, visitors
 
 PAID = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -27,10 +30,27 @@ def told() -> Outcome:
         seen_active=2,
         dagster_behind_session=True,
         dagster_kept_out=True,
+        life=lived(),
     )
 
 
-def test_it_is_complete_when_all_four_things_happened() -> None:
+def lived(**changes: object) -> Life:
+    """A day on which everything happened."""
+    usual = Life(
+        replies=3,
+        answered_by_staff=1,
+        nudges_as_text=2,
+        nudges_as_template=1,
+        nudges_refused={"quiet_hours": 1},
+        experiment=[{"decision": "adopt:offer"}],
+        ledger={"programme_expense": -80, "held": 0, "payable": 80},
+        earned_minor=100,
+        clawed_back_minor=20,
+    )
+    return replace(usual, **changes)
+
+
+def test_it_is_complete_when_everything_happened() -> None:
     assert told().is_complete
     assert told().as_json()["complete"] is True
 
@@ -43,7 +63,16 @@ def test_it_is_complete_when_all_four_things_happened() -> None:
         {"run_status": "FAILURE"},
         {"run_status": None},
         {"materialized": 1},
-        {"failed_checks": ["workspace_health_score:every_studio_was_scored"]},
+        {"failed_checks": ["fleet_health:reservations_add_up"]},
+        {"life": lived(replies=0)},
+        {"life": lived(unsettled=1)},
+        {"life": lived(answered_by_staff=0)},
+        {"life": lived(written_after_stop=1)},
+        {"life": lived(nudges_as_template=0)},
+        {"life": lived(nudges_refused={"budget": 1})},
+        {"life": lived(experiment=[{"decision": "keep_running"}])},
+        {"life": lived(clawed_back_minor=0)},
+        {"life": lived(ledger={"programme_expense": -79, "held": 0, "payable": 80})},
         {"seen_active": 1},
         {"dagster_behind_session": False},
         {"dagster_kept_out": False},
@@ -53,6 +82,12 @@ def test_it_is_complete_when_all_four_things_happened() -> None:
 )
 def test_it_is_not_complete_when_one_of_them_did_not(change: dict[str, object]) -> None:
     assert not replace(told(), **change).is_complete
+
+
+def test_without_a_worker_nudges_may_come_too_late_to_be_sent_and_with_one_they_may_not() -> None:
+    late = lived(nudges_as_text=0, nudges_as_template=0, nudges_late=3)
+    assert replace(told(), life=late, with_worker=False).is_complete
+    assert not replace(told(), life=late, with_worker=True).is_complete
 
 
 def step(name: str, begins: float, ends: float | None) -> StepTimes:
@@ -116,3 +151,22 @@ def test_people_are_of_many_kinds_and_the_same_for_one_seed() -> None:
     assert {one.plan for one in people} == set(PLANS)
     assert len({one.studio for one in people}) == len({one.email for one in people}) == 12
     assert all(phonenumbers.is_valid_number(phonenumbers.parse(one.phone)) for one in people)
+
+
+def test_everybody_writes_once_and_each_delivery_holds_one_of_each_studio() -> None:
+    deliveries = writers([("+31200001111", "NL"), ("+4420001111", "GB")], seed=7)
+    assert deliveries == writers([("+31200001111", "NL"), ("+4420001111", "GB")], seed=7)
+    assert all([one.to for one in some] == ["+31200001111", "+4420001111"] for some in deliveries)
+    everybody = [one for some in deliveries for one in some]
+    assert len({(one.to, one.sender) for one in everybody}) == len(everybody)
+    assert sum(one.persona == "trial" for one in everybody) >= TRIALS_AT_LEAST
+    assert {one.language for one in everybody if one.to == "+31200001111"} == {"nl", "en"}
+
+
+def test_the_day_is_a_saturday_that_has_not_been() -> None:
+    for hours in range(0, 24 * 8, 5):
+        after = PAID + timedelta(hours=hours)
+        found = first_saturday(after)
+        assert found >= after
+        assert found - after <= timedelta(days=7)
+        assert (found.weekday(), found.hour) == (5, BEGINS.seconds // 3600)

@@ -68,6 +68,7 @@ async function refresh(wanted) {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const part of wanted) {
     const update = fresh.getElementById(part.id);
+    for (const one of part.querySelectorAll("details[open][id]")) fresh.getElementById(one.id)?.setAttribute("open", "");
     const isInUse = part.contains(document.activeElement) && document.activeElement !== document.body;
     if (update && !isInUse && part.innerHTML !== update.innerHTML) part.replaceWith(document.adoptNode(update));
   }

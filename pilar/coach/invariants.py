@@ -1,0 +1,52 @@
+"""What the coach promises, as queries that return no row while the promise holds."""
+
+from __future__ import annotations
+
+from pilar.backplane.invariants import Invariant
+
+INVARIANTS = (
+    Invariant(
+        "a_nudge_is_written_to_its_own_lead",
+        "Each nudge's message is marketing to the lead it was planned for, and was made for it.",
+        """
+        select n.workspace_id, n.id, n.lead_id, m.id as message_id, m.lead_id as written_to
+        from coach_nudge n join message m on m.workspace_id = n.workspace_id and m.id = n.message_id
+        where m.lead_id <> n.lead_id or m.category <> 'marketing' or m.cause <> 'nudge:' || n.id
+           or m.origin <> 'coach:' || n.type
+        """,
+    ),
+    Invariant(
+        "nobody_is_coached_in_quiet_hours",
+        "No nudge was handed over before 8 or after 21 in any of the zones in which its lead may have been.",
+        """
+        select m.workspace_id, m.id, m.lead_id, m.attempted_at, zone from message m
+        cross join lateral jsonb_array_elements_text(m.verdict -> 'facts' -> 'zones') zone
+        where m.direction = 'out' and starts_with(m.origin, 'coach:') and m.attempted_at is not null
+          and not (m.attempted_at at time zone zone)::time between '08:00' and '20:59:59.999999'
+        """,
+    ),
+    Invariant(
+        "nobody_is_coached_after_it_has_ended",
+        "No message was made for a nudge since the coaching of its lead has ended.",
+        """
+        select n.workspace_id, n.id, n.lead_id, e.ended_at
+        from coach_nudge n
+        join coach_enrolment e on e.workspace_id = n.workspace_id and e.lead_id = n.lead_id
+        join message m on m.workspace_id = n.workspace_id and m.id = n.message_id
+        where m.occurred_at > e.ended_at
+        """,
+    ),
+    Invariant(
+        "nudges_to_come_have_work",
+        "Each nudge that is still to come has work that will see to it, or a dead letter that says why not.",
+        """
+        select n.workspace_id, n.id, n.lead_id, n.due_at from coach_nudge n
+        where n.message_id is null and n.skipped is null and not exists (
+          select from idempotency_key k
+          where k.kind = 3 and k.workspace_id = n.workspace_id and k.key = n.id::text
+            and (exists (select from queue q where q.position = k.position)
+                 or exists (select from scheduled s where s.position = k.position)
+                 or exists (select from dead_letter d where d.position = k.position)))
+        """,
+    ),
+)

@@ -1,0 +1,79 @@
+"""The coach's tables. What belongs here: their shape."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Date, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint, Uuid, text
+
+from pilar.database.schema import ANALYTICS, Timestamp, tenant_table, workspace_key
+
+coach_enrolment = tenant_table(
+    "coach_enrolment",
+    workspace_key(),
+    Column("lead_id", Uuid, primary_key=True),
+    Column(
+        "frequency", Text, nullable=False, comment="daily: as scheduled; weekly, bi-weekly: one of a type in so long"
+    ),
+    Column("time_of_day", Text, comment="HH:MM where the lead is, in place of the schedules' hours; null: theirs"),
+    Column("motivation_style", Text, nullable=False, comment="encouraging, challenging or supportive"),
+    Column("enrolled_at", Timestamp, nullable=False, comment="business time"),
+    Column("ended_at", Timestamp, comment="business time; null: is being coached"),
+    Column("ended_reason", Text),
+    ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
+    comment="A lead who asked to be coached, and how they want it.",
+)
+
+coach_nudge = tenant_table(
+    "coach_nudge",
+    workspace_key(),
+    Column("id", Uuid, primary_key=True),
+    Column("lead_id", Uuid, nullable=False),
+    Column("type", Text, nullable=False, comment="morning_nudge, weekly_checkin, …"),
+    Column("local_day", Date, nullable=False, comment="the day it is for, where the lead is"),
+    Column("time_zone", Text, nullable=False, comment="IANA name: where the lead was thought to be"),
+    Column("due_at", Timestamp, nullable=False, comment="business time"),
+    Column("message_id", Uuid, comment="what was put into the outbox; whether it went is the message's to tell"),
+    Column("skipped", Text, comment="code of why no message was made: ended, late, turned_off"),
+    Column("planned_at", Timestamp, nullable=False, comment="business time"),
+    # Not to the lead itself: planning would queue behind whoever holds the lead's row.
+    ForeignKeyConstraint(["workspace_id", "lead_id"], ["coach_enrolment.workspace_id", "coach_enrolment.lead_id"]),
+    ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),
+    UniqueConstraint("workspace_id", "lead_id", "type", "local_day"),
+    Index(None, "workspace_id", "local_day"),
+    Index("ix_coach_nudge_message_id", "workspace_id", "message_id", postgresql_where=text("message_id is not null")),
+    Index(
+        "ix_coach_nudge_pending",
+        "workspace_id",
+        "due_at",
+        postgresql_where=text("message_id is null and skipped is null"),
+    ),
+    comment="A coaching message that was planned: one per lead, type and day.",
+)
+
+coach_activity = tenant_table(
+    "coach_activity",
+    workspace_key(),
+    Column("day", Date, primary_key=True, comment="where the lead is, business time"),
+    Column("type", Text, primary_key=True, comment="of nudge"),
+    Column("planned", Integer, nullable=False, comment="all of that day, those yet to come too"),
+    Column("sent", Integer, nullable=False, comment="accepted by the provider"),
+    Column(
+        "refused", Integer, nullable=False, comment="our own no: the verdict's, an opt-out's, or no message was made"
+    ),
+    Column("answered", Integer, nullable=False, comment="of sent: the lead wrote within 12 hours"),
+    Column("dry_run", Integer, nullable=False, comment="decided, and on purpose not sent"),
+    Column("refreshed_at", Timestamp, nullable=False, comment="business time"),
+    schema=ANALYTICS,
+    comment="A studio's coaching, by day and type of nudge.",
+)
+
+coach_refusal = tenant_table(
+    "coach_refusal",
+    workspace_key(),
+    Column("day", Date, primary_key=True, comment="where the lead is, business time"),
+    Column("type", Text, primary_key=True, comment="of nudge"),
+    Column("reason", Text, primary_key=True, comment="code, of the verdict or of the nudge"),
+    Column("count", Integer, nullable=False, comment="nudges; one that has several reasons is counted for each"),
+    Column("refreshed_at", Timestamp, nullable=False, comment="business time"),
+    schema=ANALYTICS,
+    comment="Why nudges were not sent, by day and type.",
+)

@@ -1,0 +1,110 @@
+"""What the coach writes. What belongs here: the texts of each type of nudge, by language and style; pure.
+
+They are for a window that is open; outside it the template goes, whose text WhatsApp has approved. Missed trainings and
+goals are not written about: nothing is known of either yet, so the planner leaves those two types out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TEMPLATE = "coach_nudge"
+"""Its parameters: first name, studio."""
+
+_LONGEST_NAME = 60
+
+_NAMELESS = {"en": "there", "nl": "daar", "de": "du"}
+
+_TEXTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "morning_nudge": {
+        "en": {
+            "encouraging": "Good morning {name}! Every bit of movement counts today. What are you planning to do?",
+            "challenging": "Good morning {name}! Can you beat yesterday? Tell me what you are going for today.",
+            "supportive": "Good morning {name}. How are you today? Tell me, and we'll find something that suits you.",
+        },
+        "nl": {
+            "encouraging": "Goedemorgen {name}! Elke beweging telt vandaag. Wat ga je doen?",
+            "challenging": "Goedemorgen {name}! Doe je het vandaag beter dan gisteren? Vertel me waar je voor gaat.",
+            "supportive": "Goedemorgen {name}. Hoe gaat het vandaag? Vertel het, dan zoeken we iets dat bij je past.",
+        },
+        "de": {
+            "encouraging": "Guten Morgen {name}! Jede Bewegung zählt heute. Was hast du vor?",
+            "challenging": "Guten Morgen {name}! Schaffst du heute mehr als gestern? Sag mir, was du dir vornimmst.",
+            "supportive": "Guten Morgen {name}. Wie geht es dir heute? Erzähl, und wir finden etwas, das zu dir passt.",
+        },
+    },
+    "weekly_checkin": {
+        "en": {
+            "encouraging": "Hi {name}, another week done with {studio}! What went well? Tell me one thing.",
+            "challenging": "Hi {name}, be honest: what did you get done this week, and what will you add next week?",
+            "supportive": "Hi {name}, how was your week? Whatever it was like, we take it from here.",
+        },
+        "nl": {
+            "encouraging": "Hoi {name}, weer een week met {studio} erop! Wat ging er goed? Noem me één ding.",
+            "challenging": "Hoi {name}, eerlijk: wat is er deze week gelukt, en wat doe je er volgende week bij?",
+            "supportive": "Hoi {name}, hoe was je week? Hoe die ook was, we gaan van hieruit verder.",
+        },
+        "de": {
+            "encouraging": "Hallo {name}, wieder eine Woche mit {studio} geschafft! Was lief gut? Nenn mir eine Sache.",
+            "challenging": "Hallo {name}, ehrlich: Was hast du diese Woche geschafft, und was kommt nächste dazu?",
+            "supportive": "Hallo {name}, wie war deine Woche? Egal wie sie war, wir machen von hier aus weiter.",
+        },
+    },
+    "nutrition_reminder": {
+        "en": {
+            "encouraging": "Hi {name}, time to eat something good. What colourful thing is on your plate today?",
+            "challenging": "Hi {name}, can you get some protein and vegetables into your next meal? Tell me what.",
+            "supportive": "Hi {name}, a glass of water and a proper meal do you good. What would you enjoy today?",
+        },
+        "nl": {
+            "encouraging": "Hoi {name}, tijd om iets goeds te eten. Wat voor kleurrijks ligt er vandaag op je bord?",
+            "challenging": "Hoi {name}, lukt het om eiwit en groente in je volgende maaltijd te doen? Vertel me wat.",
+            "supportive": "Hoi {name}, een glas water en een goede maaltijd doen je goed. Waar heb je zin in vandaag?",
+        },
+        "de": {
+            "encouraging": "Hallo {name}, Zeit für etwas Gutes. Was Buntes liegt heute auf deinem Teller?",
+            "challenging": "Hallo {name}, bekommst du Eiweiß und Gemüse in deine nächste Mahlzeit? Sag mir, was.",
+            "supportive": "Hallo {name}, ein Glas Wasser und ein gutes Essen tun dir gut. Worauf hast du heute Lust?",
+        },
+    },
+    "motivation_message": {
+        "en": {
+            "encouraging": "Hi {name}, you have come further than you think. What are you proud of this week?",
+            "challenging": "Hi {name}, ten minutes are enough for a start. Will you take them today?",
+            "supportive": "Hi {name}, some days are hard, and that is fine. {studio} is here: what would help you now?",
+        },
+        "nl": {
+            "encouraging": "Hoi {name}, je bent verder dan je denkt. Waar ben je deze week trots op?",
+            "challenging": "Hoi {name}, tien minuten zijn genoeg om te beginnen. Neem je ze vandaag?",
+            "supportive": "Hoi {name}, sommige dagen zijn zwaar, en dat mag. {studio} is er: wat zou je nu helpen?",
+        },
+        "de": {
+            "encouraging": "Hallo {name}, du bist weiter, als du denkst. Worauf bist du diese Woche stolz?",
+            "challenging": "Hallo {name}, zehn Minuten reichen für den Anfang. Nimmst du sie dir heute?",
+            "supportive": "Hallo {name}, manche Tage sind schwer, und das darf sein. {studio} ist da: Was hilft dir?",
+        },
+    },
+}
+
+TYPES = tuple(_TEXTS)
+"""The types that are planned."""
+
+
+def text_of(kind: str, language: str, style: str, name: str | None, studio: str) -> str:
+    """A nudge's free text, in English where we don't speak the lead's language.
+
+    Args:
+        kind: the type of nudge.
+        language: ISO 639-1.
+        style: of motivation.
+        name: the lead's, as far as it is known.
+        studio: its name.
+    """
+    spoken = language if language in _TEXTS[kind] else "en"
+    return _TEXTS[kind][spoken][style].format(name=first_name(name, spoken), studio=studio)
+
+
+def first_name(name: str | None, language: str) -> str:
+    """How to call a lead, also one who is known by a number alone."""
+    words = (name or "").split()
+    return words[0][:_LONGEST_NAME] if words else _NAMELESS.get(language, _NAMELESS["en"])

@@ -1,0 +1,68 @@
+"""Messaging's events and jobs. What belongs here: their payloads; references, never personal data."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pilar.backplane.facts import Payload
+
+
+class MessageReceived(Payload):
+    """A lead wrote something that wants an answer. Consent and hand-over have been seen to already."""
+
+    type_name: ClassVar[str] = "message.received"
+
+    message_id: UUID
+    lead_id: UUID
+
+
+class HandedOver(Payload):
+    """A person is to answer a lead from now on."""
+
+    type_name: ClassVar[str] = "conversation.handed_over"
+
+    lead_id: UUID
+    reason: str
+
+
+class OptedOut(Payload):
+    """A lead withdrew their consent."""
+
+    type_name: ClassVar[str] = "lead.opted_out"
+
+    lead_id: UUID
+    scope: str
+
+
+class TemplateChanged(Payload):
+    """WhatsApp has decided about a template."""
+
+    type_name: ClassVar[str] = "template.changed"
+
+    template_id: UUID
+    state: str
+
+
+class SendMessage(Payload):
+    """Hand a message to its provider, if the verdict allows."""
+
+    type_name: ClassVar[str] = "messaging.send"
+
+    message_id: UUID
+
+
+class SubmitTemplates(Payload):
+    """Have WhatsApp review the templates that a studio has drafted, and read how the others stand."""
+
+    type_name: ClassVar[str] = "messaging.submit_templates"
+
+
+class ReleaseHeld(Payload):
+    """Ask again for what a pause kept back."""
+
+    type_name: ClassVar[str] = "messaging.release_held"
+
+    workspace_id: UUID | None
+    control_id: UUID
+    after: UUID | None = None

@@ -1,0 +1,130 @@
+"""The outbox: a message is stored and its sending asked for in the transaction of what made it.
+
+What belongs here: putting messages in. Whether they go is `verdict.py`'s, handing them over is `sending.py`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from pilar.backplane.facts import Cause, Job, Lane, enqueue
+from pilar.clocks import Clocks
+from pilar.errors import Invalid
+from pilar.ids import new_id
+from pilar.messaging import states, store
+from pilar.messaging.events import SendMessage
+from pilar.messaging.verdict import Category
+
+LONGEST_TEXT = 4_096
+"""WhatsApp's limit for a text's body."""
+
+OPT_OUT_NOTICE = "notice:opted_out"
+HAND_OVER_NOTICE = "notice:handed_over"
+TEST = "test"
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message to a lead.
+
+    Attributes:
+        lead_id: to whom.
+        category: service (an answer), utility or marketing.
+        origin: who writes: `rule:<id>`, `coach:<type>`, `staff:<actor>`, one of the notices, `test`.
+        cause: what made it; the same cause in the same studio is the same message. Carries its period or cause.
+        text: free text, for an open window.
+        template: its name, for a closed one.
+        parameters: the template's, in order.
+        reply_to: the message it answers.
+        lane: the queue's; answers don't wait behind what was planned.
+    """
+
+    lead_id: UUID
+    category: Category
+    origin: str
+    cause: str
+    text: str | None = None
+    template: str | None = None
+    parameters: tuple[str, ...] = ()
+    reply_to: UUID | None = None
+    lane: Lane = Lane.REPLY
+
+
+def queue_message(
+    connection: Connection, clocks: Clocks, workspace_id: UUID, new: NewMessage, story: Cause
+) -> UUID | None:
+    """Put a message into the outbox; its id, or None where the same cause put one there before.
+
+    Raises:
+        Invalid: it has neither text nor template, or more text than WhatsApp takes.
+    """
+    if not new.text and not new.template:
+        raise Invalid("A message needs a text or a template.")
+    if new.text and len(new.text) > LONGEST_TEXT:
+        raise Invalid(f"A message has at most {LONGEST_TEXT} characters; this one has {len(new.text)}.")
+    now = clocks.business.now()
+    store.ensure_conversation(connection, workspace_id, new.lead_id, now)
+    stored = store.add_message(
+        connection,
+        {
+            "workspace_id": workspace_id,
+            "id": new_id(),
+            "lead_id": new.lead_id,
+            "direction": "out",
+            "kind": "text" if new.text else "template",
+            "state": states.QUEUED,
+            "category": new.category,
+            "origin": new.origin,
+            "text": new.text,
+            "template_name": new.template,
+            "template_parameters": list(new.parameters) if new.template else None,
+            "reply_to": new.reply_to,
+            "cause": new.cause,
+            "correlation_id": story.correlation_id,
+            "occurred_at": now,
+        },
+    )
+    if stored is None:
+        return None
+    values = {"last_message_at": now} | ({"unread": 0} if new.reply_to or new.origin.startswith("staff:") else {})
+    store.change_conversation(connection, workspace_id, new.lead_id, values)
+    ask_to_send(connection, clocks, workspace_id, stored, story, occasion="queued", lane=new.lane)
+    return stored
+
+
+def ask_to_send(
+    connection: Connection,
+    clocks: Clocks,
+    workspace_id: UUID,
+    message_id: UUID,
+    story: Cause,
+    *,
+    occasion: str,
+    lane: Lane = Lane.DEFAULT,
+    not_before: datetime | None = None,
+) -> None:
+    """Have a stored message handed over.
+
+    Args:
+        connection: the transaction of what asks for it.
+        clocks: both clocks.
+        workspace_id: the studio's.
+        message_id: which.
+        story: the story it belongs to.
+        occasion: why now; the same occasion asks once.
+        lane: the queue's.
+        not_before: business time; None: now.
+    """
+    job = Job(
+        payload=SendMessage(message_id=message_id),
+        key=f"{message_id}:{occasion}",
+        workspace_id=workspace_id,
+        lane=lane,
+        due_at=not_before,
+        business_time=not_before is not None,
+    )
+    enqueue(connection, clocks, [job], story)

@@ -1,0 +1,22 @@
+"""The few sentences that the system itself says to leads. What belongs here: their texts, in each language."""
+
+from __future__ import annotations
+
+_PHRASES = {
+    "opted_out": {
+        "en": "You won't get any more messages from {studio}. Write START if you change your mind.",
+        "nl": "Je krijgt geen berichten meer van {studio}. Schrijf START als je je bedenkt.",
+        "de": "Du bekommst keine Nachrichten mehr von {studio}. Schreib START, wenn du es dir anders überlegst.",
+    },
+    "handed_over": {
+        "en": "I'm passing this on: somebody from {studio} will answer you here.",
+        "nl": "Ik geef het door: iemand van {studio} antwoordt je hier.",
+        "de": "Ich gebe das weiter: Jemand von {studio} antwortet dir hier.",
+    },
+}
+
+
+def phrase(name: str, language: str, studio: str) -> str:
+    """A sentence in the lead's language, or in English where we don't speak it."""
+    texts = _PHRASES[name]
+    return texts.get(language, texts["en"]).format(studio=studio)

@@ -1,0 +1,116 @@
+"""What was paid, and what has gone back. What belongs here: Stripe's invoices and charges, and reading them.
+
+The calls are `client.py`'s. An invoice no longer names its charge: payments of invoices, payment intents and charges
+lead from one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pilar.money import Money
+from pilar.providers import documents
+from pilar.providers.documents import Document, Unreadable
+
+DISPUTES_THAT_COST_NOTHING = frozenset(
+    {"won", "prevented", "warning_needs_response", "warning_under_review", "warning_closed"}
+)
+"""States of a dispute in which the money is ours: it was won, or was never more than an inquiry."""
+
+
+@dataclass(frozen=True)
+class StripeInvoice:
+    """An invoice as it stands now; `paid_at` is None until it is paid, the subscription where it is for none."""
+
+    id: str
+    subscription_id: str | None
+    customer_id: str
+    amount_paid: Money
+    paid_at: datetime | None
+    billing_reason: str | None
+
+
+@dataclass(frozen=True)
+class StripeCharge:
+    """Money that was taken, as it stands now.
+
+    Attributes:
+        payment_intent_id: what it belongs to; None for one that was made without.
+        amount: what was taken.
+        amount_refunded: what was refunded of it since, in all.
+        amount_disputed: what the payer's bank has taken back or holds because of disputes that aren't won.
+        customer_id: whose; None for a guest's.
+    """
+
+    id: str
+    payment_intent_id: str | None
+    amount: Money
+    amount_refunded: Money
+    amount_disputed: Money
+    customer_id: str | None
+
+    @property
+    def gone_back(self) -> Money:
+        """What is no longer ours, at most what was taken."""
+        gone = self.amount_refunded + self.amount_disputed
+        return gone if gone.minor < self.amount.minor else self.amount
+
+
+def invoice_in(document: Document) -> StripeInvoice:
+    """Read an invoice."""
+    paid = documents.optional_text(document, "status") == "paid"
+    moments = documents.child(document, "status_transitions")
+    return StripeInvoice(
+        id=documents.text(document, "id"),
+        subscription_id=subscription_of(document),
+        customer_id=_required(reference(document, "customer"), "customer"),
+        amount_paid=_money(document, "amount_paid"),
+        paid_at=documents.moment(moments, "paid_at") if paid else None,
+        billing_reason=documents.optional_text(document, "billing_reason"),
+    )
+
+
+def charge_in(document: Document, disputes: Sequence[Document]) -> StripeCharge:
+    """Read a charge, with the disputes about it."""
+    currency = documents.text(document, "currency").upper()
+    costly = [one for one in disputes if documents.text(one, "status") not in DISPUTES_THAT_COST_NOTHING]
+    return StripeCharge(
+        id=documents.text(document, "id"),
+        payment_intent_id=reference(document, "payment_intent"),
+        amount=_money(document, "amount"),
+        amount_refunded=_money(document, "amount_refunded"),
+        amount_disputed=Money(sum(_money(one, "amount").minor for one in costly), currency),
+        customer_id=reference(document, "customer"),
+    )
+
+
+def is_disputed(document: Document) -> bool:
+    """Whether there is or was a dispute about a charge."""
+    return documents.flag(document, "disputed")
+
+
+def subscription_of(invoice: Document) -> str | None:
+    """The subscription that an invoice is for."""
+    # Versions of the API before 2025 had it on the invoice itself.
+    details = documents.child(invoice, "parent", "subscription_details")
+    return reference(details, "subscription") or reference(invoice, "subscription")
+
+
+def reference(document: Document, name: str) -> str | None:
+    """An id that stands for itself or inside the expanded object."""
+    return documents.optional_text(document, name) or documents.optional_text(documents.child(document, name), "id")
+
+
+def _money(document: Document, name: str) -> Money:
+    minor = documents.whole_number(document, name)
+    if minor is None:
+        raise Unreadable(f"{name!r} is missing")
+    return Money(minor, documents.text(document, "currency").upper())
+
+
+def _required(value: str | None, name: str) -> str:
+    if value is None:
+        raise Unreadable(f"{name!r} is missing")
+    return value

@@ -1,0 +1,120 @@
+"""What every asset with a partition per studio has in common.
+
+What belongs here: which studios a run takes, that a broken one fails alone, and how that is told. What does not: the
+work (a room's, set-based, in a transaction per chunk) and the check's words (the asset's).
+
+An asset whose work answers with a count is one call of `materialize_studios`. One that has more to tell takes the
+studios by `take_studios`, and tells by `tell_studios`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+import dagster as dg
+
+from pilar_pipelines.markdown import table
+from pilar_pipelines.policies import KEYS_PER_TRANSACTION
+from pilar_pipelines.resources.pilar import PilarResource
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SHOWN = 20
+"""Rows of a table in metadata; failed studios that are marked in their own partition."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Taken(Generic[Result]):
+    """What a run did.
+
+    Attributes:
+        results: of each chunk that was done.
+        failed: the studios that failed, with the reason; what they had stays as it was.
+        closed: how many of the run's studios were closed meanwhile.
+    """
+
+    results: Sequence[Result]
+    failed: Mapping[UUID, str]
+    closed: int
+
+
+def materialize_studios(
+    context: dg.AssetExecutionContext,
+    pilar: PilarResource,
+    check_name: str,
+    work: Callable[[Connection, Sequence[UUID]], int],
+    *,
+    counted: str = "refreshed",
+) -> dg.MaterializeResult[Any]:
+    """Do set-based work on the run's studios and tell how it went.
+
+    Args:
+        context: the run's.
+        pilar: the system.
+        check_name: the check of the asset that turns red when a studio fails.
+        work: does a chunk of studios and answers how many it did; it may be called again with a part of it, after a
+            rollback, and what it raises for a single studio is that studio's failure.
+        counted: what the sum of the answers is called in the metadata.
+    """
+    taken = take_studios(context, pilar, work)
+    return tell_studios(context, check_name, taken, {counted: sum(taken.results)})
+
+
+def take_studios(
+    context: dg.AssetExecutionContext, pilar: PilarResource, work: Callable[[Connection, Sequence[UUID]], Result]
+) -> Taken[Result]:
+    """Do set-based work on those of the run's studios that are open, a transaction per chunk."""
+    from pilar.database.engine import Scope
+    from pilar.workspaces.chunks import in_chunks
+    from pilar.workspaces.fleet import open_workspaces
+
+    with pilar.database.transaction(Scope.fleet()) as connection:
+        studios, closed = sorted_out(context.partition_keys, open_workspaces(connection))
+    done = in_chunks(pilar.database, studios, work, size=KEYS_PER_TRANSACTION)
+    return Taken(done.results, done.failed, len(closed))
+
+
+def tell_studios(
+    context: dg.AssetExecutionContext,
+    check_name: str,
+    taken: Taken[Any],
+    counts: Mapping[str, int],
+    tables: Mapping[str, dg.MetadataValue[Any]] | None = None,
+) -> dg.MaterializeResult[Any]:
+    """Mark failed studios in their own partitions, and make the result with its check.
+
+    Args:
+        context: the run's.
+        check_name: the check of the asset that turns red when a studio fails.
+        taken: what the run did.
+        counts: what there is to tell in numbers, told on each partition; failed and closed studios are added.
+        tables: more, told once, with the check.
+    """
+    for studio, reason in list(taken.failed.items())[:SHOWN]:
+        context.add_asset_metadata({"failed_because": reason}, partition_key=str(studio))
+    # Repeated on each partition's event, so it is numbers only; the tables are told once, with the check.
+    numbers = {**counts, "failed": len(taken.failed), "closed": taken.closed}
+    told = {**numbers, **failures(taken.failed), **(tables or {})}
+    return dg.MaterializeResult(
+        metadata=numbers,
+        check_results=[dg.AssetCheckResult(check_name=check_name, passed=not taken.failed, metadata=told)],
+    )
+
+
+def sorted_out(keys: Iterable[str], are_open: Iterable[UUID]) -> tuple[list[UUID], list[str]]:
+    """Partition keys as the studios that there are, and the keys of those that have been closed meanwhile."""
+    known = {str(workspace_id): workspace_id for workspace_id in are_open}
+    keys = list(keys)
+    return [known[key] for key in keys if key in known], [key for key in keys if key not in known]
+
+
+def failures(failed: Mapping[UUID, str]) -> dict[str, Any]:
+    """Failed studios as metadata."""
+    shown = [(str(studio), reason) for studio, reason in list(failed.items())[:SHOWN]]
+    return {"failed": len(failed), "failed_studios": dg.MetadataValue.md(table(("studio", "reason"), shown))}

@@ -1,0 +1,155 @@
+"""The control API's part for WhatsApp. What belongs here: playing people who write, and Meta's own decisions."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, ConfigDict, Field
+
+from provider_sandbox.leads import Known, Leads, NewLead, listed
+from provider_sandbox.meta import contacts, inbound, templates
+from provider_sandbox.meta.inbound import Post, Said, Unreachable
+from provider_sandbox.personas import Language, Mind, Persona
+from provider_sandbox.state import State
+from provider_sandbox.tasks import TaskQueue
+
+Number = Field(pattern=r"^\+[1-9]\d{6,14}$")
+
+
+class Body(BaseModel):
+    """A request body: an unknown field is a mistake; numbers are in E.164."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Message(Body):
+    """What somebody sends."""
+
+    sender: str = Field(alias="from", pattern=r"^\+?[1-9]\d{6,14}$")
+    name: str | None = None
+    text: str = ""
+    id: str | None = None
+    type: Literal["text", "button", "reaction", "audio", "unsupported"] = "text"
+    context: str | None = None
+
+
+class Entry(Body):
+    """What one studio's number receives."""
+
+    to: str = Number
+    messages: list[Message] = Field(min_length=1)
+
+
+class Inbound(Body):
+    """One delivery."""
+
+    entries: list[Entry] = Field(min_length=1)
+    repeat: int = Field(1, ge=1, le=10)
+
+
+class Block(Body):
+    """Somebody blocks a studio, or no longer does."""
+
+    to: str = Number
+    sender: str = Field(alias="from", pattern=r"^\+[1-9]\d{6,14}$")
+    blocked: bool = True
+
+
+class TemplateStatus(Body):
+    """Meta changes a template's status."""
+
+    waba: str
+    name: str
+    language: str
+    event: Literal["APPROVED", "DISABLED", "PAUSED", "PENDING", "REJECTED"]
+    reason: str | None = None
+
+
+class Lead(Body):
+    """Somebody who is about to write to a studio."""
+
+    to: str = Number
+    sender: str = Field(alias="from", pattern=r"^\+[1-9]\d{6,14}$")
+    name: str = Field(min_length=1)
+    persona: Persona
+    seed: int = 1
+    language: Language = "en"
+
+    def as_new(self) -> NewLead:
+        """The lead that this asks for."""
+        return NewLead(self.to, self.sender, self.name, Mind(self.persona, self.language, self.seed))
+
+
+def whatsapp_router(state: State, deliveries: TaskQueue, leads: Leads) -> APIRouter:
+    """Messages from people, simulated leads, and templates' statuses."""
+    router = APIRouter()
+    _people(router, state, deliveries)
+    _leads(router, state, leads)
+    return router
+
+
+def _people(router: APIRouter, state: State, deliveries: TaskQueue) -> None:
+    @router.post("/control/meta/inbound", status_code=201)
+    async def receive(wanted: Inbound) -> dict[str, list[str]]:
+        """People write to studios; one delivery tells of it all."""
+        posts = [
+            Post(
+                entry.to,
+                [Said(one.sender, one.text, one.name, one.type, one.id, one.context) for one in entry.messages],
+            )
+            for entry in wanted.entries
+        ]
+        try:
+            with state.transaction() as tx:
+                return {"ids": inbound.receive(tx, deliveries, posts, repeat=wanted.repeat).ids}
+        except Unreachable as error:
+            raise HTTPException(404, str(error)) from error
+
+    @router.put("/control/meta/blocks")
+    async def block(wanted: Block) -> dict[str, bool]:
+        """Somebody blocks a studio's number."""
+        try:
+            with state.transaction() as tx:
+                phone = inbound.phone_of(tx, wanted.to)
+                contacts.block(tx, phone, contacts.digits(wanted.sender), blocked=wanted.blocked)
+        except Unreachable as error:
+            raise HTTPException(404, str(error)) from error
+        return {"blocked": wanted.blocked}
+
+    @router.post("/control/meta/templates/status")
+    async def decide(wanted: TemplateStatus) -> dict[str, str]:
+        """Meta pauses, disables, rejects or approves a template."""
+        with state.transaction() as tx:
+            template = templates.find(tx, wanted.waba, wanted.name, wanted.language)
+            if template is None:
+                raise HTTPException(404, "There is no such template.")
+            changed = templates.set_status(tx, deliveries, template, wanted.event, wanted.reason)
+        return {"id": changed["id"], "status": changed["status"]}
+
+
+def _leads(router: APIRouter, state: State, leads: Leads) -> None:
+    def arrive(wanted: list[Lead]) -> list[dict[str, Any]]:
+        try:
+            with state.transaction() as tx:
+                return leads.arrive(tx, [lead.as_new() for lead in wanted])
+        except Unreachable as error:
+            raise HTTPException(404, str(error)) from error
+        except Known as error:
+            raise HTTPException(409, str(error)) from error
+
+    @router.post("/control/leads", status_code=201)
+    async def add_lead(lead: Lead) -> dict[str, Any]:
+        """A lead writes their first message."""
+        return arrive([lead])[0]
+
+    @router.post("/control/leads/batch", status_code=201)
+    async def add_leads(wanted: list[Lead]) -> list[dict[str, Any]]:
+        """Several leads write their first messages, which arrive in one delivery."""
+        return arrive(wanted)
+
+    @router.get("/control/leads")
+    async def all_leads() -> list[dict[str, Any]]:
+        """Each lead with what they sent and received."""
+        with state.transaction() as tx:
+            return listed(tx)

@@ -1,0 +1,95 @@
+"""A studio's coaching, for programs. What belongs here: the shape of what comes and goes; the rules are the coach's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from pilar.coach import training_logic
+from pilar.coach.overview import activity_of
+from pilar.database.engine import Scope
+from pilar.workspaces.configuration import CoachingConfiguration
+from pilar.workspaces.store import load_configuration
+from webhook_ingest.deps import Asked, System
+
+
+class CoachSchedules(BaseModel):
+    """The coaching section of a studio's configuration, and the version that it is from."""
+
+    workspace_id: UUID
+    version: int
+    coaching: CoachingConfiguration
+
+
+class ScheduleChange(BaseModel):
+    """Another coaching section; with a version it is put in force only where that is still the newest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    coaching: CoachingConfiguration
+    version: int | None = None
+
+
+class RefusalItem(BaseModel):
+    """Why nudges were not sent, and how many."""
+
+    reason: str
+    count: int
+
+
+class TypeItem(BaseModel):
+    """What became of a type of nudge; one that was refused may have several reasons."""
+
+    type: str
+    planned: int
+    sent: int
+    refused: int
+    answered: int
+    dry_run: int
+    refusals: list[RefusalItem]
+
+
+class CoachAnalytics(BaseModel):
+    """What came of the coaching of the last days."""
+
+    days: int
+    types: list[TypeItem]
+    refreshed_at: datetime | None
+
+
+def coach_schedule(app: System, workspace_id: UUID) -> CoachSchedules:
+    """When which kind of coaching message is due."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        version, document = load_configuration(connection, workspace_id)
+    return CoachSchedules(workspace_id=workspace_id, version=version, coaching=document.coaching)
+
+
+def change_coach_schedule(app: System, caller: Asked, workspace_id: UUID, change: ScheduleChange) -> CoachSchedules:
+    """Put another training logic in force; what is still to come is planned anew by it."""
+    # The queue is the fleet's: who may do this for the studio was checked before.
+    with app.database.transaction(Scope.fleet()) as connection:
+        version = training_logic.change(
+            connection,
+            app.clocks,
+            workspace_id,
+            change.coaching,
+            expected_version=change.version,
+            actor=caller.principal.actor,
+        )
+    return CoachSchedules(workspace_id=workspace_id, version=version, coaching=change.coaching)
+
+
+def coach_analytics(app: System, workspace_id: UUID) -> CoachAnalytics:
+    """What came of the coaching of the last thirty days, by type of nudge, when that was last counted."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        found = activity_of(connection, app.clocks, workspace_id)
+    types = [
+        TypeItem(
+            **{name: getattr(one, name) for name in TypeItem.model_fields if name != "refusals"},
+            refusals=[RefusalItem(reason=reason, count=count) for reason, count in one.refusals],
+        )
+        for one in found.types
+    ]
+    return CoachAnalytics(days=found.days, types=types, refreshed_at=found.refreshed_at)

@@ -1,0 +1,54 @@
+"""A studio's calendar. What belongs here: what is booked, and calling one off."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import Request
+from starlette.responses import RedirectResponse, Response
+
+from pilar.backplane import audit
+from pilar.backplane.facts import Cause
+from pilar.bookings.bookings import cancel
+from pilar.bookings.overview import upcoming
+from pilar.database.engine import Scope
+from pilar.messaging.store import lead_names
+from pilar.workspaces.store import get_workspace
+from webhook_ingest.dashboards.rendering import render
+from webhook_ingest.deps import Asked, System
+
+_SHOWN = 100
+
+
+def calendar(request: Request, app: System, workspace_id: UUID) -> Response:
+    """What is booked from now on, in the studio's own time."""
+    now = app.clocks.business.now()
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        studio = get_workspace(connection, workspace_id)
+        bookings = upcoming(connection, workspace_id, now, _SHOWN)
+        names = lead_names(connection, workspace_id, [one.lead_id for one in bookings])
+    return render(
+        request,
+        "calendar.html",
+        workspace_id=workspace_id,
+        studio=studio.name,
+        zone=studio.time_zone,
+        bookings=bookings,
+        names=names,
+    )
+
+
+def cancel_booking(app: System, caller: Asked, workspace_id: UUID, booking_id: UUID) -> Response:
+    """Call a booking off; its time is free again."""
+    # Events and the audit log are the fleet's to write; that the booking is the studio's is in the statement.
+    with app.database.transaction(Scope.fleet()) as connection:
+        cancel(connection, app.clocks, workspace_id, booking_id, story=Cause.new())
+        audit.record(
+            connection,
+            actor=caller.principal.actor,
+            action="bookings.cancelled",
+            subject=f"booking:{booking_id}",
+            now=app.clocks.real.now(),
+            workspace_id=workspace_id,
+        )
+    return RedirectResponse(f"/studios/{workspace_id}/calendar?notice=booking-cancelled", 303)

@@ -1,0 +1,75 @@
+"""A studio's messages by day, its switches and its test message. What belongs here: what that page shows and does."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from pilar.database.engine import Scope
+from pilar.errors import Conflict, PilarError, TooManyRequests
+from pilar.ids import new_id
+from pilar.messaging import controls, number_test, overview
+from pilar.workspaces import store as workspaces
+from webhook_ingest.dashboards import charts
+from webhook_ingest.dashboards.rendering import render
+from webhook_ingest.deps import Asked, System
+from webhook_ingest.problems import status_of
+
+_DAYS = 14
+
+
+def messages(request: Request, app: System, caller: Asked, workspace_id: UUID) -> Response:
+    """What a studio sent and received lately, what keeps its messages back, and a test of its number."""
+    return _page(request, app, caller, workspace_id)
+
+
+def send_test(
+    request: Request, app: System, caller: Asked, workspace_id: UUID, form_id: Annotated[UUID, Form()]
+) -> Response:
+    """Have a test message sent to the owner; where it can't be, the page says why."""
+    try:
+        with app.database.transaction(Scope.fleet()) as connection:
+            number_test.ask_for_test(
+                connection, app.clocks, workspace_id, occasion=f"form:{form_id}", actor=caller.principal.actor
+            )
+    except (Conflict, TooManyRequests) as error:
+        return _page(request, app, caller, workspace_id, error=error)
+    return RedirectResponse(f"/studios/{workspace_id}/messages?notice=tested#test", 303)
+
+
+def _page(
+    request: Request, app: System, caller: Asked, workspace_id: UUID, *, error: PilarError | None = None
+) -> Response:
+    now = app.clocks.business.now()
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        studio = workspaces.get_workspace(connection, workspace_id)
+        own = controls.in_force(connection, workspace_id)
+        days = overview.last_days(connection, workspace_id, now.astimezone(UTC).date(), days=_DAYS)
+    # The owner is a person, and people are seen in the fleet's scope alone.
+    with app.database.transaction(Scope.fleet()) as connection:
+        last_test = number_test.last_test(connection, workspace_id)
+    page = render(
+        request,
+        "messages.html",
+        status_code=status_of(error) if error else 200,
+        workspace_id=workspace_id,
+        studio=studio.name,
+        days=days,
+        chart=charts.bars([(day.messages_in, day.messages_out) for day in days]),
+        counted_at=max((day.refreshed_at for day in days if day.refreshed_at), default=None),
+        controls=own,
+        leads=caller.leads(workspace_id),
+        last_test=last_test,
+        per_hour=number_test.PER_STUDIO.amount,
+        error=error.message if error else None,
+        form_id=new_id(),
+        business_now=now,
+    )
+    if isinstance(error, TooManyRequests) and error.retry_after:
+        page.headers["retry-after"] = str(max(1, math.ceil(error.retry_after.total_seconds())))
+    return page
