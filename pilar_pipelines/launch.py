@@ -53,6 +53,9 @@ mutation Launch($parameters: ExecutionParams!) {
   }
 }
 """
+_KNOWN = """
+query Known($assets: [AssetKeyInput!]!) { assetNodes(assetKeys: $assets) { assetKey { path } isPartitioned } }
+"""
 _BACKFILL = """
 mutation Backfill($parameters: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $parameters) {
@@ -152,13 +155,20 @@ def backfill(url: str, assets: Sequence[str], keys: Sequence[str] | None = None)
         keys: the studios, these and no others; None: all that Dagster knows.
 
     Raises:
-        NotFound: there is no studio.
-        Conflict: Dagster refuses: it does not know an asset or a studio.
+        NotFound: there is no studio, or no asset of that name that has a partition per studio.
+        Conflict: Dagster refuses: it does not know one of the studios.
         Transient: Dagster does not answer.
     """
     if not (partition_keys(url) if keys is None else keys):
         raise NotFound("Dagster knows no studio yet.")
-    parameters: dict[str, Any] = {"assetSelection": [{"path": [asset]} for asset in assets]}
+    selection = [{"path": [asset]} for asset in assets]
+    known = [
+        node["assetKey"] for node in _ask(url, _KNOWN, {"assets": selection})["assetNodes"] if node["isPartitioned"]
+    ]
+    if unknown := ", ".join(asset["path"][0] for asset in selection if asset not in known):
+        # Asked all the same, Dagster would fail without saying why.
+        raise NotFound(f"Dagster knows no asset with a partition per studio called {unknown}.")
+    parameters: dict[str, Any] = {"assetSelection": selection}
     parameters |= {"allPartitions": True} if keys is None else {"partitionNames": list(keys)}
     answer = _ask(url, _BACKFILL, {"parameters": parameters})["launchPartitionBackfill"]
     if answer["__typename"] != "LaunchBackfillSuccess":
