@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,10 @@ select count(*) filter (where direction = 'in') as messages_in,
        count(*) filter (where direction = 'out' and state in ('queued', 'held', 'attempted', 'unknown')) as unsettled,
        count(distinct lead_id) filter (where direction = 'in') as leads
 from message where workspace_id = any(:studios)
+"""
+_DUE = """
+select count(*) from coach_nudge
+where workspace_id = any(:studios) and due_at <= :now and message_id is null and skipped is null
 """
 _REPLIES = """
 select count(*) as replies,
@@ -66,6 +71,7 @@ class Life:
     messages_in: int = 0
     messages_out: int = 0
     unsettled: int = 0
+    """Messages on their way, and nudges that are due and have not become one."""
     replies: int = 0
     reply_p50: float | None = None
     """Seconds from our door to the provider's acceptance."""
@@ -88,13 +94,14 @@ class Life:
     """Partitions (or 1) by asset, as Dagster tells."""
 
 
-def read_messages(database: Database, studios: Sequence[UUID], life: Life) -> None:
-    """Fill in what was written, answered and nudged."""
+def read_messages(database: Database, studios: Sequence[UUID], now: datetime, life: Life) -> None:
+    """Fill in what was written, answered and nudged up to a moment of business time."""
     with database.transaction(Scope.fleet()) as connection:
         values: Values = {"studios": list(studios)}
+        due = int(connection.execute(text(_DUE), {**values, "now": now}).scalar_one())
         row = connection.execute(text(_MESSAGES), values).one()
         life.messages_in, life.messages_out = row.messages_in, row.messages_out
-        life.unsettled, life.leads = row.unsettled, row.leads
+        life.unsettled, life.leads = row.unsettled + due, row.leads
         replies = connection.execute(text(_REPLIES), values).one()
         life.replies = replies.replies
         life.reply_p50, life.reply_p95 = _rounded(replies.p50), _rounded(replies.p95)

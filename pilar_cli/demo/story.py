@@ -200,12 +200,12 @@ class Story:
             owners.close()
         stage.display.clear()
         self._until(lambda: self._is_settled(studios), "all messages of the day are settled", _ALL_SETTLED_SECONDS)
-        life.read_messages(stage.database, studios, self.outcome.life)
         self._note("day_lived")
 
     def _is_settled(self, studios: list[UUID]) -> bool:
         self._stage.outside.wait_idle(_SETTLE_SECONDS)
-        life.read_messages(self._stage.database, studios, self.outcome.life)
+        now = self._stage.clocks.business.now()
+        life.read_messages(self._stage.database, studios, now, self.outcome.life)
         return self.outcome.life.unsettled == 0
 
     def _have_it_told_in_dagster(self) -> None:
