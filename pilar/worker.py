@@ -3,7 +3,7 @@
 What belongs here: when to drain, when to stop, the heartbeat. What does not: draining (`backplane/drain.py`).
 
 It listens for the database's notifications and looks by itself every second, so a lost notification costs a second.
-On SIGTERM it takes nothing new, finishes what runs, and leaves.
+On SIGTERM it takes nothing new, gives back what it has not begun, finishes what runs, and leaves.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Worker:
             with renewed(self._drain, self._beat):
                 try:
                     self._drain_until_stopped()
+                    self._drain.leave()
                 finally:
                     self._drain.close()
         finally:
@@ -77,8 +78,7 @@ class Worker:
             listener.execute(f"listen {WAKE_CHANNEL}")
             while not self._stopping.is_set():
                 began = time.monotonic()
-                moved = self._drain.promote()
-                if moved + sum(self._drain.step(lane) for lane in TURNS):
+                if self._drain.turn(TURNS):
                     continue
                 if self._drain.is_busy:  # what ends may leave room for more of its lane
                     self._drain.wait_for_one(_GLANCE)

@@ -22,7 +22,7 @@ def text() -> str:
     from pilar.database.schema import metadata
 
     for module in pkgutil.walk_packages(pilar.__path__, "pilar."):
-        if module.name.endswith((".tables", ".shared_clock")):
+        if module.name.endswith(("tables", ".shared_clock")):
             importlib.import_module(module.name)
     return rendering.render(metadata)
 

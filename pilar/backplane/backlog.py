@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, or_, select
 
-from pilar.backplane.tables import dead_letter, queue, scheduled
+from pilar.backplane.queue_tables import dead_letter, queue, scheduled
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """One drain for all drivers: claim a batch, run its handlers, settle it.
 
 The worker keeps it warm, Dagster's runs call it until nothing is due, tests call it step by step. What does not
-belong here: when to drain (that is the drivers') and what the work is (that is the handlers').
+belong here: when to drain (that is the drivers'), what happens to a batch (`batches.py`), and what the work is (that
+is the handlers').
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -17,31 +17,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from pilar.backplane import store
-from pilar.backplane.facts import Kind, Lane, emit
-from pilar.backplane.handlers import Delivery, Outside, Registry, Result, Snooze, Transactional, UnknownType, Work
-from pilar.backplane.notices import ABOUT_INCIDENTS, IncidentRequested, incident
+from pilar.backplane import batches, outcomes, store
+from pilar.backplane.batches import Batch, LeaseLost
+from pilar.backplane.facts import Lane
+from pilar.backplane.handlers import Outside, Registry, Work
 from pilar.backplane.pace import Pace
-from pilar.backplane.retries import backoff
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.errors import PilarError, Transient
-from pilar.ids import FLEET
-from pilar.masking import mask, mask_text
+from pilar.errors import Transient
 
 log = logging.getLogger(__name__)
 
 _WORKSPACES_PER_CLAIM = 50
-_PROMOTED_AT_ONCE = 1_000
-
-
-class WorkerDied(PilarError):
-    """Whoever worked on this died again and again: it is kept from taking the next worker along."""
-
-    code = "worker_died"
+_MOVED_AT_ONCE = 1_000
+_HOLDS_PER_VISIT = 200
 
 
 @dataclass
@@ -64,24 +56,59 @@ class Drain:
     batch: int = 200
     _cursors: dict[Lane, UUID] = field(default_factory=dict)
     _paces: dict[Lane, Pace] = field(default_factory=dict)
+    _turn: str = ""
+    """Where the last visit to parked work ended."""
+    _ahead: dict[Lane, store.Claimed] = field(default_factory=dict)
+    """What was claimed in the transaction that settled the batch before it."""
     _in_flight: dict[tuple[int, str], Work[Any]] = field(default_factory=dict)
-    _futures: dict[Future[None], bool] = field(default_factory=dict)
+    _futures: dict[Future[None], tuple[bool, Work[Any]]] = field(default_factory=dict)
     """What runs outside, and whether in the lane of replies."""
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _pools: dict[bool, ThreadPoolExecutor] = field(default_factory=dict)
 
-    def promote(self) -> int:
-        """Move scheduled work whose time has come into the queue; return how much."""
+    def turn(self, lanes: Sequence[Lane], *, waiting_for: timedelta = timedelta(0)) -> int:
+        """Look what there is to do, move what has come due, and take one batch of each lane that holds work.
+
+        Args:
+            lanes: in this order; a lane may be named again, for those who must not wait for all the others.
+            waiting_for: leave alone what has waited for less: it is a living worker's.
+
+        Returns:
+            How much was claimed or moved; 0 where there is nothing to do for now.
+        """
         with self.database.transaction(Scope.fleet()) as connection:
-            return store.promote(
+            seen = store.glance(
+                connection, list(Lane), business_now=self.clocks.business.now(), real_now=self.clocks.real.now()
+            )
+        moved = self.promote() if seen.later or seen.parked else 0
+        for lane in lanes:
+            # What was done meanwhile may have brought work into lanes that were empty at the glance.
+            if moved or lane in seen.lanes or lane in self._ahead:
+                moved += self.step(lane, waiting_for=waiting_for)
+        return moved
+
+    def promote(self) -> int:
+        """Move scheduled work whose time has come into the queue, and let parked work in; return how much moved."""
+        with self.database.transaction(Scope.fleet()) as connection:
+            moved = store.promote(
                 connection,
                 business_now=self.clocks.business.now(),
                 real_now=self.clocks.real.now(),
-                limit=_PROMOTED_AT_ONCE,
+                limit=_MOVED_AT_ONCE,
             )
+        with self.database.transaction(Scope.fleet()) as connection:
+            store.by_index(connection)
+            admitted, self._turn = store.admit(
+                connection,
+                now=self.clocks.real.now(),
+                cursor=self._turn,
+                holds=_HOLDS_PER_VISIT,
+                limit=_MOVED_AT_ONCE,
+            )
+        return moved + admitted
 
     def step(self, lane: Lane, *, waiting_for: timedelta = timedelta(0)) -> int:
-        """Claim one batch of a lane and run it; return how many pieces were claimed.
+        """Claim one batch of a lane and run it; return how many pieces were claimed, or put aside under a pause.
 
         Transactional handlers have run when this returns; outside ones run on in threads, and nothing more is claimed
         in a lane whose threads have enough to do. Replies have threads of their own: a slow provider that others wait
@@ -92,30 +119,24 @@ class Drain:
             waiting_for: leave alone what has waited for less: it is a living worker's.
         """
         self.reap()
-        room = self._room(lane)
-        if room <= 0:
-            return 0
-        began = time.monotonic()
         pace = self._paces.setdefault(lane, Pace(self.batch))
-        claimed = self._claim(lane, waiting_for, min(pace.batch, room))
-        transactional: list[tuple[Work[Any], Transactional]] = []
-        for row in claimed:
-            try:
-                work, handler = self._prepare(row)
-            except (UnknownType, WorkerDied, ValidationError, ValueError) as error:
-                self._settle_alone(_bare_work(row, self.clocks.real.now()), error=error)
-                continue
-            if handler is None:
-                continue
-            if isinstance(handler, Transactional):
-                transactional.append((work, handler))
-            else:
+        claimed = self._take_ahead(lane)
+        if claimed is None:
+            room = min(pace.batch, self._room(lane))
+            if room <= 0:
+                return 0
+            with self.database.transaction(Scope.fleet()) as connection:
+                store.by_index(connection)
+                claimed = self._claim(connection, lane, waiting_for, room)
+        rows = claimed.rows
+        if rows:
+            began = time.monotonic()
+            batch = batches.tell_apart(rows, self.registry, self.clocks.real.now())
+            for work, handler in batch.outside:
                 self._submit(work, handler, lane)
-        if transactional:
-            self._run_transactional(transactional)
-        if claimed:
-            pace.learn(len(claimed), time.monotonic() - began)
-        return len(claimed)
+            self._run(batch, lane, waiting_for, len(rows))
+            pace.learn(len(rows), time.monotonic() - began)
+        return len(rows) + claimed.put_aside
 
     @property
     def is_busy(self) -> bool:
@@ -134,13 +155,12 @@ class Drain:
         *,
         waiting_for: timedelta = timedelta(0),
     ) -> int:
-        """Drain until nothing is due or the deadline (real time) has passed; return how many pieces were claimed."""
+        """Drain until nothing is due or the deadline (real time) has passed; return how much was claimed or moved."""
         total, lanes = 0, list(lanes)
         while self.clocks.real.now() < deadline:
-            moved = self.promote()
-            claimed = sum(self.step(lane, waiting_for=waiting_for) for lane in lanes)
+            claimed = self.turn(lanes, waiting_for=waiting_for)
             total += claimed
-            if not claimed and not moved and not self._wait_for_one():
+            if not claimed and not self._wait_for_one():
                 break
         self.finish()
         return total
@@ -148,15 +168,29 @@ class Drain:
     def renew_leases(self) -> None:
         """Extend the leases of what is running; called at least three times per lease."""
         with self._mutex:
-            held = [_triple(work) for work in self._in_flight.values()]
+            held = [batches.triple(work) for work in self._in_flight.values()]
+            held += [_held(row) for claimed in self._ahead.values() for row in claimed.rows]
         if held:
             with self.database.transaction(Scope.fleet()) as connection:
                 store.extend(connection, held, self.clocks.real.now() + self.lease)
 
     def finish(self) -> None:
-        """Wait for the handlers that are running."""
+        """Wait for the handlers that are running, and give back what was claimed ahead."""
+        with self._mutex:
+            held = [_held(row) for claimed in self._ahead.values() for row in claimed.rows]
+            self._ahead.clear()
+        self._give_back(held)
         wait(list(self._futures))
         self.reap()
+
+    def leave(self) -> None:
+        """Give back what has not begun, for others to take at once; then `close` waits for what has."""
+        cancelled = [(future, work) for future, (_, work) in self._futures.items() if future.cancel()]
+        for future, work in cancelled:
+            del self._futures[future]
+            with self._mutex:
+                self._in_flight.pop((work.position, work.handler), None)
+        self._give_back([batches.triple(work) for _, work in cancelled])
 
     def close(self) -> None:
         """Finish and give the threads back."""
@@ -170,84 +204,67 @@ class Drain:
         if lane is Lane.INBOX:
             return self.batch
         is_reply = lane is Lane.REPLY
-        under_way = sum(1 for of_replies in self._futures.values() if of_replies == is_reply)
+        under_way = sum(1 for of_replies, _ in self._futures.values() if of_replies == is_reply)
         return self.batch if not under_way else self.threads * 4 - under_way
 
-    def _claim(self, lane: Lane, waiting_for: timedelta, most: int | None = None) -> list[Any]:
-        most = most or self.batch
+    def _take_ahead(self, lane: Lane) -> store.Claimed | None:
+        with self._mutex:
+            return self._ahead.pop(lane, None)
+
+    def _claim(self, connection: Connection, lane: Lane, waiting_for: timedelta, most: int) -> store.Claimed:
         workspaces = min(_WORKSPACES_PER_CLAIM, most)
         now = self.clocks.real.now()
-        cursor = self._cursors.get(lane, store.ABOVE_ALL)
-        with self.database.transaction(Scope.fleet()) as connection:
 
-            def claim(cursor: UUID, each: int) -> tuple[list[Any], UUID | None, int]:
-                return store.claim(
-                    connection,
-                    lane=lane,
-                    cursor=cursor,
-                    workspaces=workspaces,
-                    each=each,
-                    due_before=now - waiting_for,
-                    now=now,
-                    lease_until=now + self.lease,
-                    worker=self.worker,
-                )
+        def look(cursor: UUID, each: int, most: int) -> store.Claimed:
+            return store.claim(
+                connection,
+                lane=lane,
+                cursor=cursor,
+                workspaces=workspaces,
+                each=each,
+                most=most,
+                due_before=now - waiting_for,
+                now=now,
+                lease_until=now + self.lease,
+                worker=self.worker,
+            )
 
-            rows, reached, visited = claim(cursor, max(1, most // workspaces))
-            if visited < workspaces:
-                # The walk came to its end: back to the top, and since few workspaces have work, take more of each.
-                if len(rows) <= most // 2:
-                    more, *_ = claim(store.ABOVE_ALL, most - len(rows))
-                    rows += more
-                reached = None
+        found = look(self._cursors.get(lane, store.ABOVE_ALL), max(1, most // workspaces), most)
+        rows, put_aside = found.rows, found.put_aside
+        while not rows and not put_aside and found.visited == workspaces:
+            # All that these workspaces have is under way: the next ones may have more.
+            found = look(found.cursor or store.ABOVE_ALL, max(1, most // workspaces), most)
+            rows, put_aside = found.rows, found.put_aside
+        reached = found.cursor
+        if found.visited < workspaces:
+            # The walk came to its end: back to the top, and since few workspaces have work, take more of each.
+            if len(rows) + put_aside <= most // 2:
+                left = most - len(rows)
+                more = look(store.ABOVE_ALL, -(-left // max(found.visited, 1)), left)
+                rows, put_aside = rows + more.rows, put_aside + more.put_aside
+            reached = None
         self._cursors[lane] = reached or store.ABOVE_ALL
-        return rows
+        return store.Claimed(rows, put_aside, reached, found.visited)
 
-    def _prepare(self, row: Any) -> tuple[Work[Any], Transactional | Outside | None]:
-        if row.attempts > row.max_attempts:
-            raise WorkerDied(f"Whoever worked on this died {row.max_attempts} times.")
-        kind = Kind(row.kind)
-        handlers = self.registry.handlers_of(kind, row.type)
-        if row.handler:
-            if row.handler not in handlers:
-                raise UnknownType(f"{row.type} has no handler named {row.handler!r} any more.")
-            handler = handlers[row.handler]
-        elif len(handlers) == 1:
-            handler = next(iter(handlers.values()))
-        else:
-            self._fan_out(row, list(handlers))
-            return _bare_work(row, self.clocks.real.now()), None
-        content: object
-        if kind is Kind.DELIVERY:
-            content = Delivery(row.type, row.external_id, row.headers, bytes(row.body))
-        else:
-            content = self.registry.parse(kind, row.type, row.payload)
-        return _work(row, content, self.clocks.real.now()), handler
-
-    def _fan_out(self, row: Any, names: Sequence[str]) -> None:
-        """A fact with several handlers (each retries on its own) or with none (then it is done)."""
-        with self.database.transaction(Scope.fleet()) as connection:
-            store.fan_out(connection, row.position, names)
-            now = self.clocks.real.now()
-            settled = store.SettledRow(row.position, row.handler, row.fencing_token, row.type, "fanned_out", now)
-            store.settle(connection, [settled], now)
-
-    def _run_transactional(self, batch: Sequence[tuple[Work[Any], Transactional]]) -> None:
-        """Run a batch in one transaction, each piece under a savepoint, so that one poison piece fails alone."""
-        with self.database.transaction(Scope.fleet()) as connection:
-            held = store.hold(connection, [_triple(work) for work, _ in batch])
-            settled = []
-            for work, handler in batch:
-                if (work.position, work.handler) not in held:
-                    continue
-                try:
-                    with connection.begin_nested():
-                        result = handler.run(connection, work)
-                except Exception as error:
-                    settled.append(self._failed(connection, work, error))
-                else:
-                    settled.append(self._done(work, result))
-            store.settle(connection, settled, self.clocks.real.now())
+    def _run(self, batch: Batch, lane: Lane, waiting_for: timedelta, claimed: int) -> None:
+        """Settle a batch, and claim the next one in the same transaction where there is probably more."""
+        if not (batch.transactional or batch.fans or batch.refused):
+            return
+        room = 0 if batch.outside else self._paces[lane].batch
+        ahead: store.Claimed | None = None
+        try:
+            with self.database.transaction(Scope.fleet()) as connection:
+                batches.settle_batch(connection, batch, self.clocks)
+                if 2 * claimed >= room > 0:
+                    ahead = self._claim(connection, lane, waiting_for, room)
+        except LeaseLost:
+            log.warning("a lease was lost before its batch was settled: run again without it")
+            ahead = None
+            with self.database.transaction(Scope.fleet()) as connection:
+                batches.settle_batch(connection, batch, self.clocks, held=True)
+        if ahead and (ahead.rows or ahead.put_aside):
+            with self._mutex:
+                self._ahead[lane] = ahead
 
     def _submit(self, work: Work[Any], handler: Outside, lane: Lane) -> None:
         is_reply = lane is Lane.REPLY
@@ -255,25 +272,29 @@ class Drain:
             self._pools[is_reply] = ThreadPoolExecutor(self.threads, "replies" if is_reply else "outside")
         with self._mutex:
             self._in_flight[work.position, work.handler] = work
-        self._futures[self._pools[is_reply].submit(self._run_outside, work, handler)] = is_reply
+        self._futures[self._pools[is_reply].submit(self._run_outside, work, handler)] = is_reply, work
 
     def _run_outside(self, work: Work[Any], handler: Outside) -> None:
         try:
             try:
-                result = handler.run(work)
+                outcome: Any = outcomes.done(work, handler.run(work))
             except Exception as error:
-                self._settle_alone(work, error=error)
-            else:
-                self._settle_alone(work, result=result)
+                outcome = error
+            with self.database.transaction(Scope.fleet()) as connection:
+                if not batches.settle_one(connection, self.clocks, work, outcome):
+                    log.warning("the lease on %s %s was lost before it was settled", work.type, work.id)
         finally:
             with self._mutex:
                 self._in_flight.pop((work.position, work.handler), None)
 
-    def _settle_alone(self, work: Work[Any], *, error: Exception | None = None, result: Result = None) -> None:
-        with self.database.transaction(Scope.fleet()) as connection:
-            row = self._failed(connection, work, error) if error else self._done(work, result)
-            if not store.settle(connection, [row], self.clocks.real.now()):
-                log.warning("the lease on %s %s was lost before it was settled", work.type, work.id)
+    def _give_back(self, held: Sequence[store.Held]) -> None:
+        if not held:
+            return
+        try:
+            with self.database.transaction(Scope.fleet()) as connection:
+                store.release(connection, held)
+        except (Transient, DBAPIError) as error:
+            log.warning("%d pieces of work are free only when their leases end: %s", len(held), error)
 
     def _wait_for_one(self) -> bool:
         """Wait until a running handler ends; False where none runs."""
@@ -294,87 +315,6 @@ class Drain:
             if error := future.exception():
                 log.error("a piece of work could not be settled: %s", error)
 
-    @staticmethod
-    def _done(work: Work[Any], result: Result) -> store.SettledRow:
-        return store.SettledRow(
-            work.position,
-            work.handler,
-            work.fencing_token,
-            work.type,
-            "done",
-            work.claimed_at,
-            result=json.dumps(mask(result), default=str) if result else None,
-        )
 
-    def _failed(self, connection: Connection, work: Work[Any], error: Exception) -> store.SettledRow:
-        now = self.clocks.real.now()
-        code = error.code if isinstance(error, PilarError) else type(error).__name__
-        text = mask_text(str(error))[:2_000]
-        due_at: datetime | None = None
-        if isinstance(error, Snooze):
-            outcome, due_at = "snoozed", now + error.delay
-        elif _may_succeed_later(error) and work.attempts < work.max_attempts:
-            asked = error.retry_after if isinstance(error, Transient) else None
-            outcome, due_at = "retry", now + backoff(work.attempts, at_least=asked)
-        else:
-            outcome = "dead"
-            self._report_dead_letter(connection, work, code, text)
-        if not isinstance(error, PilarError | Snooze):
-            log.error("%s %s failed", work.type, work.id, exc_info=error)
-        return store.SettledRow(
-            work.position,
-            work.handler,
-            work.fencing_token,
-            work.type,
-            outcome,
-            work.claimed_at,
-            due_at=due_at,
-            error_code=code,
-            error=text,
-        )
-
-    def _report_dead_letter(self, connection: Connection, work: Work[Any], code: str, text: str) -> None:
-        if work.type.startswith(ABOUT_INCIDENTS):
-            return  # an incident about the failure to record or to show an incident would never end
-        request = IncidentRequested(
-            dedupe_key=f"dead_letter:{work.type}:{code}",
-            title=f"Work of type {work.type} can't be done",
-            description=text or code,
-            severity="high",
-            component="queue_processing",
-        )
-        event = incident(
-            request, key=f"{work.position}:{work.handler}:{work.fencing_token}", workspace_id=work.workspace_id
-        )
-        emit(connection, self.clocks, [event], work.cause)
-
-
-def _may_succeed_later(error: Exception) -> bool:
-    """Our own errors say so by their type; anything else is a defect or the database's, and worth another try."""
-    return isinstance(error, Transient) or not isinstance(error, PilarError | ValidationError)
-
-
-def _triple(work: Work[Any]) -> tuple[int, str, int]:
-    return work.position, work.handler, work.fencing_token
-
-
-def _work(row: Any, content: object, now: datetime) -> Work[Any]:
-    return Work(
-        position=row.position,
-        handler=row.handler,
-        kind=Kind(row.kind),
-        id=row.id,
-        workspace_id=None if row.workspace_id == FLEET else row.workspace_id,
-        type=row.type,
-        content=content,
-        attempts=row.attempts,
-        max_attempts=row.max_attempts,
-        fencing_token=row.fencing_token,
-        correlation_id=row.correlation_id or row.id,
-        recorded_at=row.recorded_at,
-        claimed_at=now,
-    )
-
-
-def _bare_work(row: Any, now: datetime) -> Work[Any]:
-    return _work(row, None, now)
+def _held(row: Any) -> store.Held:
+    return row.position, row.handler, row.fencing_token

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from pilar.backplane.tables import queue_log
+from pilar.backplane.queue_tables import queue_log
 
 
 @dataclass(frozen=True)

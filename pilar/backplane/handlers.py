@@ -3,7 +3,8 @@
 The registry is filled by the composition root, never by an import. A handler is one of two kinds:
 
 - *transactional*: it gets the batch's transaction, and what it writes is committed together with the fact that the
-  work is done: exactly once. It must not wait for anything outside.
+  work is done: exactly once. It must not wait for anything outside, nor keep anything in memory: what it did is undone
+  and done again when a neighbour in its batch fails (`batches.py`).
 - *outside*: it talks to providers, so it gets no transaction and opens short ones of its own; it runs in a thread,
   at least once, and goes through the effect ledger (`effects.py`).
 

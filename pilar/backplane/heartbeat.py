@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from pilar.backplane.tables import worker_heartbeat
+from pilar.backplane.queue_tables import worker_heartbeat
 
 LIVE_FOR = timedelta(seconds=10)
 """A worker that has not been seen for so long is not counted on."""

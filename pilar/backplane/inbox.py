@@ -50,8 +50,8 @@ with input as materialized (
   select position, id, provider, external_id, workspace_id, headers, body, received_at from input
   on conflict (provider, external_id) do nothing returning position
 )
-insert into queue (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at)
-select position, '', 1, coalesce(workspace_id, %(fleet)s), lane, 50, 0, %(max_attempts)s, received_at
+insert into queue (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts, due_at)
+select position, '', 1, coalesce(workspace_id, %(fleet)s), provider, lane, 50, 0, %(max_attempts)s, received_at
 from input join fresh using (position)
 """
 

@@ -47,13 +47,29 @@ INVARIANTS = (
     ),
     Invariant(
         "work_has_its_fact",
-        "Each piece of work that is due or scheduled points to a fact.",
+        "Each piece of work that is due, scheduled or parked points to a fact.",
         """
-        select w.position, w.kind
-        from (select position, kind from queue union all select position, kind from scheduled) w
+        select w.position, w.kind from pending_work w
         where not exists (select from inbox f where w.kind = 1 and f.position = w.position)
           and not exists (select from autopilot_event f where w.kind = 2 and f.position = w.position)
           and not exists (select from autopilot_job f where w.kind = 3 and f.position = w.position)
+        """,
+    ),
+    Invariant(
+        "work_is_in_one_place",
+        "A piece of work is due, scheduled, parked or a dead letter, and only one of these.",
+        """
+        select position, handler, count(*) from (
+          select position, handler from pending_work union all select position, handler from dead_letter
+        ) w group by position, handler having count(*) > 1
+        """,
+    ),
+    Invariant(
+        "turns_are_kept",
+        "No more work with a key is due or run at once than its limit allows.",
+        """
+        select concurrency_key, count(*), max(concurrency_limit) from queue where concurrency_key is not null
+        group by concurrency_key having count(*) > max(concurrency_limit)
         """,
     ),
 )

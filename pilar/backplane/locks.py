@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, delete, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from pilar.backplane.tables import distributed_lock, fencing_token
+from pilar.backplane.queue_tables import fencing_token
+from pilar.backplane.tables import distributed_lock
 
 
 @dataclass(frozen=True)

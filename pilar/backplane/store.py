@@ -1,12 +1,12 @@
-"""The hot path's SQL: recording facts, claiming work, settling it. Nothing here decides anything.
+"""The hot path's SQL on work: claiming it, settling it, moving it. Nothing here decides anything.
 
-It is text through psycopg with binary arrays, one statement per batch; SQLAlchemy's Core takes three times as long
-here. Keys are sorted before they are inserted: two batches with the same keys in another order would deadlock.
+What does not belong here: recording facts (`fact_store.py`). It is text through psycopg with binary arrays, one
+statement per batch; SQLAlchemy's Core takes three times as long here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,57 +16,21 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection
 
 from pilar.database.engine import raw
-from pilar.ids import FLEET
 
 ABOVE_ALL = UUID(int=(1 << 128) - 1)
 """Where a walk over the workspaces starts; it goes downwards."""
 
-
-@dataclass(frozen=True)
-class EventRow:
-    """An event as it is stored."""
-
-    id: UUID
-    workspace_id: UUID | None
-    aggregate_type: str
-    aggregate_id: str
-    type: str
-    version: int
-    payload: str
-    causation_id: UUID | None
-    correlation_id: UUID
-    key: str
-    lane: str
-    max_attempts: int
+Held = tuple[int, str, int]
+"""A claimed piece of work, as (position, handler, fencing token)."""
 
 
-@dataclass(frozen=True)
-class JobRow:
-    """A job as it is stored."""
-
-    id: UUID
-    workspace_id: UUID | None
-    type: str
-    version: int
-    payload: str
-    causation_id: UUID | None
-    correlation_id: UUID
-    key: str
-    lane: str
-    priority: int
-    max_attempts: int
-    due_at: datetime | None
-    business_time: bool
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SettledRow:
     """What became of one attempt."""
 
     position: int
     handler: str
     fencing_token: int
-    type: str
     outcome: str
     claimed_at: datetime
     due_at: datetime | None = None
@@ -75,97 +39,83 @@ class SettledRow:
     result: str | None = None
 
 
-_INSERT_EVENTS = """
-with input as materialized (
-  select nextval('fact_position') as position, o.* from (
-    select distinct on (workspace, key) coalesce(workspace_id, %(fleet)s) as workspace, x.*
-    from unnest(%(id)b::uuid[], %(workspace_id)b::uuid[], %(aggregate_type)b::text[], %(aggregate_id)b::text[],
-                %(type)b::text[], %(version)b::smallint[], %(payload)b::text[], %(causation_id)b::uuid[],
-                %(correlation_id)b::uuid[], %(key)b::text[], %(lane)b::text[], %(max_attempts)b::smallint[])
-         with ordinality as x(id, workspace_id, aggregate_type, aggregate_id, type, version, payload, causation_id,
-                              correlation_id, key, lane, max_attempts, ordinal)
-    order by workspace, key, ordinal
-  ) o order by ordinal
-), fresh as (
-  insert into idempotency_key (kind, workspace_id, key, position, recorded_at)
-  select 2, workspace, key, position, %(recorded_at)s from input order by workspace, key
-  on conflict do nothing returning position
-), fact as (
-  insert into autopilot_event (position, id, workspace_id, aggregate_type, aggregate_id, type, version, payload,
-                               causation_id, correlation_id, idempotency_key, occurred_at, recorded_at)
-  select i.position, id, workspace_id, aggregate_type, aggregate_id, type, version, payload::jsonb, causation_id,
-         correlation_id, key, %(occurred_at)s, %(recorded_at)s
-  from input i join fresh using (position)
-)
-insert into queue (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at)
-select position, '', 2, workspace, lane, 50, 0, max_attempts, %(recorded_at)s from input join fresh using (position)
-"""
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One look for work.
 
-_INSERT_JOBS = """
-with input as materialized (
-  select nextval('fact_position') as position, o.* from (
-    select distinct on (workspace, key) coalesce(workspace_id, %(fleet)s) as workspace, x.*
-    from unnest(%(id)b::uuid[], %(workspace_id)b::uuid[], %(type)b::text[], %(version)b::smallint[],
-                %(payload)b::text[], %(causation_id)b::uuid[], %(correlation_id)b::uuid[], %(key)b::text[],
-                %(lane)b::text[], %(priority)b::smallint[], %(max_attempts)b::smallint[], %(due_at)b::timestamptz[],
-                %(business_time)b::bool[])
-         with ordinality as x(id, workspace_id, type, version, payload, causation_id, correlation_id, key, lane,
-                              priority, max_attempts, due_at, business_time, ordinal)
-    order by workspace, key, ordinal
-  ) o order by ordinal
-), fresh as (
-  insert into idempotency_key (kind, workspace_id, key, position, recorded_at)
-  select 3, workspace, key, position, %(recorded_at)s from input order by workspace, key
-  on conflict do nothing returning position
-), fact as (
-  insert into autopilot_job (position, id, workspace_id, type, version, payload, priority, max_attempts,
-                             causation_id, correlation_id, idempotency_key, recorded_at)
-  select i.position, id, workspace_id, type, version, payload::jsonb, priority, max_attempts, causation_id,
-         correlation_id, key, %(recorded_at)s
-  from input i join fresh using (position)
-), later as (
-  insert into scheduled (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at,
-                         business_time)
-  select position, '', 3, workspace, lane, priority, 0, max_attempts, due_at, business_time
-  from input join fresh using (position) where due_at is not null
-), due as (
-  insert into queue (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at)
-  select position, '', 3, workspace, lane, priority, 0, max_attempts, %(recorded_at)s
-  from input join fresh using (position) where due_at is null
-)
-select count(*) from fresh
-"""
+    Attributes:
+        rows: what was claimed, with the facts.
+        put_aside: how much was found under a pause, and parked.
+        cursor: the lowest workspace visited, where the next look goes on; None where none was.
+        visited: how many workspaces were.
+    """
+
+    rows: list[Any]
+    put_aside: int
+    cursor: UUID | None
+    visited: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What there is to do, roughly: leased work counts as well."""
+
+    lanes: frozenset[str]
+    later: bool
+    """Whether scheduled work has come due."""
+    parked: bool
+
+
+_WORK = "position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts"
+_TURN = "concurrency_key, concurrency_limit"
 
 # Fair by construction: a walk from workspace to workspace, with a few items from each, in order of priority. The
-# cost depends on the batch and not on how much is waiting.
-_CLAIM = """
+# cost depends on the batch and not on how much is waiting. What is under a pause is moved out of the way, once, so
+# that no later look has to pass over it.
+_CLAIM = f"""
 with recursive walk(workspace, i) as (
   select (select workspace_id from queue where lane = %(lane)s and workspace_id < %(cursor)s
           order by workspace_id desc limit 1), 1
+  where not exists (select from queue_pause p where p.dimension = 'lane' and p.subject = %(lane)s
+                    and (p.until is null or p.until > %(now)s))
   union all
   select (select workspace_id from queue where lane = %(lane)s and workspace_id < walk.workspace
           order by workspace_id desc limit 1), i + 1
   from walk where workspace is not null and i < %(workspaces)s
 ), chosen as materialized (
-  select item.position, item.handler from walk cross join lateral (
-    select position, handler from queue q
+  select item.* from walk cross join lateral (
+    select position, handler, type, workspace_id from queue q
     where q.lane = %(lane)s and q.workspace_id = walk.workspace and q.due_at <= %(due_before)s
       and (q.lease_until is null or q.lease_until < %(now)s)
     order by priority desc, due_at, position limit %(each)s for update skip locked
-  ) item where walk.workspace is not null
+  ) item where walk.workspace is not null limit %(most)s
+), paused as materialized (
+  select c.position, c.handler, p.held_by from chosen c cross join lateral (
+    select p.dimension || ':' || p.subject as held_by from queue_pause p
+    where (p.until is null or p.until > %(now)s)
+      and (p.dimension, p.subject) in (('type', c.type), ('workspace', c.workspace_id::text)) limit 1
+  ) p
+), put_aside as (
+  delete from queue q using paused p where q.position = p.position and q.handler = p.handler returning q.*, p.held_by
+), aside as (
+  insert into parked ({_WORK}, {_TURN}, unique_key, due_at, held_by)
+  select {_WORK}, {_TURN}, unique_key, due_at, held_by from put_aside
 ), claimed as (
   update queue q set lease_until = %(lease_until)s, fencing_token = nextval('fencing_token'),
          leased_by = %(worker)s, attempts = attempts + 1
   from chosen c where q.position = c.position and q.handler = c.handler
+    and not exists (select from paused p where p.position = c.position and p.handler = c.handler)
   returning q.*
+), begun as (
+  delete from unique_work u using claimed c where c.unique_key is not null and u.position = c.position
 )
-select reached.cursor, reached.visited, c.position, c.handler, c.kind, c.workspace_id, c.lane, c.attempts,
-       c.max_attempts, c.fencing_token, coalesce(e.id, j.id, i.id) as id, coalesce(e.type, j.type, i.provider) as type,
-       coalesce(e.version, j.version) as version, coalesce(e.payload, j.payload)::text as payload,
+select reached.*, c.position, c.handler, c.kind, c.workspace_id, c.type, c.attempts, c.max_attempts, c.fencing_token,
+       coalesce(e.id, j.id, i.id) as id, coalesce(e.payload, j.payload)::text as payload,
        coalesce(e.correlation_id, j.correlation_id) as correlation_id,
        coalesce(e.recorded_at, j.recorded_at, i.received_at) as recorded_at,
        i.external_id, i.headers, i.body
-from (select min(workspace::text)::uuid as cursor, count(workspace) as visited from walk) reached
+from (select min(workspace::text)::uuid as cursor, count(workspace) as visited,
+             (select count(*) from put_aside) as put_aside from walk) reached
 left join claimed c on true
 left join autopilot_event e on c.kind = 2 and e.position = c.position
 left join autopilot_job j on c.kind = 3 and j.position = c.position
@@ -176,36 +126,40 @@ order by c.position
 # The statistics of a queue are always out of date: left alone, the planner reads whole tables to find a few rows.
 _BY_INDEX = """
 select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true)
+       set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
 """
 
-# What a holder settles must still be its own: an older fencing token deletes nothing and is told so.
-_SETTLE = """
+# What a holder settles must still be its own: an older fencing token deletes nothing and is told so. So an event is
+# fanned out to its handlers by its holder alone, and once.
+_SETTLE = f"""
 with result as (
-  select * from unnest(%(position)b::bigint[], %(handler)b::text[], %(fencing_token)b::bigint[], %(type)b::text[],
-                       %(outcome)b::text[], %(claimed_at)b::timestamptz[], %(due_at)b::timestamptz[],
-                       %(error_code)b::text[], %(error)b::text[], %(result)b::text[])
-         as x(position, handler, fencing_token, type, outcome, claimed_at, next_due_at, error_code, error, result)
+  select * from unnest(%(position)b::bigint[], %(handler)b::text[], %(fencing_token)b::bigint[], %(outcome)b::text[],
+                       %(claimed_at)b::timestamptz[], %(due_at)b::timestamptz[], %(error_code)b::text[],
+                       %(error)b::text[], %(result)b::text[])
+         as x(position, handler, fencing_token, outcome, claimed_at, next_due_at, error_code, error, result)
 ), gone as (
   delete from queue q using result r
   where q.position = r.position and q.handler = r.handler and q.fencing_token = r.fencing_token
-  returning q.*, r.type, r.outcome, r.claimed_at, r.next_due_at, r.error_code, r.error, r.result
+  returning q.*, r.outcome, r.claimed_at, r.next_due_at, r.error_code, r.error, r.result
 ), log as (
   insert into queue_log (finished_at, position, handler, fencing_token, kind, workspace_id, lane, type, outcome,
                          attempts, due_at, claimed_at, worker, error, result)
   select %(now)s, position, handler, fencing_token, kind, workspace_id, lane, type, outcome, attempts, due_at,
          claimed_at, leased_by, error, result::jsonb from gone
 ), later as (
-  insert into scheduled (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at,
-                         business_time)
-  select position, handler, kind, workspace_id, lane, priority,
-         case outcome when 'snoozed' then attempts - 1 else attempts end, max_attempts, next_due_at, false
+  insert into scheduled ({_WORK}, {_TURN}, due_at, business_time)
+  select position, handler, kind, workspace_id, type, lane, priority,
+         case outcome when 'snoozed' then attempts - 1 else attempts end, max_attempts, {_TURN}, next_due_at, false
   from gone where outcome in ('retry', 'snoozed')
 ), dead as (
-  insert into dead_letter (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, type,
-                           error_code, error, failed_at)
-  select position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, type,
-         coalesce(error_code, 'error'), coalesce(error, ''), %(now)s from gone where outcome = 'dead'
+  insert into dead_letter ({_WORK}, {_TURN}, error_code, error, failed_at)
+  select {_WORK}, {_TURN}, coalesce(error_code, 'error'), coalesce(error, ''), %(now)s from gone where outcome = 'dead'
+), told_apart as (
+  insert into queue ({_WORK}, {_TURN}, due_at)
+  select g.position, h.name, kind, workspace_id, type, lane, priority, 0, max_attempts, {_TURN}, due_at
+  from gone g join unnest(%(fan_position)b::bigint[], %(fan_handler)b::text[]) h(position, name)
+    on h.position = g.position
+  where g.outcome = 'fanned_out'
 )
 select position, handler from gone
 """
@@ -223,43 +177,75 @@ from unnest(%(position)b::bigint[], %(handler)b::text[], %(fencing_token)b::bigi
 where q.position = x.position and q.handler = x.handler and q.fencing_token = x.token
 """
 
-_FAN_OUT = """
-insert into queue (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at)
-select q.position, h.name, q.kind, q.workspace_id, q.lane, q.priority, 0, q.max_attempts, q.due_at
-from queue q cross join unnest(%(handlers)b::text[]) h(name)
-where q.position = %(position)s and q.handler = ''
-on conflict do nothing
+_RELEASE = """
+update queue q set lease_until = null, leased_by = null, fencing_token = null, attempts = attempts - 1
+from unnest(%(position)b::bigint[], %(handler)b::text[], %(fencing_token)b::bigint[]) x(position, handler, token)
+where q.position = x.position and q.handler = x.handler and q.fencing_token = x.token
 """
 
-_PROMOTE = """
+_GLANCE = """
+select array(select lane from unnest(%(lanes)s::text[]) lane where exists (select from queue q where q.lane = lane)),
+       exists (select from scheduled where not business_time and due_at <= %(real_now)s)
+       or exists (select from scheduled where business_time and due_at <= %(business_now)s),
+       exists (select from parked)
+"""
+
+# Work that takes its turn by a key is not due yet when its time comes: it lines up.
+_PROMOTE = f"""
 with due as (
   delete from scheduled where (position, handler) in (
     select position, handler from scheduled where business_time = %(business_time)s and due_at <= %(until)s
     order by due_at limit %(limit)s for update skip locked
   ) returning *
+), in_turn as (
+  insert into parked ({_WORK}, {_TURN}, unique_key, due_at, held_by)
+  select {_WORK}, {_TURN}, unique_key, %(now)s, 'key:' || concurrency_key from due where concurrency_key is not null
+), at_once as (
+  insert into queue ({_WORK}, unique_key, due_at)
+  select {_WORK}, unique_key, %(now)s from due where concurrency_key is null
 )
-insert into queue (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at)
-select position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, %(now)s from due
+select count(*) from due
 """
 
+ADMISSION = 7_305_118_204
+"""The advisory lock of those who let parked work in: two at once would both count the same free place."""
 
-def insert_events(
-    connection: Connection, rows: Sequence[EventRow], occurred_at: datetime, recorded_at: datetime
-) -> int:
-    """Store events and their queue rows; return how many were new."""
-    if not rows:
-        return 0
-    values = {**_columns(rows), "fleet": FLEET, "occurred_at": occurred_at, "recorded_at": recorded_at}
-    return raw(connection).execute(_INSERT_EVENTS, values).rowcount
-
-
-def insert_jobs(connection: Connection, rows: Sequence[JobRow], recorded_at: datetime) -> int:
-    """Store jobs and their queue or schedule rows; return how many were new."""
-    if not rows:
-        return 0
-    values = {**_columns(rows), "fleet": FLEET, "recorded_at": recorded_at}
-    counted = raw(connection).execute(_INSERT_JOBS, values).fetchone()
-    return int(counted[0]) if counted else 0
+# From one thing that holds work back to the next, as far as a visit goes: a pause that is over lets everything go, a
+# key as much as it has places left. Work with a key that a pause held takes its turn after all.
+_ADMIT = f"""
+with recursive holds(held_by, i) as (
+  select (select held_by from parked where held_by > %(cursor)s order by held_by limit 1), 1
+  union all
+  select (select held_by from parked p where p.held_by > holds.held_by order by p.held_by limit 1), i + 1
+  from holds where held_by is not null and i < %(holds)s
+), room as materialized (
+  select h.held_by, case
+    when h.held_by not like 'key:%%' then case when exists (
+        select from queue_pause p where p.dimension = split_part(h.held_by, ':', 1)
+          and p.subject = substr(h.held_by, strpos(h.held_by, ':') + 1) and (p.until is null or p.until > %(now)s)
+      ) then 0 else %(limit)s end
+    else greatest(0, least(%(limit)s,
+      (select concurrency_limit from parked p where p.held_by = h.held_by
+       order by priority desc, due_at, position limit 1)
+      - (select count(*) from queue q where q.concurrency_key = substr(h.held_by, 5)))) end as places
+  from holds h where h.held_by is not null
+), free as materialized (
+  select item.* from room cross join lateral (
+    select position, handler from parked p where p.held_by = room.held_by
+    order by priority desc, due_at, position limit room.places for update skip locked
+  ) item where room.places > 0
+), gone as (
+  delete from parked p using free f where p.position = f.position and p.handler = f.handler returning p.*
+), admitted as (
+  insert into queue ({_WORK}, {_TURN}, unique_key, due_at)
+  select {_WORK}, {_TURN}, unique_key, due_at from gone where held_by like 'key:%%' or concurrency_key is null
+), in_turn as (
+  insert into parked ({_WORK}, {_TURN}, unique_key, due_at, held_by)
+  select {_WORK}, {_TURN}, unique_key, due_at, 'key:' || concurrency_key
+  from gone where held_by not like 'key:%%' and concurrency_key is not null
+)
+select (select count(*) from gone), (select max(held_by) from holds), (select count(held_by) from holds)
+"""
 
 
 def claim(
@@ -269,75 +255,124 @@ def claim(
     cursor: UUID,
     workspaces: int,
     each: int,
+    most: int,
     due_before: datetime,
     now: datetime,
     lease_until: datetime,
     worker: str,
-) -> tuple[list[Any], UUID | None, int]:
-    """Take work under a lease: at most `each` items from each of the next workspaces below the cursor.
+) -> Claimed:
+    """Take work under a lease: `each` items from each of the next workspaces below the cursor, `most` in all."""
+    rows: list[Any] = (
+        raw(connection)
+        .cursor(row_factory=namedtuple_row)
+        .execute(
+            _CLAIM,
+            {
+                "lane": lane,
+                "cursor": cursor,
+                "workspaces": workspaces,
+                "each": each,
+                "most": most,
+                "due_before": due_before,
+                "now": now,
+                "lease_until": lease_until,
+                "worker": worker,
+            },
+        )
+        .fetchall()
+    )
+    first = rows[0]
+    return Claimed([row for row in rows if row.position is not None], first.put_aside, first.cursor, first.visited)
 
-    Returns:
-        The rows with their facts, the lowest workspace visited (the next cursor), and how many were visited.
-    """
-    driver = raw(connection)
-    driver.execute(_BY_INDEX)
-    cursor_ = driver.cursor(row_factory=namedtuple_row)
-    rows: list[Any] = cursor_.execute(
-        _CLAIM,
-        {
-            "lane": lane,
-            "cursor": cursor,
-            "workspaces": workspaces,
-            "each": each,
-            "due_before": due_before,
-            "now": now,
-            "lease_until": lease_until,
-            "worker": worker,
-        },
-    ).fetchall()
-    reached, visited = rows[0].cursor, rows[0].visited
-    return [row for row in rows if row.position is not None], reached, visited
+
+def by_index(connection: Connection) -> None:
+    """Have the rest of the transaction go by indexes: before `claim`, `settle` and `admit`, and after handlers."""
+    raw(connection).execute(_BY_INDEX)
 
 
-def hold(connection: Connection, items: Sequence[tuple[int, str, int]]) -> set[tuple[int, str]]:
-    """Lock those of the claimed (position, handler, token) that are still this holder's, until the transaction ends."""
+def hold(connection: Connection, items: Sequence[Held]) -> set[tuple[int, str]]:
+    """Lock those claimed items that are still this holder's, until the transaction ends."""
     found = raw(connection).execute(_HOLD, _triples(items)).fetchall()
     return {(row[0], row[1]) for row in found}
 
 
-def extend(connection: Connection, items: Sequence[tuple[int, str, int]], lease_until: datetime) -> int:
+def extend(connection: Connection, items: Sequence[Held], lease_until: datetime) -> int:
     """Renew leases; return how many are still held."""
     return raw(connection).execute(_EXTEND, {**_triples(items), "lease_until": lease_until}).rowcount
 
 
-def settle(connection: Connection, rows: Sequence[SettledRow], now: datetime) -> set[tuple[int, str]]:
-    """Take finished attempts out of the queue and log them; return those that were still this holder's."""
+def release(connection: Connection, items: Sequence[Held]) -> int:
+    """Give back what was claimed and not begun, as if it had not been claimed; return how many were still held."""
+    return raw(connection).execute(_RELEASE, _triples(items)).rowcount
+
+
+def settle(
+    connection: Connection, rows: Sequence[SettledRow], now: datetime, fans: Iterable[tuple[int, str]] = ()
+) -> set[tuple[int, str]]:
+    """Take finished attempts out of the queue and log them; return those that were still this holder's.
+
+    Args:
+        connection: the transaction of what the attempts did.
+        rows: what became of each.
+        now: real time.
+        fans: for each that is fanned out, its position with the name of a handler, as often as there are handlers.
+    """
     if not rows:
         return set()
-    raw(connection).execute(_BY_INDEX)
-    found = raw(connection).execute(_SETTLE, {**_columns(rows), "now": now}).fetchall()
+    fans = list(fans)
+    values: dict[str, list[Any] | None] = {
+        name: [getattr(row, name) for row in rows] for name in SettledRow.__dataclass_fields__
+    }
+    for name in ("due_at", "error_code", "error", "result"):  # mostly empty: then nothing is sent
+        if all(value is None for value in values[name] or ()):
+            values[name] = None
+    fan = {"fan_position": [fan[0] for fan in fans] or None, "fan_handler": [fan[1] for fan in fans] or None}
+    found = raw(connection).execute(_SETTLE, {**values, **fan, "now": now}).fetchall()
     return {(row[0], row[1]) for row in found}
 
 
-def fan_out(connection: Connection, position: int, handlers: Sequence[str]) -> None:
-    """Give each handler of an event or a delivery a queue row of its own."""
-    raw(connection).execute(_FAN_OUT, {"position": position, "handlers": list(handlers)})
+def glance(connection: Connection, lanes: Sequence[str], *, business_now: datetime, real_now: datetime) -> Glance:
+    """Which lanes hold work, and whether anything is to be moved into them."""
+    values = {"lanes": list(lanes), "business_now": business_now, "real_now": real_now}
+    row = raw(connection).execute(_GLANCE, values).fetchone()
+    return Glance(frozenset(row[0]), row[1], row[2]) if row else Glance(frozenset(), later=False, parked=False)
 
 
 def promote(connection: Connection, *, business_now: datetime, real_now: datetime, limit: int) -> int:
-    """Move scheduled work whose time has come into the queue; return how much."""
+    """Move scheduled work whose time has come into the queue, or into the line of its key; return how much."""
     moved = 0
     for business_time, until in ((False, real_now), (True, business_now)):
         values = {"business_time": business_time, "until": until, "now": real_now, "limit": limit}
-        moved += raw(connection).execute(_PROMOTE, values).rowcount
+        row = raw(connection).execute(_PROMOTE, values).fetchone()
+        moved += row[0] if row else 0
     return moved
 
 
-def _columns(rows: Sequence[Any]) -> dict[str, list[Any]]:
-    return {name: [getattr(row, name) for row in rows] for name in rows[0].__dataclass_fields__}
+def admit(connection: Connection, *, now: datetime, cursor: str, holds: int, limit: int) -> tuple[int, str]:
+    """Let parked work in that nothing holds back any more, unless somebody else is doing so.
+
+    Args:
+        connection: a transaction of its own: the lock is held until it ends.
+        now: real time.
+        cursor: where the last visit ended; empty for a start.
+        holds: how many pauses and keys are looked at.
+        limit: how much is let in for each, at most.
+
+    Returns:
+        How much moved, and the next cursor.
+    """
+    driver = raw(connection)
+    locked = driver.execute("select pg_try_advisory_xact_lock(%s)", [ADMISSION]).fetchone()
+    if not (locked and locked[0]):
+        return 0, cursor
+    values = {"now": now, "cursor": cursor, "holds": holds, "limit": limit}
+    row = driver.execute(_ADMIT, values).fetchone()
+    if row is None or row[1] is None or row[2] < holds:
+        return (row[0] if row else 0), ""
+    return row[0], row[1]
 
 
-def _triples(items: Sequence[tuple[int, str, int]]) -> dict[str, list[Any]]:
+def _triples(items: Sequence[Held]) -> dict[str, list[Any]]:
     return {
         "position": [item[0] for item in items],
         "handler": [item[1] for item in items],

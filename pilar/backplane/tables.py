@@ -1,15 +1,13 @@
-"""The backplane's tables. What belongs here: their shape; the SQL is in `store.py` and beside each idea.
+"""The backplane's tables of facts and of its smaller ideas. What belongs here: their shape, no SQL.
 
 Facts last and work does not, so they are apart: `inbox`, `autopilot_event` and `autopilot_job` are append-only and
-share one sequence of positions; `queue` holds a slim row per piece of work that is due and `scheduled` one per piece
-that is not yet; both are deleted when the work is done, in the transaction that appends to `queue_log`.
+share one sequence of positions; the work on them is in `queue_tables.py`.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     DateTime,
     Identity,
@@ -106,92 +104,13 @@ autopilot_job = mixed_table(
 
 idempotency_key = fleet_table(
     "idempotency_key",
-    Column("kind", SmallInteger, primary_key=True, comment="1 delivery, 2 event, 3 job"),
     Column("workspace_id", Uuid, primary_key=True, comment="all zeros: the fleet"),
-    Column("key", Text, primary_key=True, comment="carries its period or its cause"),
+    Column("digest", LargeBinary, primary_key=True, comment="of kind, type and key; see pilar_key_digest"),
     Column("position", BigInteger, nullable=False, comment="the fact it stands for"),
     Column("recorded_at", Timestamp, nullable=False, comment="real time"),
-    Index(None, "recorded_at"),
+    # Rows come in the order of time, so a summary of each range of pages finds the old ones.
+    Index(None, "recorded_at", postgresql_using="brin"),
     comment="Which facts are already there, apart from them, so that facts can be dropped by age.",
-)
-
-
-def _work_columns() -> list[Column[object]]:
-    return [
-        Column("position", BigInteger, primary_key=True, autoincrement=False, comment="the fact to be worked on"),
-        Column("handler", Text, primary_key=True, comment="by which handler; empty: not yet told apart"),
-        Column("kind", SmallInteger, nullable=False, comment="1 delivery, 2 event, 3 job"),
-        Column("workspace_id", Uuid, nullable=False, comment="all zeros: the fleet"),
-        Column("lane", Text, nullable=False, comment="inbox, reply, default or bulk"),
-        Column("priority", SmallInteger, nullable=False, comment="higher goes first"),
-        Column("attempts", SmallInteger, nullable=False),
-        Column("max_attempts", SmallInteger, nullable=False),
-    ]
-
-
-queue = fleet_table(
-    "queue",
-    *_work_columns(),
-    Column("due_at", Timestamp, nullable=False, comment="real time since when it waits"),
-    Column("lease_until", Timestamp, comment="real time; who claimed it holds it until then"),
-    Column("fencing_token", BigInteger, comment="who claimed it last; an older holder's result is refused"),
-    Column("leased_by", Text, comment="the worker that claimed it last"),
-    # The lease is in no index, and half of each page is free, so that a claim is a heap-only update.
-    Index("ix_queue_claim", "lane", "workspace_id", Column("priority").desc(), "due_at", "position"),
-    comment="Work that is due: one slim row each, deleted when done.",
-    postgresql_with={"fillfactor": "50"},
-)
-
-fencing_token = Sequence("fencing_token", metadata=metadata, data_type=BigInteger, cache=1)
-
-scheduled = fleet_table(
-    "scheduled",
-    *_work_columns(),
-    Column("due_at", Timestamp, nullable=False),
-    Column("business_time", Boolean, nullable=False, comment="whether due_at is business time, else real time"),
-    Index(None, "business_time", "due_at"),
-    comment="Work for later, moved into the queue when its time comes.",
-)
-
-dead_letter = mixed_table(
-    "dead_letter",
-    *_work_columns(),
-    Column("type", Text, nullable=False),
-    Column("error_code", Text, nullable=False),
-    Column("error", Text, nullable=False, comment="masked"),
-    Column("failed_at", Timestamp, nullable=False, comment="real time"),
-    Index(None, "workspace_id", "failed_at"),
-    comment="Work that can't be done without somebody's help.",
-)
-
-queue_log = mixed_table(
-    "queue_log",
-    Column("finished_at", Timestamp, primary_key=True, comment="real time"),
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("handler", Text, primary_key=True),
-    Column("fencing_token", BigInteger, primary_key=True, autoincrement=False),
-    Column("kind", SmallInteger, nullable=False),
-    Column("workspace_id", Uuid, nullable=False),
-    Column("lane", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("outcome", Text, nullable=False, comment="done, retry, snoozed, dead, fanned_out"),
-    Column("attempts", SmallInteger, nullable=False),
-    Column("due_at", Timestamp, nullable=False),
-    Column("claimed_at", Timestamp, nullable=False),
-    Column("worker", Text, nullable=False),
-    Column("error", Text, comment="masked"),
-    json_column("result", nullable=True),
-    Index(None, "position"),
-    comment="Each attempt at a piece of work, partitioned by day and dropped by age.",
-    postgresql_partition_by="RANGE (finished_at)",
-)
-
-worker_heartbeat = fleet_table(
-    "worker_heartbeat",
-    Column("worker", Text, primary_key=True),
-    Column("started_at", Timestamp, nullable=False),
-    Column("seen_at", Timestamp, nullable=False, comment="real time"),
-    comment="Which workers are alive; while one is, Dagster's sensors leave fresh work to it.",
 )
 
 effect = mixed_table(

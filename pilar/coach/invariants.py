@@ -43,9 +43,8 @@ INVARIANTS = (
         select n.workspace_id, n.id, n.lead_id, n.due_at from coach_nudge n
         where n.message_id is null and n.skipped is null and not exists (
           select from idempotency_key k
-          where k.kind = 3 and k.workspace_id = n.workspace_id and k.key = n.id::text
-            and (exists (select from queue q where q.position = k.position)
-                 or exists (select from scheduled s where s.position = k.position)
+          where k.workspace_id = n.workspace_id and k.digest = pilar_key_digest(3, 'coach.nudge', n.id::text)
+            and (exists (select from pending_work w where w.position = k.position)
                  or exists (select from dead_letter d where d.position = k.position)))
         """,
     ),

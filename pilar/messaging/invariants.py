@@ -46,8 +46,7 @@ INVARIANTS = (
         where m.state = 'queued' and not exists (
           select from autopilot_job j where j.workspace_id = m.workspace_id and j.type = 'messaging.send'
             and j.payload ->> 'message_id' = m.id::text
-            and (exists (select from queue q where q.position = j.position)
-                 or exists (select from scheduled s where s.position = j.position)
+            and (exists (select from pending_work w where w.position = j.position)
                  or exists (select from dead_letter d where d.position = j.position)))
         """,
     ),

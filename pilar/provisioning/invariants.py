@@ -13,9 +13,7 @@ INVARIANTS = (
         where j.state <> 'completed'
           and not exists (select from provisioning_step s where s.job_id = j.id
                           and (s.waits_on is not null or (s.status = 'failed' and s.error is not null)))
-          and not exists (select from autopilot_job a join queue q using (position)
-                          where a.workspace_id = j.workspace_id and a.type = 'provisioning.advance')
-          and not exists (select from autopilot_job a join scheduled s using (position)
+          and not exists (select from autopilot_job a join pending_work w using (position)
                           where a.workspace_id = j.workspace_id and a.type = 'provisioning.advance')
         """,
     ),

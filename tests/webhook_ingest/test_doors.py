@@ -13,7 +13,8 @@ import pytest
 from starlette.testclient import TestClient
 from twilio.request_validator import RequestValidator
 
-from pilar.backplane.tables import inbox, queue
+from pilar.backplane.queue_tables import queue
+from pilar.backplane.tables import inbox
 from pilar.database.engine import Database, Scope
 from pilar.workspaces import credentials
 from pilar.workspaces.store import upsert_integration

@@ -1,0 +1,193 @@
+"""A batch of claimed work: told apart by who does it, run in one transaction, settled in the same.
+
+What belongs here: what happens to a batch between its claim and its commit. What does not: when one is claimed
+(`drain.py`), and what an error means (`outcomes.py`).
+
+The pieces of a batch share savepoints, since each costs two statements. Where a piece fails, the ones before it under
+the same savepoint are undone with it and run again: a transactional handler may be run more than once before what it
+does is committed, and keeps nothing in memory. That a piece is still its holder's is seen when it is settled, at the
+end; one that is not has the whole batch undone and run again with its pieces held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from pilar.backplane import outcomes, store
+from pilar.backplane.facts import Kind, emit
+from pilar.backplane.handlers import Delivery, Outside, Registry, Transactional, UnknownType, Work
+from pilar.backplane.store import SettledRow
+from pilar.clocks import Clocks
+from pilar.errors import PilarError
+from pilar.ids import FLEET
+
+UNDER_ONE_SAVEPOINT = 32
+
+Piece = tuple[Work[Any], Transactional]
+
+
+class WorkerDied(PilarError):
+    """Whoever worked on this died again and again: it is kept from taking the next worker along."""
+
+    code = "worker_died"
+
+
+class LeaseLost(Exception):
+    """Some of the batch is another worker's by now: what was done must not be committed."""
+
+
+@dataclass
+class Batch:
+    """Claimed work, told apart.
+
+    Attributes:
+        transactional: to be run in the batch's transaction.
+        outside: to be run in threads.
+        fans: facts with several handlers, or none, as (work, names): each handler gets a piece of its own.
+        refused: what can't be given to a handler, with the reason.
+    """
+
+    transactional: list[Piece] = field(default_factory=list)
+    outside: list[tuple[Work[Any], Outside]] = field(default_factory=list)
+    fans: list[tuple[Work[Any], list[str]]] = field(default_factory=list)
+    refused: list[tuple[Work[Any], Exception]] = field(default_factory=list)
+
+
+def tell_apart(rows: Sequence[Any], registry: Registry, now: datetime) -> Batch:
+    """Find out who does what of the claimed rows; nothing is raised for a row that nobody can do."""
+    batch = Batch()
+    for row in rows:
+        try:
+            handlers = _handlers(row, registry)
+            if len(handlers) != 1:
+                batch.fans.append((_work(row, None, now), list(handlers)))
+                continue
+            (handler,) = handlers.values()
+            work = _work(row, _content(row, registry), now)
+        except (UnknownType, WorkerDied, ValidationError, ValueError) as error:
+            batch.refused.append((_work(row, None, now), error))
+            continue
+        if isinstance(handler, Transactional):
+            batch.transactional.append((work, handler))
+        else:
+            batch.outside.append((work, handler))
+    return batch
+
+
+def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, *, held: bool = False) -> None:
+    """Run what is transactional, and settle all but what runs outside.
+
+    Args:
+        connection: the batch's transaction; going by indexes from here on.
+        batch: what was claimed.
+        clocks: both.
+        held: whether the pieces are locked first, so that none is lost meanwhile.
+
+    Raises:
+        LeaseLost: roll back, and do it again with the pieces held.
+    """
+    pieces = batch.transactional
+    if held:
+        ours = store.hold(connection, [triple(work) for work, _ in pieces])
+        pieces = [piece for piece in pieces if (piece[0].position, piece[0].handler) in ours]
+    ran = list(_run(connection, pieces, clocks))
+    rest = [
+        SettledRow(work.position, work.handler, work.fencing_token, "fanned_out", work.claimed_at)
+        for work, _ in batch.fans
+    ]
+    rest += [_fail(connection, clocks, work, error) for work, error in batch.refused]
+    store.by_index(connection)
+    fans = ((work.position, name) for work, names in batch.fans for name in names)
+    settled = store.settle(connection, [*ran, *rest], clocks.real.now(), fans)
+    if len(settled) < len(ran) + len(rest) and any((row.position, row.handler) not in settled for row in ran):
+        raise LeaseLost
+
+
+def settle_one(connection: Connection, clocks: Clocks, work: Work[Any], outcome: SettledRow | Exception) -> bool:
+    """Settle one attempt made outside; False where the lease was lost meanwhile."""
+    row = _fail(connection, clocks, work, outcome) if isinstance(outcome, Exception) else outcome
+    store.by_index(connection)
+    return bool(store.settle(connection, [row], clocks.real.now()))
+
+
+def triple(work: Work[Any]) -> store.Held:
+    """What names a claimed piece."""
+    return work.position, work.handler, work.fencing_token
+
+
+def _run(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> Iterator[SettledRow]:
+    for start in range(0, len(pieces), UNDER_ONE_SAVEPOINT):
+        yield from _run_together(connection, pieces[start : start + UNDER_ONE_SAVEPOINT], clocks)
+
+
+def _run_together(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> list[SettledRow]:
+    rows: list[SettledRow] = []
+    if not pieces:
+        return rows
+    savepoint = connection.begin_nested()
+    for number, (work, handler) in enumerate(pieces):
+        try:
+            rows.append(outcomes.done(work, handler.run(connection, work)))
+        except Exception as error:
+            savepoint.rollback()
+            return [
+                *_run_together(connection, pieces[:number], clocks),
+                _fail(connection, clocks, work, error),
+                *_run_together(connection, pieces[number + 1 :], clocks),
+            ]
+    try:
+        savepoint.commit()  # refused where a handler has swallowed an error of the database
+    except Exception as error:
+        savepoint.rollback()
+        if len(pieces) == 1:
+            return [_fail(connection, clocks, pieces[0][0], error)]
+        return [row for piece in pieces for row in _run_together(connection, [piece], clocks)]
+    return rows
+
+
+def _fail(connection: Connection, clocks: Clocks, work: Work[Any], error: Exception) -> SettledRow:
+    row = outcomes.failed(work, error, clocks.real.now())
+    if event := outcomes.notice(work, row):
+        emit(connection, clocks, [event], work.cause)
+    return row
+
+
+def _handlers(row: Any, registry: Registry) -> dict[str, Transactional | Outside]:
+    if row.attempts > row.max_attempts:
+        raise WorkerDied(f"Whoever worked on this died {row.max_attempts} times.")
+    handlers = registry.handlers_of(Kind(row.kind), row.type)
+    if not row.handler:
+        return handlers
+    if row.handler not in handlers:
+        raise UnknownType(f"{row.type} has no handler named {row.handler!r} any more.")
+    return {row.handler: handlers[row.handler]}
+
+
+def _content(row: Any, registry: Registry) -> object:
+    if row.kind == Kind.DELIVERY:
+        return Delivery(row.type, row.external_id, row.headers, bytes(row.body))
+    return registry.parse(Kind(row.kind), row.type, row.payload)
+
+
+def _work(row: Any, content: object, now: datetime) -> Work[Any]:
+    return Work(
+        position=row.position,
+        handler=row.handler,
+        kind=Kind(row.kind),
+        id=row.id,
+        workspace_id=None if row.workspace_id == FLEET else row.workspace_id,
+        type=row.type,
+        content=content,
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        fencing_token=row.fencing_token,
+        correlation_id=row.correlation_id or row.id,
+        recorded_at=row.recorded_at,
+        claimed_at=now,
+    )

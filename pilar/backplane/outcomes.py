@@ -1,0 +1,84 @@
+"""What becomes of an attempt. What belongs here: from a result or an error to the row that settles the work.
+
+Our own errors say by their type whether another try may help; anything else is a defect or the database's, and worth
+another try.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from pilar.backplane.facts import Event
+from pilar.backplane.handlers import Result, Snooze, Work
+from pilar.backplane.notices import ABOUT_INCIDENTS, IncidentRequested, incident
+from pilar.backplane.retries import backoff
+from pilar.backplane.store import SettledRow
+from pilar.errors import PilarError, Transient
+from pilar.masking import mask, mask_text
+
+log = logging.getLogger(__name__)
+
+LONGEST_ERROR = 2_000
+
+
+def done(work: Work[Any], result: Result) -> SettledRow:
+    """The work is done."""
+    told = json.dumps(mask(result), default=str) if result else None
+    return SettledRow(work.position, work.handler, work.fencing_token, "done", work.claimed_at, result=told)
+
+
+def failed(work: Work[Any], error: Exception, now: datetime) -> SettledRow:
+    """The work is put off, tried again later, or buried.
+
+    Args:
+        work: what was attempted.
+        error: what its handler raised.
+        now: real time.
+    """
+    if not isinstance(error, PilarError | Snooze):
+        log.error("%s %s failed", work.type, work.id, exc_info=error)
+    due_at: datetime | None = None
+    if isinstance(error, Snooze):
+        outcome, due_at = "snoozed", now + error.delay
+    elif _may_succeed_later(error) and work.attempts < work.max_attempts:
+        asked = error.retry_after if isinstance(error, Transient) else None
+        outcome, due_at = "retry", now + backoff(work.attempts, at_least=asked)
+    else:
+        outcome = "dead"
+    return SettledRow(
+        work.position,
+        work.handler,
+        work.fencing_token,
+        outcome,
+        work.claimed_at,
+        due_at=due_at,
+        error_code=error.code if isinstance(error, PilarError) else type(error).__name__,
+        error=mask_text(str(error))[:LONGEST_ERROR],
+    )
+
+
+def notice(work: Work[Any], row: SettledRow) -> Event | None:
+    """The event by which somebody hears of a dead letter; None for anything else.
+
+    An incident about the failure to record or to show an incident would never end: there is none.
+    """
+    if row.outcome != "dead" or work.type.startswith(ABOUT_INCIDENTS):
+        return None
+    request = IncidentRequested(
+        dedupe_key=f"dead_letter:{work.type}:{row.error_code}",
+        title=f"Work of type {work.type} can't be done",
+        description=row.error or row.error_code or "",
+        severity="high",
+        component="queue_processing",
+    )
+    key = f"{work.position}:{work.handler}:{work.fencing_token}"
+    return incident(request, key=key, workspace_id=work.workspace_id)
+
+
+def _may_succeed_later(error: Exception) -> bool:
+    return isinstance(error, Transient) or not isinstance(error, PilarError | ValidationError)
