@@ -27,9 +27,11 @@ from pilar.clocks import Clocks
 from pilar.errors import PilarError
 from pilar.ids import FLEET
 
-UNDER_ONE_SAVEPOINT = 32
+UNDER_ONE_SAVEPOINT = 100
 
 Piece = tuple[Work[Any], Transactional]
+
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 class WorkerDied(PilarError):
@@ -47,12 +49,14 @@ class Batch:
     """Claimed work, told apart.
 
     Attributes:
+        claimed_at: when it was (real time).
         transactional: to be run in the batch's transaction.
         outside: to be run in threads.
         fans: facts with several handlers, or none, as (work, names): each handler gets a piece of its own.
         refused: what can't be given to a handler, with the reason.
     """
 
+    claimed_at: datetime
     transactional: list[Piece] = field(default_factory=list)
     outside: list[tuple[Work[Any], Outside]] = field(default_factory=list)
     fans: list[tuple[Work[Any], list[str]]] = field(default_factory=list)
@@ -61,7 +65,7 @@ class Batch:
 
 def tell_apart(rows: Sequence[Any], registry: Registry, now: datetime) -> Batch:
     """Find out who does what of the claimed rows; nothing is raised for a row that nobody can do."""
-    batch = Batch()
+    batch = Batch(claimed_at=now)
     for row in rows:
         try:
             handlers = _handlers(row, registry)
@@ -94,18 +98,16 @@ def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, *, held: 
     """
     pieces = batch.transactional
     if held:
-        ours = store.hold(connection, [triple(work) for work, _ in pieces])
-        pieces = [piece for piece in pieces if (piece[0].position, piece[0].handler) in ours]
+        ours = store.hold(connection, [claim_of(work) for work, _ in pieces])
+        pieces = [piece for piece in pieces if piece[0].fencing_token in ours]
     ran = list(_run(connection, pieces, clocks))
-    rest = [
-        SettledRow(work.position, work.handler, work.fencing_token, "fanned_out", work.claimed_at)
-        for work, _ in batch.fans
-    ]
+    rest = [SettledRow(work.position, work.fencing_token, "fanned_out") for work, _ in batch.fans]
     rest += [_fail(connection, clocks, work, error) for work, error in batch.refused]
     store.by_index(connection)
     fans = ((work.position, name) for work, names in batch.fans for name in names)
-    settled = store.settle(connection, [*ran, *rest], clocks.real.now(), fans)
-    if len(settled) < len(ran) + len(rest) and any((row.position, row.handler) not in settled for row in ran):
+    rows = [*ran, *rest]
+    settled = store.settle(connection, rows, claimed_at=batch.claimed_at, now=clocks.real.now(), fans=fans)
+    if settled < len(rows) and not held:
         raise LeaseLost
 
 
@@ -113,12 +115,12 @@ def settle_one(connection: Connection, clocks: Clocks, work: Work[Any], outcome:
     """Settle one attempt made outside; False where the lease was lost meanwhile."""
     row = _fail(connection, clocks, work, outcome) if isinstance(outcome, Exception) else outcome
     store.by_index(connection)
-    return bool(store.settle(connection, [row], clocks.real.now()))
+    return bool(store.settle(connection, [row], claimed_at=work.claimed_at, now=clocks.real.now()))
 
 
-def triple(work: Work[Any]) -> store.Held:
+def claim_of(work: Work[Any]) -> store.Held:
     """What names a claimed piece."""
-    return work.position, work.handler, work.fencing_token
+    return work.position, work.fencing_token
 
 
 def _run(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> Iterator[SettledRow]:
@@ -161,7 +163,7 @@ def _fail(connection: Connection, clocks: Clocks, work: Work[Any], error: Except
 def _handlers(row: Any, registry: Registry) -> dict[str, Transactional | Outside]:
     if row.attempts > row.max_attempts:
         raise WorkerDied(f"Whoever worked on this died {row.max_attempts} times.")
-    handlers = registry.handlers_of(Kind(row.kind), row.type)
+    handlers = registry.handlers_of(_KINDS[row.kind], row.type)
     if not row.handler:
         return handlers
     if row.handler not in handlers:
@@ -170,24 +172,25 @@ def _handlers(row: Any, registry: Registry) -> dict[str, Transactional | Outside
 
 
 def _content(row: Any, registry: Registry) -> object:
-    if row.kind == Kind.DELIVERY:
+    kind = _KINDS[row.kind]
+    if kind is Kind.DELIVERY:
         return Delivery(row.type, row.external_id, row.headers, bytes(row.body))
-    return registry.parse(Kind(row.kind), row.type, row.payload)
+    return registry.parse(kind, row.type, row.payload)
 
 
 def _work(row: Any, content: object, now: datetime) -> Work[Any]:
     return Work(
-        position=row.position,
-        handler=row.handler,
-        kind=Kind(row.kind),
-        id=row.id,
-        workspace_id=None if row.workspace_id == FLEET else row.workspace_id,
-        type=row.type,
-        content=content,
-        attempts=row.attempts,
-        max_attempts=row.max_attempts,
-        fencing_token=row.fencing_token,
-        correlation_id=row.correlation_id or row.id,
-        recorded_at=row.recorded_at,
-        claimed_at=now,
+        row.position,
+        row.handler,
+        _KINDS[row.kind],
+        row.id,
+        None if row.workspace_id == FLEET else row.workspace_id,
+        row.type,
+        content,
+        row.attempts,
+        row.max_attempts,
+        row.fencing_token,
+        row.correlation_id or row.id,
+        row.recorded_at,
+        now,
     )

@@ -168,7 +168,7 @@ class Drain:
     def renew_leases(self) -> None:
         """Extend the leases of what is running; called at least three times per lease."""
         with self._mutex:
-            held = [batches.triple(work) for work in self._in_flight.values()]
+            held = [batches.claim_of(work) for work in self._in_flight.values()]
             held += [_held(row) for claimed in self._ahead.values() for row in claimed.rows]
         if held:
             with self.database.transaction(Scope.fleet()) as connection:
@@ -190,7 +190,7 @@ class Drain:
             del self._futures[future]
             with self._mutex:
                 self._in_flight.pop((work.position, work.handler), None)
-        self._give_back([batches.triple(work) for _, work in cancelled])
+        self._give_back([batches.claim_of(work) for _, work in cancelled])
 
     def close(self) -> None:
         """Finish and give the threads back."""
@@ -317,4 +317,4 @@ class Drain:
 
 
 def _held(row: Any) -> store.Held:
-    return row.position, row.handler, row.fencing_token
+    return row.position, row.fencing_token

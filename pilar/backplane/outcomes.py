@@ -29,7 +29,7 @@ LONGEST_ERROR = 2_000
 def done(work: Work[Any], result: Result) -> SettledRow:
     """The work is done."""
     told = json.dumps(mask(result), default=str) if result else None
-    return SettledRow(work.position, work.handler, work.fencing_token, "done", work.claimed_at, result=told)
+    return SettledRow(work.position, work.fencing_token, "done", result=told)
 
 
 def failed(work: Work[Any], error: Exception, now: datetime) -> SettledRow:
@@ -52,10 +52,8 @@ def failed(work: Work[Any], error: Exception, now: datetime) -> SettledRow:
         outcome = "dead"
     return SettledRow(
         work.position,
-        work.handler,
         work.fencing_token,
         outcome,
-        work.claimed_at,
         due_at=due_at,
         error_code=error.code if isinstance(error, PilarError) else type(error).__name__,
         error=mask_text(str(error))[:LONGEST_ERROR],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import namedtuple_row
@@ -20,19 +20,16 @@ from pilar.database.engine import raw
 ABOVE_ALL = UUID(int=(1 << 128) - 1)
 """Where a walk over the workspaces starts; it goes downwards."""
 
-Held = tuple[int, str, int]
-"""A claimed piece of work, as (position, handler, fencing token)."""
+Held = tuple[int, int]
+"""A claimed piece of work, as (position, fencing token)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SettledRow:
+class SettledRow(NamedTuple):
     """What became of one attempt."""
 
     position: int
-    handler: str
     fencing_token: int
     outcome: str
-    claimed_at: datetime
     due_at: datetime | None = None
     error_code: str | None = None
     error: str | None = None
@@ -94,7 +91,7 @@ with recursive walk(workspace, i) as (
     select p.dimension || ':' || p.subject as held_by from queue_pause p
     where (p.until is null or p.until > %(now)s)
       and (p.dimension, p.subject) in (('type', c.type), ('workspace', c.workspace_id::text)) limit 1
-  ) p
+  ) p where (select exists (select from queue_pause where dimension <> 'lane'))
 ), put_aside as (
   delete from queue q using paused p where q.position = p.position and q.handler = p.handler returning q.*, p.held_by
 ), aside as (
@@ -117,9 +114,9 @@ select reached.*, c.position, c.handler, c.kind, c.workspace_id, c.type, c.attem
 from (select min(workspace::text)::uuid as cursor, count(workspace) as visited,
              (select count(*) from put_aside) as put_aside from walk) reached
 left join claimed c on true
-left join autopilot_event e on c.kind = 2 and e.position = c.position
-left join autopilot_job j on c.kind = 3 and j.position = c.position
-left join inbox i on c.kind = 1 and i.position = c.position
+left join autopilot_event e on e.position = case c.kind when 2 then c.position end
+left join autopilot_job j on j.position = case c.kind when 3 then c.position end
+left join inbox i on i.position = case c.kind when 1 then c.position end
 order by c.position
 """
 
@@ -133,19 +130,17 @@ select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 
 # fanned out to its handlers by its holder alone, and once.
 _SETTLE = f"""
 with result as (
-  select * from unnest(%(position)b::bigint[], %(handler)b::text[], %(fencing_token)b::bigint[], %(outcome)b::text[],
-                       %(claimed_at)b::timestamptz[], %(due_at)b::timestamptz[], %(error_code)b::text[],
-                       %(error)b::text[], %(result)b::text[])
-         as x(position, handler, fencing_token, outcome, claimed_at, next_due_at, error_code, error, result)
+  select * from unnest(%(position)b::bigint[], %(fencing_token)b::bigint[], %(outcome)b::text[],
+                       %(due_at)b::timestamptz[], %(error_code)b::text[], %(error)b::text[], %(result)b::text[])
+         as x(position, fencing_token, outcome, next_due_at, error_code, error, result)
 ), gone as (
-  delete from queue q using result r
-  where q.position = r.position and q.handler = r.handler and q.fencing_token = r.fencing_token
-  returning q.*, r.outcome, r.claimed_at, r.next_due_at, r.error_code, r.error, r.result
+  delete from queue q using result r where q.position = r.position and q.fencing_token = r.fencing_token
+  returning q.*, coalesce(r.outcome, 'done') as outcome, r.next_due_at, r.error_code, r.error, r.result
 ), log as (
   insert into queue_log (finished_at, position, handler, fencing_token, kind, workspace_id, lane, type, outcome,
                          attempts, due_at, claimed_at, worker, error, result)
   select %(now)s, position, handler, fencing_token, kind, workspace_id, lane, type, outcome, attempts, due_at,
-         claimed_at, leased_by, error, result::jsonb from gone
+         %(claimed_at)s, leased_by, error, result::jsonb from gone
 ), later as (
   insert into scheduled ({_WORK}, {_TURN}, due_at, business_time)
   select position, handler, kind, workspace_id, type, lane, priority,
@@ -161,26 +156,27 @@ with result as (
     on h.position = g.position
   where g.outcome = 'fanned_out'
 )
-select position, handler from gone
+select count(*) from gone
 """
 
+# A fencing token is drawn for each piece that is claimed: with the position, by which it is found, it names the claim.
 _HOLD = """
-select q.position, q.handler from queue q
-join unnest(%(position)b::bigint[], %(handler)b::text[], %(fencing_token)b::bigint[]) x(position, handler, token)
-  on q.position = x.position and q.handler = x.handler and q.fencing_token = x.token
+select q.fencing_token from queue q
+join unnest(%(position)b::bigint[], %(fencing_token)b::bigint[]) x(position, token)
+  on q.position = x.position and q.fencing_token = x.token
 order by q.position, q.handler for update of q
 """
 
 _EXTEND = """
 update queue q set lease_until = %(lease_until)s
-from unnest(%(position)b::bigint[], %(handler)b::text[], %(fencing_token)b::bigint[]) x(position, handler, token)
-where q.position = x.position and q.handler = x.handler and q.fencing_token = x.token
+from unnest(%(position)b::bigint[], %(fencing_token)b::bigint[]) x(position, token)
+where q.position = x.position and q.fencing_token = x.token
 """
 
 _RELEASE = """
 update queue q set lease_until = null, leased_by = null, fencing_token = null, attempts = attempts - 1
-from unnest(%(position)b::bigint[], %(handler)b::text[], %(fencing_token)b::bigint[]) x(position, handler, token)
-where q.position = x.position and q.handler = x.handler and q.fencing_token = x.token
+from unnest(%(position)b::bigint[], %(fencing_token)b::bigint[]) x(position, token)
+where q.position = x.position and q.fencing_token = x.token
 """
 
 _GLANCE = """
@@ -264,7 +260,7 @@ def claim(
     """Take work under a lease: `each` items from each of the next workspaces below the cursor, `most` in all."""
     rows: list[Any] = (
         raw(connection)
-        .cursor(row_factory=namedtuple_row)
+        .cursor(row_factory=namedtuple_row, binary=True)
         .execute(
             _CLAIM,
             {
@@ -290,45 +286,50 @@ def by_index(connection: Connection) -> None:
     raw(connection).execute(_BY_INDEX)
 
 
-def hold(connection: Connection, items: Sequence[Held]) -> set[tuple[int, str]]:
-    """Lock those claimed items that are still this holder's, until the transaction ends."""
-    found = raw(connection).execute(_HOLD, _triples(items)).fetchall()
-    return {(row[0], row[1]) for row in found}
+def hold(connection: Connection, items: Sequence[Held]) -> set[int]:
+    """Lock those claimed items that are still this holder's, until the transaction ends; return their tokens."""
+    return {row[0] for row in raw(connection).execute(_HOLD, _pairs(items)).fetchall()}
 
 
 def extend(connection: Connection, items: Sequence[Held], lease_until: datetime) -> int:
     """Renew leases; return how many are still held."""
-    return raw(connection).execute(_EXTEND, {**_triples(items), "lease_until": lease_until}).rowcount
+    return raw(connection).execute(_EXTEND, {**_pairs(items), "lease_until": lease_until}).rowcount
 
 
 def release(connection: Connection, items: Sequence[Held]) -> int:
     """Give back what was claimed and not begun, as if it had not been claimed; return how many were still held."""
-    return raw(connection).execute(_RELEASE, _triples(items)).rowcount
+    return raw(connection).execute(_RELEASE, _pairs(items)).rowcount
 
 
 def settle(
-    connection: Connection, rows: Sequence[SettledRow], now: datetime, fans: Iterable[tuple[int, str]] = ()
-) -> set[tuple[int, str]]:
-    """Take finished attempts out of the queue and log them; return those that were still this holder's.
+    connection: Connection,
+    rows: Sequence[SettledRow],
+    *,
+    claimed_at: datetime,
+    now: datetime,
+    fans: Iterable[tuple[int, str]] = (),
+) -> int:
+    """Take finished attempts out of the queue and log them; return how many were still this holder's.
 
     Args:
         connection: the transaction of what the attempts did.
         rows: what became of each.
+        claimed_at: when they were claimed (real time).
         now: real time.
         fans: for each that is fanned out, its position with the name of a handler, as often as there are handlers.
     """
     if not rows:
-        return set()
-    fans = list(fans)
-    values: dict[str, list[Any] | None] = {
-        name: [getattr(row, name) for row in rows] for name in SettledRow.__dataclass_fields__
-    }
+        return 0
+    values: dict[str, Any] = dict(zip(SettledRow._fields, map(list, zip(*rows, strict=True)), strict=True))
+    if all(outcome == "done" for outcome in values["outcome"]):
+        values["outcome"] = None
     for name in ("due_at", "error_code", "error", "result"):  # mostly empty: then nothing is sent
-        if all(value is None for value in values[name] or ()):
+        if all(value is None for value in values[name]):
             values[name] = None
-    fan = {"fan_position": [fan[0] for fan in fans] or None, "fan_handler": [fan[1] for fan in fans] or None}
-    found = raw(connection).execute(_SETTLE, {**values, **fan, "now": now}).fetchall()
-    return {(row[0], row[1]) for row in found}
+    fans = list(fans)
+    values |= {"fan_position": [fan[0] for fan in fans] or None, "fan_handler": [fan[1] for fan in fans] or None}
+    found = raw(connection).execute(_SETTLE, {**values, "claimed_at": claimed_at, "now": now}).fetchone()
+    return int(found[0]) if found else 0
 
 
 def glance(connection: Connection, lanes: Sequence[str], *, business_now: datetime, real_now: datetime) -> Glance:
@@ -372,9 +373,5 @@ def admit(connection: Connection, *, now: datetime, cursor: str, holds: int, lim
     return row[0], row[1]
 
 
-def _triples(items: Sequence[Held]) -> dict[str, list[Any]]:
-    return {
-        "position": [item[0] for item in items],
-        "handler": [item[1] for item in items],
-        "fencing_token": [item[2] for item in items],
-    }
+def _pairs(items: Sequence[Held]) -> dict[str, list[Any]]:
+    return {"position": [item[0] for item in items], "fencing_token": [item[1] for item in items]}

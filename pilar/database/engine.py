@@ -16,7 +16,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -26,10 +26,7 @@ WAKE_CHANNEL = "pilar_work"
 """Where workers listen for the news that work is due."""
 
 _WAKE = "pilar_wake"
-_ENTER = text(
-    "select set_config('role', :role, true), set_config('pilar.workspace', :workspace, true),"
-    " set_config('pilar.affiliate', :affiliate, true)"
-)
+_NOTIFY = f"select pg_notify('{WAKE_CHANNEL}', '')"
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,14 @@ class Scope:
     role: Literal["pilar_app", "pilar_system", "pilar_analyst"]
     workspace_id: UUID | None = None
     affiliate_id: UUID | None = None
+
+    @property
+    def entrance(self) -> str:
+        """The statements that open a transaction under this scope, sent as one; they end with the transaction."""
+        statements = ["begin", f"set local role {self.role}"]
+        statements += [f"set local pilar.workspace = '{UUID(int=self.workspace_id.int)}'"] if self.workspace_id else []
+        statements += [f"set local pilar.affiliate = '{UUID(int=self.affiliate_id.int)}'"] if self.affiliate_id else []
+        return "; ".join(statements)
 
     @staticmethod
     def workspace(workspace_id: UUID) -> Scope:
@@ -72,11 +77,13 @@ class Database:
             parsed,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             # An INSERT's row count tells «new» from «was there»; SQLAlchemy keeps it on request only.
             execution_options={"preserve_rowcount": True},
             connect_args={"application_name": application_name, "connect_timeout": 10, "options": "-c timezone=UTC"},
         )
+
+        # The driver would send a BEGIN of its own first: ours comes with the scope (`Scope.entrance`).
+        self._unbegun = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self, scope: Scope) -> Iterator[Connection]:
@@ -88,22 +95,11 @@ class Database:
         Raises:
             Transient: the database can't be reached.
         """
-        try:
-            connection = self.engine.connect()
-        except OperationalError as error:
-            raise Transient(f"The database can't be reached: {error.orig}") from error
+        connection = self._enter(scope)
         with connection:
             wake = connection.info
             wake.pop(_WAKE, None)
             try:
-                connection.execute(
-                    _ENTER,
-                    {
-                        "role": scope.role,
-                        "workspace": str(scope.workspace_id or ""),
-                        "affiliate": str(scope.affiliate_id or ""),
-                    },
-                )
                 yield connection
                 connection.commit()
             except DBAPIError as error:
@@ -111,8 +107,31 @@ class Database:
                     raise Transient(f"The connection to the database was lost: {error.orig}") from error
                 raise
             if wake.pop(_WAKE, None):
-                connection.execute(text("select pg_notify(:channel, '')"), {"channel": WAKE_CHANNEL})
-                connection.commit()
+                raw(connection).execute(_NOTIFY)
+
+    def _enter(self, scope: Scope) -> Connection:
+        """A connection with its transaction begun. A pooled one may have died unseen: then another is made, once."""
+        for is_last in (False, True):
+            try:
+                connection = self._unbegun.connect()
+            except OperationalError as error:
+                raise Transient(f"The database can't be reached: {error.orig}") from error
+            try:
+                connection.begin()
+                raw(connection).execute(scope.entrance.encode(), prepare=False)
+            except psycopg.OperationalError as error:
+                connection.invalidate(error)
+                connection.close()
+                if is_last:
+                    raise Transient(f"The database can't be reached: {error}") from error
+                # What else is in the pool has probably died with it.
+                self.engine.dispose()
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+        raise AssertionError  # pragma: no cover - the last turn has returned or raised
 
     def close(self) -> None:
         """Close the pool."""

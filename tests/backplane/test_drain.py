@@ -369,3 +369,57 @@ def test_the_log_is_partitioned_ahead_and_dropped_by_age(bench: Bench) -> None:
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_a_worker_that_lost_its_lease_fans_no_event_out_again(bench: Bench) -> None:
+    bench.registry.on_event(Happened, "first", Transactional(_note))
+    bench.registry.on_event(Happened, "second", Transactional(lambda connection, work: None))
+    bench.tell("a")
+    slow = bench.drain("slow")
+    rows = bench.claim(slow)
+    bench.real.advance(timedelta(seconds=31))
+    for _ in range(2):
+        bench.run(bench.drain("quick"))
+    bench.run_claimed(slow, rows)
+    bench.run(bench.drain("quick"))
+    assert _ran(bench) == ["a"]
+    assert bench.one("select count(*) from queue_log") == 3
+
+
+def test_a_batch_is_never_larger_than_was_asked_for(bench: Bench) -> None:
+    bench.on_chore(_note)
+    for studio in range(20):
+        bench.ask(*(f"{studio}-{number}" for number in range(30)), workspace_id=new_id())
+    assert len(bench.claim(bench.drain(batch=100))) == 100
+
+
+def test_studios_whose_work_is_all_leased_hide_no_other(bench: Bench) -> None:
+    bench.on_chore(_note)
+    for studio in range(60):
+        bench.ask(f"{studio}", workspace_id=new_id())
+    bench.claim(bench.drain("slow", batch=50))
+    quick = bench.drain("quick", batch=10)
+    assert quick.step(Lane.DEFAULT) == 10, "the first walk meets only what is leased"
+    quick.close()
+
+
+def test_what_a_batch_did_for_a_lost_piece_is_undone_and_its_neighbours_are_done_once(bench: Bench) -> None:
+    bench.on_chore(lambda connection, work: _count(connection, work.content.name))
+    bench.ask("a", "b", "c")
+    slow = bench.drain("slow")
+    rows = bench.claim(slow)
+    bench.rows("update queue set fencing_token = 0 where position = (select min(position) from queue) returning 1")
+    bench.run_claimed(slow, rows)
+    assert sorted(_counted(bench)) == ["b", "c"]
+    assert set(_counted(bench).values()) == {1}
+    assert bench.one("select count(*) from queue") == 1
+
+
+def test_what_is_claimed_ahead_is_given_back_when_the_drain_ends(bench: Bench) -> None:
+    bench.on_chore(_note)
+    bench.ask(*(f"{number}" for number in range(40)))
+    drain = bench.drain(batch=10)
+    drain.step(Lane.DEFAULT)
+    assert bench.one("select count(*) from queue where lease_until is not null") == 10
+    drain.close()
+    assert bench.rows("select count(*), max(attempts) from queue where lease_until is null") == [(30, 0)]
