@@ -84,13 +84,14 @@ def tell_apart(rows: Sequence[Any], registry: Registry, now: datetime) -> Batch:
     return batch
 
 
-def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, *, held: bool = False) -> None:
+def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, worker: str, *, held: bool = False) -> None:
     """Run what is transactional, and settle all but what runs outside.
 
     Args:
         connection: the batch's transaction; going by indexes from here on.
         batch: what was claimed.
         clocks: both.
+        worker: who claimed it.
         held: whether the pieces are locked first, so that none is lost meanwhile.
 
     Raises:
@@ -98,7 +99,7 @@ def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, *, held: 
     """
     pieces = batch.transactional
     if held:
-        ours = store.hold(connection, [claim_of(work) for work, _ in pieces])
+        ours = store.hold(connection, worker, [claim_of(work) for work, _ in pieces])
         pieces = [piece for piece in pieces if piece[0].fencing_token in ours]
     ran = list(_run(connection, pieces, clocks))
     rest = [SettledRow(work.position, work.fencing_token, "fanned_out") for work, _ in batch.fans]
@@ -106,16 +107,18 @@ def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, *, held: 
     store.by_index(connection)
     fans = ((work.position, name) for work, names in batch.fans for name in names)
     rows = [*ran, *rest]
-    settled = store.settle(connection, rows, claimed_at=batch.claimed_at, now=clocks.real.now(), fans=fans)
+    settled = store.settle(connection, worker, rows, claimed_at=batch.claimed_at, now=clocks.real.now(), fans=fans)
     if settled < len(rows) and not held:
         raise LeaseLost
 
 
-def settle_one(connection: Connection, clocks: Clocks, work: Work[Any], outcome: SettledRow | Exception) -> bool:
+def settle_one(
+    connection: Connection, clocks: Clocks, worker: str, work: Work[Any], outcome: SettledRow | Exception
+) -> bool:
     """Settle one attempt made outside; False where the lease was lost meanwhile."""
     row = _fail(connection, clocks, work, outcome) if isinstance(outcome, Exception) else outcome
     store.by_index(connection)
-    return bool(store.settle(connection, [row], claimed_at=work.claimed_at, now=clocks.real.now()))
+    return bool(store.settle(connection, worker, [row], claimed_at=work.claimed_at, now=clocks.real.now()))
 
 
 def claim_of(work: Work[Any]) -> store.Held:

@@ -126,7 +126,7 @@ class Drain:
             if room <= 0:
                 return 0
             with self.database.transaction(Scope.fleet()) as connection:
-                store.by_index(connection)
+                store.by_index(connection, claims_only=True)
                 claimed = self._claim(connection, lane, waiting_for, room)
         rows = claimed.rows
         if rows:
@@ -172,7 +172,7 @@ class Drain:
             held += [_held(row) for claimed in self._ahead.values() for row in claimed.rows]
         if held:
             with self.database.transaction(Scope.fleet()) as connection:
-                store.extend(connection, held, self.clocks.real.now() + self.lease)
+                store.extend(connection, self.worker, held, self.clocks.real.now() + self.lease)
 
     def finish(self) -> None:
         """Wait for the handlers that are running, and give back what was claimed ahead."""
@@ -254,14 +254,14 @@ class Drain:
         ahead: store.Claimed | None = None
         try:
             with self.database.transaction(Scope.fleet()) as connection:
-                batches.settle_batch(connection, batch, self.clocks)
+                batches.settle_batch(connection, batch, self.clocks, self.worker)
                 if 2 * claimed >= room > 0:
                     ahead = self._claim(connection, lane, waiting_for, room)
         except LeaseLost:
             log.warning("a lease was lost before its batch was settled: run again without it")
             ahead = None
             with self.database.transaction(Scope.fleet()) as connection:
-                batches.settle_batch(connection, batch, self.clocks, held=True)
+                batches.settle_batch(connection, batch, self.clocks, self.worker, held=True)
         if ahead and (ahead.rows or ahead.put_aside):
             with self._mutex:
                 self._ahead[lane] = ahead
@@ -281,7 +281,7 @@ class Drain:
             except Exception as error:
                 outcome = error
             with self.database.transaction(Scope.fleet()) as connection:
-                if not batches.settle_one(connection, self.clocks, work, outcome):
+                if not batches.settle_one(connection, self.clocks, self.worker, work, outcome):
                     log.warning("the lease on %s %s was lost before it was settled", work.type, work.id)
         finally:
             with self._mutex:
@@ -292,7 +292,7 @@ class Drain:
             return
         try:
             with self.database.transaction(Scope.fleet()) as connection:
-                store.release(connection, held)
+                store.release(connection, self.worker, held)
         except (Transient, DBAPIError) as error:
             log.warning("%d pieces of work are free only when their leases end: %s", len(held), error)
 

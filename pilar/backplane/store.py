@@ -121,10 +121,10 @@ order by c.position
 """
 
 # The statistics of a queue are always out of date: left alone, the planner reads whole tables to find a few rows.
-_BY_INDEX = """
-select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
-"""
+_BY_INDEX = (
+    "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off;"
+    " set local plan_cache_mode = force_generic_plan"
+)
 
 # What a holder settles must still be its own: an older fencing token deletes nothing and is told so. So an event is
 # fanned out to its handlers by its holder alone, and once.
@@ -134,7 +134,8 @@ with result as (
                        %(due_at)b::timestamptz[], %(error_code)b::text[], %(error)b::text[], %(result)b::text[])
          as x(position, fencing_token, outcome, next_due_at, error_code, error, result)
 ), gone as (
-  delete from queue q using result r where q.position = r.position and q.fencing_token = r.fencing_token
+  delete from queue q using result r
+  where q.position = r.position and q.fencing_token = r.fencing_token and q.leased_by = %(worker)s
   returning q.*, coalesce(r.outcome, 'done') as outcome, r.next_due_at, r.error_code, r.error, r.result
 ), log as (
   insert into queue_log (finished_at, position, handler, fencing_token, kind, workspace_id, lane, type, outcome,
@@ -159,24 +160,26 @@ with result as (
 select count(*) from gone
 """
 
-# A fencing token is drawn for each piece that is claimed: with the position, by which it is found, it names the claim.
+# A fencing token is drawn for each piece that is claimed: with the position, by which it is found, and the worker, it
+# names the claim. The worker belongs to it because a claim need not survive a crash of the server: its token may then
+# be drawn again.
 _HOLD = """
 select q.fencing_token from queue q
 join unnest(%(position)b::bigint[], %(fencing_token)b::bigint[]) x(position, token)
-  on q.position = x.position and q.fencing_token = x.token
+  on q.position = x.position and q.fencing_token = x.token and q.leased_by = %(worker)s
 order by q.position, q.handler for update of q
 """
 
 _EXTEND = """
 update queue q set lease_until = %(lease_until)s
 from unnest(%(position)b::bigint[], %(fencing_token)b::bigint[]) x(position, token)
-where q.position = x.position and q.fencing_token = x.token
+where q.position = x.position and q.fencing_token = x.token and q.leased_by = %(worker)s
 """
 
 _RELEASE = """
 update queue q set lease_until = null, leased_by = null, fencing_token = null, attempts = attempts - 1
 from unnest(%(position)b::bigint[], %(fencing_token)b::bigint[]) x(position, token)
-where q.position = x.position and q.fencing_token = x.token
+where q.position = x.position and q.fencing_token = x.token and q.leased_by = %(worker)s
 """
 
 _GLANCE = """
@@ -281,38 +284,47 @@ def claim(
     return Claimed([row for row in rows if row.position is not None], first.put_aside, first.cursor, first.visited)
 
 
-def by_index(connection: Connection) -> None:
-    """Have the rest of the transaction go by indexes: before `claim`, `settle` and `admit`, and after handlers."""
-    raw(connection).execute(_BY_INDEX)
+def by_index(connection: Connection, *, claims_only: bool = False) -> None:
+    """Have the rest of the transaction go by indexes: before `claim`, `settle` and `admit`, and after handlers.
+
+    Args:
+        connection: the transaction.
+        claims_only: it does nothing but claim, so its commit need not wait for the disk: a claim that is lost in a
+            crash of the server leaves the work as due as it was, and its holder is refused.
+    """
+    statement = f"{_BY_INDEX}; set local synchronous_commit = off" if claims_only else _BY_INDEX
+    raw(connection).execute(statement.encode(), prepare=False)
 
 
-def hold(connection: Connection, items: Sequence[Held]) -> set[int]:
-    """Lock those claimed items that are still this holder's, until the transaction ends; return their tokens."""
-    return {row[0] for row in raw(connection).execute(_HOLD, _pairs(items)).fetchall()}
+def hold(connection: Connection, worker: str, items: Sequence[Held]) -> set[int]:
+    """Lock those claimed items that are still this worker's, until the transaction ends; return their tokens."""
+    return {row[0] for row in raw(connection).execute(_HOLD, _pairs(worker, items)).fetchall()}
 
 
-def extend(connection: Connection, items: Sequence[Held], lease_until: datetime) -> int:
+def extend(connection: Connection, worker: str, items: Sequence[Held], lease_until: datetime) -> int:
     """Renew leases; return how many are still held."""
-    return raw(connection).execute(_EXTEND, {**_pairs(items), "lease_until": lease_until}).rowcount
+    return raw(connection).execute(_EXTEND, {**_pairs(worker, items), "lease_until": lease_until}).rowcount
 
 
-def release(connection: Connection, items: Sequence[Held]) -> int:
+def release(connection: Connection, worker: str, items: Sequence[Held]) -> int:
     """Give back what was claimed and not begun, as if it had not been claimed; return how many were still held."""
-    return raw(connection).execute(_RELEASE, _pairs(items)).rowcount
+    return raw(connection).execute(_RELEASE, _pairs(worker, items)).rowcount
 
 
 def settle(
     connection: Connection,
+    worker: str,
     rows: Sequence[SettledRow],
     *,
     claimed_at: datetime,
     now: datetime,
     fans: Iterable[tuple[int, str]] = (),
 ) -> int:
-    """Take finished attempts out of the queue and log them; return how many were still this holder's.
+    """Take finished attempts out of the queue and log them; return how many were still this worker's.
 
     Args:
         connection: the transaction of what the attempts did.
+        worker: who claimed them.
         rows: what became of each.
         claimed_at: when they were claimed (real time).
         now: real time.
@@ -328,7 +340,9 @@ def settle(
             values[name] = None
     fans = list(fans)
     values |= {"fan_position": [fan[0] for fan in fans] or None, "fan_handler": [fan[1] for fan in fans] or None}
-    found = raw(connection).execute(_SETTLE, {**values, "claimed_at": claimed_at, "now": now}).fetchone()
+    found = (
+        raw(connection).execute(_SETTLE, {**values, "worker": worker, "claimed_at": claimed_at, "now": now}).fetchone()
+    )
     return int(found[0]) if found else 0
 
 
@@ -373,5 +387,9 @@ def admit(connection: Connection, *, now: datetime, cursor: str, holds: int, lim
     return row[0], row[1]
 
 
-def _pairs(items: Sequence[Held]) -> dict[str, list[Any]]:
-    return {"position": [item[0] for item in items], "fencing_token": [item[1] for item in items]}
+def _pairs(worker: str, items: Sequence[Held]) -> dict[str, Any]:
+    return {
+        "worker": worker,
+        "position": [item[0] for item in items],
+        "fencing_token": [item[1] for item in items],
+    }

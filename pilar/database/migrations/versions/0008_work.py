@@ -58,6 +58,12 @@ def upgrade() -> None:
         existing_nullable=False,
         existing_comment="done, retry, snoozed, dead, fanned_out",
     )
+    # These are emptied as fast as they are filled: by shares of their size, a vacuum would come far too late.
+    for table in ("queue", "scheduled"):
+        op.execute(
+            f"alter table {table} set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,"
+            " autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000)"
+        )
     _create_tables()
     for table in ("parked", "unique_work", "queue_pause"):
         for statement in protect_fleet_table(table):
