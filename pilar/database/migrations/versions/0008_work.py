@@ -62,7 +62,8 @@ def upgrade() -> None:
     for table in ("queue", "scheduled"):
         op.execute(
             f"alter table {table} set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,"
-            " autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000)"
+            " autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0,"
+            " autovacuum_analyze_threshold = 20000)"
         )
     _create_tables()
     for table in ("parked", "unique_work", "queue_pause"):
