@@ -61,6 +61,7 @@ from pilar.messaging.inbox import WhatsAppInbox
 from pilar.messaging.sending import Sender
 from pilar.messaging.templates import TemplateKeeper
 from pilar.operator.projection import OverviewKeeper
+from pilar.providers.dagster.client import GRAPHQL_PATH, DagsterClient
 from pilar.providers.email.client import Mailer
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioGateway
@@ -104,12 +105,13 @@ SHOWN_ON_OVERVIEW = (
 
 @dataclass(frozen=True)
 class Gateways:
-    """The providers."""
+    """The providers, and Dagster, which is reached like one."""
 
     stripe: StripeGateway
     twilio: TwilioGateway
     graph: GraphClient
     mailer: Mailer
+    dagster: DagsterClient
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class App:
         self.gateways.stripe.close()
         self.gateways.twilio.close()
         self.gateways.graph.close()
+        self.gateways.dagster.close()
         self.database.close()
 
 
@@ -163,7 +166,13 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         database = Database(settings.database_url.get_secret_value(), pool_size=2 * settings.worker_threads + 4)
     clocks = clocks or shared_clocks(database)
     box = SecretBox(reveal(settings.secret_keys))
-    gateways = Gateways(StripeGateway(settings), TwilioGateway(settings), GraphClient(settings), Mailer(settings))
+    gateways = Gateways(
+        stripe=StripeGateway(settings),
+        twilio=TwilioGateway(settings),
+        graph=GraphClient(settings),
+        mailer=Mailer(settings),
+        dagster=DagsterClient(settings.dagster_url + GRAPHQL_PATH, timeout_seconds=settings.provider_timeout_seconds),
+    )
     timeout = timedelta(seconds=settings.provider_timeout_seconds)
     ledger = EffectLedger(database, clocks, timeout=timeout)
     templates = TemplateKeeper(database, clocks, gateways.graph, ledger, box)

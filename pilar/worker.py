@@ -25,6 +25,7 @@ from pilar.backplane.facts import Lane
 from pilar.database.engine import WAKE_CHANNEL, Scope
 from pilar.draining import LOOK_EVERY, renewed
 from pilar.errors import Transient
+from pilar.upkeep import kept_up
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Worker:
         """Drain until stopped. The database may go away and come back meanwhile."""
         log.info("worker %s is draining", self.name)
         try:
-            with renewed(self._drain, self._beat):
+            with renewed(self._drain, self._beat), kept_up(self._app.database, self._app.clocks):
                 try:
                     self._drain_until_stopped()
                     self._drain.leave()

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from pilar.crypto import new_key
 from pilar.database.server_files import make_home
+from pilar.providers.dagster.client import GRAPHQL_PATH
 from pilar.settings import Settings
 from pilar_cli import databases, kept, system
 from pilar_cli.configuration import is_given
@@ -70,7 +71,7 @@ class System:
     @property
     def dagster_url(self) -> str:
         """Dagster's own address, without the web service before it."""
-        return f"{self.settings.dagster_url}/dagster/graphql"
+        return self.settings.dagster_url + GRAPHQL_PATH
 
 
 Further = Callable[[Settings, dict[str, int]], tuple[Settings, Sequence[ProcessSpec]]]

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-LOCATION = "pilar"
-"""The name of the code location."""
+from pilar.providers.dagster.client import LOCATION
 
 ENVIRONMENT = {"DAGSTER_EVENT_BATCH_SIZE": "1000", "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "true"}
 """For daemon, code server, webserver and runs: a partition costs half a millisecond of bookkeeping in place of 31."""

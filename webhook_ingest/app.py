@@ -72,7 +72,9 @@ def _add(app: FastAPI, entry: Route) -> None:
         app.router.add_api_websocket_route(entry.path, entry.endpoint(entry), name=entry.name)
         return
     # An API's answer is what its function says it returns; everything else makes a response of its own.
-    own: dict[str, Any] = {} if entry.answers == "json" else {"response_model": None, "include_in_schema": False}
+    own: dict[str, Any] = {"status_code": entry.status}
+    if entry.answers != "json":
+        own = {"response_model": None, "include_in_schema": False}
     app.router.add_api_route(
         entry.path,
         entry.endpoint,

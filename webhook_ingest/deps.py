@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from pilar.app import App
 from pilar.database.engine import Scope
+from pilar.errors import Forbidden, Invalid
 from pilar.security.principals import FLEET_WIDE, Kind, Principal
 from pilar.security.sessions import LiveSession
 
@@ -22,6 +23,36 @@ class Caller:
     principal: Principal
     ip: str
     session: LiveSession | None = None
+    studios: frozenset[UUID] = frozenset()
+    """On routes about whichever studio is the caller's: those that they may use this route for."""
+
+    @property
+    def is_in_charge(self) -> bool:
+        """Whether they are in charge of the whole fleet, and not of a studio."""
+        return self.principal.kind in FLEET_WIDE
+
+    def acts_for(self, named: UUID | None) -> UUID | None:
+        """The studio that a request is for, on a route about the caller's own.
+
+        Args:
+            named: the one that the request names, if it does.
+
+        Returns:
+            The studio; None: the fleet, which only those in charge of it act for.
+
+        Raises:
+            Forbidden: it names a studio that is none of theirs.
+            Invalid: they have several studios, and it names none.
+        """
+        if self.is_in_charge:
+            return named
+        if named is not None:
+            if named not in self.studios:
+                raise Forbidden
+            return named
+        if len(self.studios) != 1:
+            raise Invalid("You have several studios: name one as `workspace_id`.")
+        return next(iter(self.studios))
 
     @property
     def csrf_token(self) -> str:

@@ -6,7 +6,8 @@ What belongs here: the order of the checks, the same for every route. What does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -35,6 +36,8 @@ from webhook_ingest.route import Forgery, Route
 PER_PRINCIPAL = Limit("requests_per_principal", 600, timedelta(minutes=1))
 PER_ADDRESS = Limit("requests_per_address", 120, timedelta(minutes=1))
 LONGEST_KEY = 255
+_REPLAYED = ("content-type", "location")
+"""Headers that belong to what was answered, and not to one answer."""
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
 
@@ -95,10 +98,12 @@ def admit(app: App, entry: Route, connection: HTTPConnection) -> Caller:
         return caller
     if refused is not None:
         raise refused
-    about = _named(connection, "workspace_id"), _affiliate_id(entry, connection, caller)
-    if not allows(caller.principal, entry.requires, *about):
-        raise Unauthenticated if caller.principal.kind is Kind.ANONYMOUS else Forbidden
-    return caller
+    principal, affiliate_id = caller.principal, _affiliate_id(entry, connection, caller)
+    studios = principal.roles if entry.of_own_studio and principal.roles else [_named(connection, "workspace_id")]
+    fitting = [studio for studio in studios if allows(principal, entry.requires, studio, affiliate_id)]
+    if not fitting:
+        raise Unauthenticated if principal.kind is Kind.ANONYMOUS else Forbidden
+    return replace(caller, studios=frozenset(filter(None, fitting)))
 
 
 def check_forgery(entry: Route, request: HTTPConnection, body: bytes, public_url: str) -> None:
@@ -235,6 +240,6 @@ async def _once(app: App, request: Request, body: bytes, endpoint: Handler) -> R
         # Its transaction was rolled back: nothing was done, and it may be sent again under the same key.
         await run_in_threadpool(abandon)
         raise
-    headers: Mapping[str, str] = {"content-type": response.headers.get("content-type", "application/json")}
+    headers = {name: response.headers[name] for name in _REPLAYED if name in response.headers}
     await run_in_threadpool(finish, Answer(response.status_code, headers, bytes(response.body)))
     return response

@@ -44,6 +44,9 @@ _RETRY_AFTER = timedelta(seconds=5)
 _KEPT_TO_OURSELVES = {500: "Something went wrong on our side.", 503: "This can't be done just now: try again shortly."}
 """Messages that may name hosts, settings and tables are logged and replaced."""
 
+_TOLD = ("errors", "known_types")
+"""Of an error's details, those that are made to be read outside."""
+
 
 def status_of(error: errors.PilarError) -> int:
     """The HTTP status of an error: that of its class or of the nearest above it."""
@@ -57,6 +60,7 @@ def problem(
     code: str | None = None,
     headers: Mapping[str, str] | None = None,
     errors: Sequence[Mapping[str, Any]] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Response:
     """A problem document.
 
@@ -66,6 +70,7 @@ def problem(
         code: of the error, for programs.
         headers: more headers.
         errors: for invalid input, what is wrong where.
+        more: further members of the document.
     """
     title = HTTPStatus(status).phrase
     code = code or title.lower().replace(" ", "_")
@@ -78,6 +83,7 @@ def problem(
     }
     if errors is not None:
         document["errors"] = errors
+    document |= more or {}
     return JSONResponse(document, status, headers, "application/problem+json")
 
 
@@ -86,7 +92,8 @@ def answer_to(error: errors.PilarError) -> Response:
     status = status_of(error)
     if status in _KEPT_TO_OURSELVES:
         log.log(logging.ERROR if status == 500 else logging.WARNING, "%s: %s", error.code, mask_text(error.message))
-    return problem(status, _detail(error, status), code=error.code, headers=_headers(error, status))
+    told = {name: error.details[name] for name in _TOLD if name in error.details} if status < 500 else {}
+    return problem(status, _detail(error, status), code=error.code, headers=_headers(error, status), more=told)
 
 
 def unforeseen(error: Exception) -> Response:

@@ -34,9 +34,12 @@ class Route:
         endpoint: what answers.
         name: unique; the operation's id in OpenAPI.
         requires: who may.
+        status: of the usual answer.
         answers: json (in OpenAPI), page, file, proxy, socket, or door (a provider's, signed and not signed in).
         body_limit: the most that is read, in bytes.
         forgery: how forged requests are told, where a browser is signed in.
+        of_own_studio: the address names no studio, and it is about the caller's: the one they have, or the one that
+            the request names; see `Caller.acts_for`.
         is_unmetered: takes no look at the database before the endpoint; for files and for the health of the database.
         summary: one line for OpenAPI.
         responses: further answers for OpenAPI.
@@ -47,9 +50,11 @@ class Route:
     endpoint: Callable[..., Any]
     name: str
     requires: Requirement = ANYBODY
+    status: int = 200
     answers: Answers = "json"
     body_limit: int = MEBIBYTE
     forgery: Forgery = Forgery.TOKEN
+    of_own_studio: bool = False
     is_unmetered: bool = False
     summary: str = ""
     responses: Mapping[int, str] = field(default_factory=dict)

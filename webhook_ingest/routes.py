@@ -6,9 +6,21 @@ exist, and one that is here is tested with everybody who may not call it.
 
 from __future__ import annotations
 
+from pilar.operator import triggers
 from pilar.security.principals import Access, Kind
 from webhook_ingest import dagster_proxy
-from webhook_ingest.api import affiliate, agent, description, health, messaging, operator, provisioning, security
+from webhook_ingest.api import (
+    affiliate,
+    agent,
+    autopilot,
+    description,
+    facts,
+    health,
+    messaging,
+    operator,
+    provisioning,
+    security,
+)
 from webhook_ingest.api import coach as coach_api
 from webhook_ingest.dashboards import (
     affiliates,
@@ -30,6 +42,9 @@ from webhook_ingest.webhooks import entrance
 
 ADMIN = only(Kind.ADMIN)
 ADMIN_WRITES = only(Kind.ADMIN, access=Access.WRITE)
+OPERATIONS_WRITE = only(Kind.ADMIN, Kind.SYSTEM, access=Access.WRITE)
+TIMER = only(Kind.SYSTEM, access=Access.WRITE)
+"""A host's timer, which sends GET with a program's token; nobody who comes with a browser."""
 OPERATIONS = only(Kind.ADMIN, Kind.SYSTEM)
 STUDIO = only(Kind.ADMIN, Kind.SYSTEM, Kind.OWNER, Kind.MEMBER)
 STAFF_WRITES = only(Kind.ADMIN, Kind.OWNER, Kind.MEMBER, access=Access.WRITE)
@@ -60,6 +75,31 @@ API = (
           summary="Whether the system is well; public, for uptime monitors."),
     Route("GET", "/api/autopilot/health", health.autopilot_health, "autopilot_health_alias", is_unmetered=True,
           summary="Whether the system is well, at its other address."),
+    Route("GET", "/api/autopilot/status", autopilot.autopilot_status, "autopilot_status", OPERATIONS,
+          summary="How the background work stands: what waits, and each job's newest run."),
+    Route("GET", "/api/autopilot/runs/{run_id}", autopilot.run_state, "run_state", OPERATIONS,
+          summary="How one run of a background job stands."),
+    *(Route(method, path, autopilot.asks_for(trigger), f"{name}{'_by_timer' * (method == 'GET')}",
+            TIMER if method == "GET" else OPERATIONS_WRITE, status=202, summary=trigger.says,
+            responses={409: "There is nothing to run it for, or somebody asks at this very moment.",
+                       503: "Dagster is away; `Retry-After` says when to ask again."})
+      for path, trigger, name in (
+          ("/api/autopilot/scheduler", triggers.SCHEDULER, "run_scheduler"),
+          ("/api/autopilot/run", triggers.RUN, "run_autopilot"),
+          ("/api/autopilot/health/check", triggers.HEALTH_CHECK, "run_health_check"),
+          ("/api/autopilot/budget/reset", triggers.BUDGET_RESET, "run_budget_reset"),
+          ("/api/autopilot/cleanup", triggers.CLEAN_UP, "run_clean_up"),
+      ) for method in ("POST", "GET")),
+    Route("POST", "/api/autopilot/events", facts.new_event, "new_event", STUDIO_WRITES, status=201,
+          of_own_studio=True, summary="Record an event; 1,000 per studio and hour at most.",
+          responses={200: "It was there already.", 409: "The key stands for another event.",
+                     422: "The type is not known, or the payload is not one of its.",
+                     429: "Too many within the hour; `Retry-After` says when to go on."}),
+    Route("POST", "/api/autopilot/jobs", facts.new_job, "new_job", STUDIO_WRITES, status=201,
+          of_own_studio=True, summary="Have a job done; 500 per studio and hour at most.",
+          responses={200: "It was there already.", 409: "The key stands for another job.",
+                     422: "The type is not known, or the payload is not one of its.",
+                     429: "Too many within the hour; `Retry-After` says when to go on."}),
     Route("GET", "/api/health/incidents", health.incidents, "list_incidents", OPERATIONS,
           summary="Incidents, the newest first."),
     Route("GET", "/api/provisioning/workspaces", provisioning.list_workspaces, "list_workspaces", OPERATIONS,

@@ -12,5 +12,6 @@ class CoachingAskedFor(Payload):
     """A lead asked to be coached."""
 
     type_name: ClassVar[str] = "coaching.asked_for"
+    from_outside: ClassVar[bool] = True
 
     lead_id: UUID

@@ -50,6 +50,8 @@ class Payload(BaseModel):
 
     type_name: ClassVar[str]
     version: ClassVar[int] = 1
+    from_outside: ClassVar[bool] = False
+    """Whether a studio may post it; what only the product itself can know may not come from outside."""
 
 
 @dataclass(frozen=True)

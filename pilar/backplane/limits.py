@@ -24,6 +24,12 @@ class Limit:
     window: timedelta
 
 
+EVENTS = Limit("events_posted", 1_000, timedelta(hours=1))
+JOBS = Limit("jobs_posted", 500, timedelta(hours=1))
+LOCKS = Limit("locks_acquired", 100, timedelta(minutes=1))
+"""What comes in over the API, for each workspace."""
+
+
 def take(connection: Connection, limit: Limit, subject: str, now: datetime, *, cost: int = 1) -> int:
     """Count one use and return how many are left in this window.
 

@@ -56,6 +56,7 @@ class SubmitTemplates(Payload):
     """Have WhatsApp review the templates that a studio has drafted, and read how the others stand."""
 
     type_name: ClassVar[str] = "messaging.submit_templates"
+    from_outside: ClassVar[bool] = True
 
 
 class ReleaseHeld(Payload):

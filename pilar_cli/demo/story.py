@@ -17,6 +17,8 @@ from uuid import UUID
 from pilar.clocks import Clocks, SystemClock
 from pilar.database.engine import Database
 from pilar.errors import Transient
+from pilar.providers.dagster import client as dagster
+from pilar.providers.dagster.client import DagsterClient
 from pilar_cli.crew import Crew
 from pilar_cli.demo import figures, life, outcome
 from pilar_cli.demo.browser import Browser
@@ -28,7 +30,6 @@ from pilar_cli.demo.outcome import Outcome, Waited
 from pilar_cli.demo.outside import Outside
 from pilar_cli.demo.studios import Visitor, visitors
 from pilar_cli.demo.visit import follow_to_dagster, is_kept_out, look_for
-from pilar_pipelines import launch
 
 Answer = TypeVar("Answer")
 
@@ -210,34 +211,35 @@ class Story:
 
     def _have_it_told_in_dagster(self) -> None:
         """Dagster makes everything about all studios in one run, and everything about the fleet in another."""
-        crew, url = self._stage.crew, self._stage.dagster_url
-        crew.wait_ready("dagster-code", "dagster-webserver")
+        self._stage.crew.wait_ready("dagster-code", "dagster-webserver")
         self._note("dagster_ready")
-        wanted = {str(one) for one in figures.active_studios(self._stage.database)}
-        self._stage.display.say(f"Dagster takes {len(wanted)} studios as partitions …")
-        self._until(lambda: wanted <= set(_asked(launch.partition_keys, url) or ()), "Dagster knows all studios")
-        keys = launch.partition_keys(url)
-        self.outcome.partitions = len(keys)
-        self._note("partitions_known")
-        self._stage.display.say("Dagster makes every studio's figures in one run, then the fleet's …")
-        self._run(launch.STUDIOS_JOB, keys)
-        if self.outcome.run_status == launch.SUCCESS:
-            self._run(launch.FLEET_JOB, None)
-        self.outcome.life.materialized = launch.materializations(url)
-        self.outcome.materialized = self.outcome.life.materialized.get(launch.SCORES, 0)
-        self.outcome.failed_checks = launch.failed_checks(url)
+        with DagsterClient(self._stage.dagster_url) as asked:
+            wanted = {str(one) for one in figures.active_studios(self._stage.database)}
+            self._stage.display.say(f"Dagster takes {len(wanted)} studios as partitions …")
+            self._until(lambda: wanted <= set(_told(asked.partition_keys) or ()), "Dagster knows all studios")
+            keys = asked.partition_keys()
+            self.outcome.partitions = len(keys)
+            self._note("partitions_known")
+            self._stage.display.say("Dagster makes every studio's figures in one run, then the fleet's …")
+            self._run(asked, dagster.STUDIOS_JOB, keys)
+            if self.outcome.run_status == dagster.SUCCESS:
+                self._run(asked, dagster.FLEET_JOB, None)
+            self.outcome.life.materialized = asked.materializations()
+            self.outcome.materialized = self.outcome.life.materialized.get(dagster.SCORES, 0)
+            self.outcome.failed_checks = asked.failed_checks()
         self._stage.display.say(
             f"The runs ended with {self.outcome.run_status}: {len(self.outcome.life.materialized)} assets are there."
         )
         self._note("materialized")
 
-    def _run(self, job: str, keys: Sequence[str] | None) -> None:
-        self.outcome.run_id = run = launch.launch(self._stage.dagster_url, job, keys)
-        self._until(lambda: self._run_has_ended(run), f"Dagster's run of {job} has ended")
+    def _run(self, asked: DagsterClient, job: str, keys: Sequence[str] | None) -> None:
+        self.outcome.run_id = run = asked.launch(job, keys)
+        self._until(lambda: self._run_has_ended(asked, run), f"Dagster's run of {job} has ended")
 
-    def _run_has_ended(self, run: str) -> bool:
-        self.outcome.run_status = _asked(lambda url: launch.run_status(url, run), self._stage.dagster_url)
-        return self.outcome.run_status in launch.ENDED
+    def _run_has_ended(self, asked: DagsterClient, run: str) -> bool:
+        told = _told(lambda: asked.run(run))
+        self.outcome.run_status = told.status if told else None
+        return self.outcome.run_status in dagster.ENDED
 
     def _read_life(self, affiliate: UUID, experiment: UUID) -> None:
         database, lived = self._stage.database, self.outcome.life
@@ -291,9 +293,9 @@ def _where(studio: Studio) -> str:
     return f"{title}, waits on {step.waits_on}" if step.waits_on else title
 
 
-def _asked(ask: Callable[[str], Answer], url: str) -> Answer | None:
+def _told(ask: Callable[[], Answer]) -> Answer | None:
     """An answer of Dagster's, or None while it is still getting ready."""
     try:
-        return ask(url)
+        return ask()
     except Transient:
         return None

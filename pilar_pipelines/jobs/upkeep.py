@@ -1,4 +1,4 @@
-"""Housekeeping. What belongs here: the nightly jobs; what is forgotten when is decided elsewhere."""
+"""Housekeeping. What belongs here: its jobs and their schedules; what is forgotten when is decided elsewhere."""
 
 # Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 
@@ -35,6 +35,17 @@ def clean_up_product(context: dg.OpExecutionContext, pilar: PilarResource) -> No
     context.add_output_metadata(cleaned)
 
 
+@dg.op(retry_policy=retries)
+def remove_expired_locks(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
+    """Delete locks that nobody holds any more; who waits for one need not wait for this."""
+    from pilar.backplane.locks import remove_expired
+    from pilar.database.engine import Scope
+
+    with pilar.database.transaction(Scope.fleet()) as connection:
+        removed = remove_expired(connection, pilar.clocks.real.now())
+    context.add_output_metadata({"removed": removed})
+
+
 class KeptHours(dg.Config):
     """How long Dagster's own records are kept, in hours."""
 
@@ -57,12 +68,26 @@ def reset_budgets() -> None:
     give_back_reservations()
 
 
+@dg.job(executor_def=executor, tags=longest(300))
+def clean_locks() -> None:
+    """Forget locks that have expired."""
+    remove_expired_locks()
+
+
 @dg.job(executor_def=executor, tags=longest(3_600))
 def clean_up() -> None:
     """Forget what is past its time, in the product and in Dagster."""
     clean_up_product()
     clean_up_dagster()
 
+
+every_five_minutes = dg.ScheduleDefinition(
+    name="clean_locks_every_five_minutes",
+    job=clean_locks,
+    cron_schedule="*/5 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
 
 at_midnight = dg.ScheduleDefinition(
     name="reset_budgets_at_midnight",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -17,9 +18,16 @@ from sqlalchemy.engine import make_url
 from pilar.app import App, build_app
 from pilar.database.engine import Database
 from pilar.database.migrate import create_database
+from pilar.errors import Transient
+from pilar.providers.dagster.client import GRAPHQL_PATH, DagsterClient
 from pilar.settings import Settings
-from pilar_pipelines.instance import ENVIRONMENT, write_instance
+from pilar_cli.ports import free_port, listening
+from pilar_cli.processes import ProcessSpec, Supervisor
+from pilar_pipelines.instance import ENVIRONMENT, write_instance, write_workspace
 from tests.pilar_pipelines.fleet import Fleet
+
+START_SECONDS = 120.0
+"""How long a process may take to answer; the machine may be busy with other tests."""
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +76,43 @@ def app(fleet: Fleet) -> Iterator[App]:
     opened = build_app(Settings())
     yield opened
     opened.close()
+
+
+def _answers(dagster: DagsterClient) -> bool:
+    try:
+        dagster.partition_keys()
+    except Transient:
+        return False
+    return True
+
+
+@pytest.fixture
+def dagster(postgres_url: str, fleet: Fleet, tmp_path: Path) -> Iterator[DagsterClient]:
+    """Code server, daemon and webserver as `pilar up` starts them, over the fleet's database."""
+    home, code, web = tmp_path / "dagster", free_port(None), free_port(None)
+    write_instance(home, create_database(postgres_url, f"dagster_{secrets.token_hex(6)}"))
+    workspace = str(write_workspace(home, code))
+    asked = DagsterClient(f"http://127.0.0.1:{web}{GRAPHQL_PATH}")
+    programs = {
+        "code": ["dagster", "api", "grpc", "-m", "pilar_pipelines.definitions", "--location-name", "pilar"],
+        "daemon": ["dagster-daemon", "run", "-w", workspace],
+        "web": ["dagster-webserver", "-w", workspace, "--path-prefix", "/dagster"],
+    }
+    programs["code"] += ["-h", "127.0.0.1", "-p", str(code)]
+    programs["web"] += ["-h", "127.0.0.1", "-p", str(web)]
+    ready: dict[str, Callable[[], bool]] = {"code": lambda: listening(code), "web": lambda: _answers(asked)}
+    with asked, Supervisor(tmp_path / "supervised", "test") as supervisor:
+        for name, (program, *arguments) in programs.items():
+            argv = [str(Path(sys.executable).with_name(program)), *arguments]
+            env = {**ENVIRONMENT, "DAGSTER_HOME": str(home)}
+            supervisor.start(
+                ProcessSpec(
+                    name,
+                    argv,
+                    env=env,
+                    ready=ready.get(name),
+                    ready_timeout=START_SECONDS,
+                    cwd=Path(__file__).parents[2],
+                )
+            )
+        yield asked

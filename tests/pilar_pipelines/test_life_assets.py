@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from pilar.database.engine import Scope
 from pilar.database.schema import metadata
+from pilar.providers.dagster.client import FLEET_JOB, STUDIOS_JOB
 from pilar_cli.dictionary import text as dictionary
-from pilar_pipelines import launch
 from pilar_pipelines.definitions import defs
 from pilar_pipelines.partitions import range_tags
 from tests.pilar_pipelines.fleet import Fleet
@@ -102,7 +102,7 @@ def test_a_broken_studio_turns_the_check_red_and_keeps_its_figures_and_the_other
 def test_everything_about_all_studios_tells_what_they_have_lived(
     instance: dg.DagsterInstance, life: Life, studios: list[UUID]
 ) -> None:
-    result = _run(instance, launch.STUDIOS_JOB, studios)
+    result = _run(instance, STUDIOS_JOB, studios)
     assert all(check.passed for check in result.get_asset_check_evaluations())
     columns = ("messages_in", "messages_out", "refused", "replies", "opted_out")
     sums = ", ".join(f"sum({column})" for column in columns)
@@ -166,7 +166,7 @@ def test_affiliates_are_told_what_they_brought_and_are_owed(
 
 def test_both_jobs_for_everything_make_every_asset_that_is_made_once_with_all_its_checks() -> None:
     graph = defs.resolve_asset_graph()
-    jobs = [defs.resolve_job_def(name).asset_layer for name in (launch.STUDIOS_JOB, launch.FLEET_JOB)]
+    jobs = [defs.resolve_job_def(name).asset_layer for name in (STUDIOS_JOB, FLEET_JOB)]
     of_studios, of_the_fleet = (job.selected_asset_keys for job in jobs)
     assert of_studios | of_the_fleet == graph.materializable_asset_keys
     assert not of_studios & of_the_fleet

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import dagster as dg
 
+from pilar.backplane import locks
 from pilar.backplane.budgets import reserve, set_limit
 from pilar.clocks import Clocks, ManualClock
 from pilar.database.engine import Scope
@@ -96,6 +97,15 @@ def test_what_was_reserved_and_never_settled_is_given_back(instance: dg.DagsterI
     assert _reserved(fleet, studio) == 4
     defs.resolve_job_def("reset_budgets").execute_in_process(instance=instance)
     assert _reserved(fleet, studio) == 0
+
+
+def test_locks_that_expired_are_removed_and_no_others(instance: dg.DagsterInstance, fleet: Fleet) -> None:
+    now = datetime.now(UTC)
+    with fleet.database.transaction(Scope.fleet()) as connection:
+        for key, ttl in (("past", timedelta(seconds=1)), ("held", timedelta(hours=2))):
+            assert locks.acquire(connection, key, holder="me", ttl=ttl, now=now - timedelta(hours=1))
+    defs.resolve_job_def("clean_locks").execute_in_process(instance=instance)
+    assert fleet.rows("select key from distributed_lock") == [("held",)]
 
 
 def _reserved(fleet: Fleet, studio: UUID) -> int:

@@ -168,9 +168,13 @@ class House:
 
 
 @pytest.fixture
-def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The settings of a test's system; a test may change some by indirect parameter."""
-    return {"secret_keys": new_key(), "public_url": ORIGIN, **SECRETS, **getattr(request, "param", {})}
+def settings(request: pytest.FixtureRequest, closed_port: int) -> dict[str, Any]:
+    """The settings of a test's system, without Dagster; a test may change some by indirect parameter."""
+    nowhere = f"http://127.0.0.1:{closed_port}"
+    return {
+        "secret_keys": new_key(), "public_url": ORIGIN, "dagster_url": nowhere, **SECRETS,
+        **getattr(request, "param", {}),
+    }  # fmt: skip
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ _PROBLEM = {
                     "detail": {"type": "string"},
                     "code": {"type": "string"},
                     "errors": {"type": "array", "items": {"type": "object"}},
+                    "known_types": {"type": "array", "items": {"type": "string"}},
                 },
             }
         }
@@ -64,7 +65,11 @@ def describe(app: FastAPI, table: Sequence[Route]) -> dict[str, Any]:
             document["paths"].setdefault(entry.path, {})[entry.method.lower()] = operation
         elif entry.answers == "json":
             operation = document["paths"][entry.path][entry.method.lower()]
-            operation["responses"].pop("422", None)
+            answers = operation["responses"]
+            answers.pop("422", None)
+            for status, description in entry.responses.items():
+                like = answers[str(entry.status)] if status < 300 else _PROBLEM
+                answers[str(status)] = {**like, "description": description}
             if entry.is_repeatable:
                 operation.setdefault("parameters", []).append(_REPEAT)
             if not entry.requires.is_public:

@@ -1,0 +1,138 @@
+"""What the worker keeps in order when there is no Dagster."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from pilar import upkeep
+from pilar.app import build_app
+from pilar.backplane import budgets, locks
+from pilar.clocks import Clocks, ManualClock
+from pilar.crypto import new_key
+from pilar.database.engine import Database, Scope
+from pilar.errors import Transient
+from pilar.settings import Settings
+from pilar.upkeep import CHORES, Chore, Upkeep, kept_up
+from pilar.worker import Worker
+from tests.fixtures.studios import add_studio
+from tests.fixtures.system import Killed, MortalDatabase
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def real() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def clocks(real: ManualClock) -> Clocks:
+    return Clocks(business=ManualClock(NOON), real=real)
+
+
+def keys(database: Database) -> set[str]:
+    with database.transaction(Scope.fleet()) as connection:
+        return set(connection.exec_driver_sql("select key from distributed_lock").scalars())
+
+
+def lock(database: Database, key: str, now: datetime, ttl: timedelta) -> None:
+    with database.transaction(Scope.fleet()) as connection:
+        assert locks.acquire(connection, key, holder="me", ttl=ttl, now=now)
+
+
+def test_locks_and_reservations_expire_without_dagster(database: Database, clocks: Clocks, real: ManualClock) -> None:
+    studio = add_studio(database)
+    lock(database, "short", NOON, timedelta(minutes=1))
+    lock(database, "long", NOON, timedelta(hours=1))
+    with database.transaction(Scope.fleet()) as connection:
+        budgets.set_limit(connection, studio, "messages", "day", 10, "queue")
+        budgets.reserve(connection, clocks, studio, "messages", 4, expires_in=timedelta(minutes=1))
+    keeper = Upkeep(database, clocks, CHORES[:2])
+    assert keeper.turn() == {"remove expired locks": 0, "give back reservations": 0}
+    real.advance(timedelta(minutes=1))
+    assert keeper.turn() == {"give back reservations": 1}
+    real.advance(timedelta(minutes=4))
+    assert keeper.turn() == {"remove expired locks": 1, "give back reservations": 0}
+    assert keys(database) == {"long"}
+    assert keeper.turn() == {}
+
+
+def test_the_nightly_clean_up_is_done_once_a_day_among_all_workers(
+    database: Database, clocks: Clocks, real: ManualClock
+) -> None:
+    one, other = Upkeep(database, clocks), Upkeep(database, clocks)
+    assert (one.turn()["clean up"], other.turn()["clean up"]) == (1, 0)
+    for hour in range(23):
+        real.advance(timedelta(hours=1))
+        keeper = (one, other)[hour % 2]
+        assert keeper.turn()["clean up"] == 0
+    real.advance(timedelta(hours=1))
+    assert (one.turn()["clean up"], other.turn()["clean up"]) == (1, 0)
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_who_is_killed_has_cleaned_up_or_leaves_it_to_another(
+    after_commit: bool, database: Database, clocks: Clocks
+) -> None:
+    mortal = MortalDatabase(database.url, dies_at=1, after_commit=after_commit)
+    with pytest.raises(Killed):
+        Upkeep(mortal, clocks, CHORES[2:]).turn()
+    mortal.close()
+    assert Upkeep(database, clocks).turn()["clean up"] == (0 if after_commit else 1)
+
+
+def test_a_chore_that_fails_is_tried_again_and_keeps_none_of_the_others_back(
+    database: Database, clocks: Clocks, real: ManualClock
+) -> None:
+    def fail(connection: Connection, _: Clocks) -> int:
+        connection.exec_driver_sql("insert into distributed_lock values ('half', null, 'me', 1, now())")
+        raise Transient("away")
+
+    minute = timedelta(minutes=1)
+    keeper = Upkeep(database, clocks, [Chore("fails", minute, fail), Chore("counts", minute, lambda *_: 7)])
+    for _ in range(2):
+        assert keeper.turn() == {"counts": 7}
+        real.advance(minute)
+    assert keys(database) == set()
+
+
+def test_a_thread_keeps_at_it_until_the_block_ends(
+    database: Database, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "LOOK_EVERY", timedelta(milliseconds=1))
+    looked, again = threading.Event(), threading.Event()
+
+    def turn(_: Upkeep) -> dict[str, int]:
+        if looked.is_set():
+            again.set()
+        looked.set()
+        raise RuntimeError("what nobody foresaw ends nothing")
+
+    monkeypatch.setattr(Upkeep, "turn", turn)
+    with kept_up(database, clocks):
+        assert again.wait(20)
+    assert "upkeep" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_worker_keeps_things_up_beside_its_work(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "LOOK_EVERY", timedelta(milliseconds=1))
+    lock(database, "past", datetime.now(UTC) - timedelta(hours=1), timedelta(minutes=1))
+    app = build_app(Settings(secret_keys=new_key()), database=database)
+    worker = Worker(app)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    try:
+        while "past" in keys(database):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        worker.stop()
+        thread.join(20)
+        app.close()
+    assert not thread.is_alive()
