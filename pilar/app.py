@@ -21,10 +21,11 @@ from pilar.agents.defaults import default_agent, install_rules
 from pilar.agents.events import CoachingAskedFor
 from pilar.backplane import invariants as backplane_invariants
 from pilar.backplane.drain import Drain
-from pilar.backplane.effects import EffectLedger
+from pilar.backplane.effects import EffectLedger, EffectSettled
 from pilar.backplane.handlers import Outside, Registry, Transactional
 from pilar.backplane.invariants import Invariant
 from pilar.backplane.notices import IncidentRequested
+from pilar.backplane.reconciling import Reconcilers
 from pilar.bookings import defaults as calendar_defaults
 from pilar.bookings import invariants as calendar_invariants
 from pilar.bookings.events import BookingCancelled, BookingMade
@@ -48,6 +49,7 @@ from pilar.health.incidents import IncidentKeeper
 from pilar.messaging import defaults as messaging_defaults
 from pilar.messaging import invariants as messaging_invariants
 from pilar.messaging.controls import Release
+from pilar.messaging.doubts import MessagingDoubts
 from pilar.messaging.events import (
     HandedOver,
     MessageReceived,
@@ -67,6 +69,7 @@ from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioGateway
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import invariants as provisioning_invariants
+from pilar.provisioning.doubts import ProvisioningDoubts
 from pilar.provisioning.events import (
     AdvanceProvisioning,
     ProvisioningBegun,
@@ -124,6 +127,7 @@ class App:
     box: SecretBox
     gateways: Gateways
     registry: Registry
+    reconcilers: Reconcilers
     steps: tuple[Step, ...]
     invariants: tuple[Invariant, ...]
     overview: Overview
@@ -181,6 +185,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     registry = build_registry(settings, database, clocks, box, gateways, steps)
     register_messaging(registry, clocks, Sender(database, clocks, gateways.graph, ledger, box), templates, messages)
     register_coach(registry, clocks)
+    reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
     return App(
         settings=settings,
         database=database,
@@ -188,6 +193,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         box=box,
         gateways=gateways,
         registry=registry,
+        reconcilers=reconcilers,
         steps=steps,
         invariants=(
             *backplane_invariants.INVARIANTS,
@@ -319,6 +325,20 @@ def register_messaging(
     registry.on_event(TemplateChanged, "provisioning.templates", Transactional(messages.on_template))
     registry.on_event(MessageReceived, "agents.answer", Transactional(Answerer(clocks).on_message))
     registry.know_event(HandedOver)
+
+
+def register_doubts(
+    registry: Registry, database: Database, clocks: Clocks, box: SecretBox, gateways: Gateways, timeout: timedelta
+) -> Reconcilers:
+    """Who looks for which effect in doubt, and who goes on once it is settled."""
+    reconcilers = Reconcilers(timeout)
+    provisioning = ProvisioningDoubts(database, clocks, gateways.twilio, gateways.graph, box)
+    provisioning.register(reconcilers)
+    registry.on_event(EffectSettled, "provisioning.effects", Transactional(provisioning.on_settled))
+    messaging = MessagingDoubts(database, clocks, gateways.graph, box)
+    messaging.register(reconcilers)
+    registry.on_event(EffectSettled, "messaging.effects", Transactional(messaging.on_settled))
+    return reconcilers
 
 
 def register_coach(registry: Registry, clocks: Clocks) -> None:

@@ -85,6 +85,15 @@ class Settings(BaseSettings):
     provider_timeout_seconds: float = _setting(15.0, "the longest a provider is waited for", gt=0)
     dagster_url: str = _setting("http://127.0.0.1:3000", "where Dagster's webserver listens")
 
+    log_kept_days: int = _setting(30, "how long the log of attempts at work is kept", ge=1)
+    keys_kept_days: int = _setting(90, "how long idempotency keys are kept: the same key is the same fact", ge=30)
+    deliveries_kept_days: int = _setting(
+        90, "how long webhooks are kept with their bodies; providers repeat one for days", ge=30
+    )
+    facts_kept_days: int = _setting(400, "how long events and jobs are kept that are done", ge=30)
+    effects_kept_days: int = _setting(400, "how long settled sends and the like are kept; purchases for good", ge=30)
+    audit_kept_days: int = _setting(2_557, "how long audit entries are kept; their seal is for good", ge=366)
+
     @field_validator("secret_keys", "stripe_webhook_secret", "meta_app_secret", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -1,9 +1,10 @@
 """What the worker keeps in order beside its work. What belongs here: which chores, how often, and by whom.
 
 What does not: the chores themselves (`backplane/`), and the same chores as Dagster's jobs (`pilar_pipelines/jobs/`).
-The product must not depend on Dagster being up: locks that expired, reservations that were never settled and what is
-past its time are seen to by the workers as well. Each chore is harmless when it is done twice, so nobody is asked
-whether Dagster has done it; the nightly one is heavy, and a lock has it done once a day among all workers.
+The product must not depend on Dagster being up: locks that expired, reservations that were never settled, effects in
+doubt, the audit log's seal and what is past its time are seen to by the workers as well. Each chore is harmless when
+it is done twice, so nobody is asked whether Dagster has done it; the nightly one is heavy, and a lock has it done once
+a day among all workers.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from pilar.app import App
 from pilar.backplane import budgets, locks, retention
-from pilar.clocks import Clocks
-from pilar.database.engine import Database, Scope
+from pilar.backplane.reconciling import reconcile
+from pilar.backplane.sealing import seal
+from pilar.database.engine import Scope
 from pilar.errors import Transient
 from pilar.security import sessions
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=30)
+LONGEST = timedelta(minutes=4)
+"""A chore begins nothing new after so long; what is left over is done the next time."""
+CLEANING = timedelta(hours=1)
 ONCE_A_DAY = timedelta(hours=24)
 
 
@@ -39,40 +44,66 @@ class Chore:
     Attributes:
         name: for the log.
         every: how long after the last time.
-        run: does it in a transaction of the fleet's scope; returns how much there was to do.
+        run: does it, in transactions of its own; returns how much there was to do.
     """
 
     name: str
     every: timedelta
-    run: Callable[[Connection, Clocks], int]
+    run: Callable[[App], int]
 
 
-def remove_expired_locks(connection: Connection, clocks: Clocks) -> int:
+def remove_expired_locks(app: App) -> int:
     """Delete locks that nobody holds any more."""
-    return locks.remove_expired(connection, clocks.real.now())
+    with app.database.transaction(Scope.fleet()) as connection:
+        return locks.remove_expired(connection, app.clocks.real.now())
 
 
-def give_back_reservations(connection: Connection, clocks: Clocks) -> int:
+def give_back_reservations(app: App) -> int:
     """Give back what was reserved and never settled."""
-    return budgets.expire_reservations(connection, clocks.real.now())
+    with app.database.transaction(Scope.fleet()) as connection:
+        return budgets.expire_reservations(connection, app.clocks.real.now())
 
 
-def clean_up_daily(connection: Connection, clocks: Clocks) -> int:
+def settle_effects(app: App) -> int:
+    """Look for effects whose outcome their own work did not learn."""
+    until = app.clocks.real.now() + LONGEST
+    return reconcile(app.database, app.clocks, app.reconcilers, deadline=until).looked_for
+
+
+def seal_audit(app: App) -> int:
+    """Seal the audit log's new entries."""
+    return seal(app.database, app.clocks, deadline=app.clocks.real.now() + LONGEST).entries
+
+
+def clean_up_daily(app: App) -> int:
     """Forget what is past its time, unless a worker has done so within a day.
 
-    The lock is taken in the same transaction: who is killed half-way has neither cleaned nor kept others from it.
+    The lock is held for the time that cleaning may take and, when it is done, for the rest of the day: the day of one
+    who was killed half-way is another's within the hour.
     """
-    now = clocks.real.now()
-    if locks.acquire(connection, "upkeep:clean_up", holder="upkeep", ttl=ONCE_A_DAY, now=now) is None:
+    now = app.clocks.real.now()
+    with app.database.transaction(Scope.fleet()) as connection:
+        lock = locks.acquire(connection, "upkeep:clean_up", holder="upkeep", ttl=CLEANING, now=now)
+    if lock is None:
         return 0
-    retention.clean_up(connection, clocks)
-    sessions.forget_expired(connection, now)
+    retention.clean_up(
+        app.database,
+        app.clocks,
+        retention.Keep.of(app.settings),
+        effect_kinds=app.reconcilers.passing,
+        deadline=now + CLEANING - LONGEST,
+    )
+    with app.database.transaction(Scope.fleet()) as connection:
+        sessions.forget_expired(connection, now)
+        locks.renew(connection, lock, ttl=ONCE_A_DAY, now=app.clocks.real.now())
     return 1
 
 
 CHORES = (
     Chore("remove expired locks", timedelta(minutes=5), remove_expired_locks),
     Chore("give back reservations", timedelta(minutes=1), give_back_reservations),
+    Chore("settle effects in doubt", timedelta(minutes=5), settle_effects),
+    Chore("seal the audit log", timedelta(minutes=5), seal_audit),
     Chore("clean up", timedelta(hours=1), clean_up_daily),
 )
 
@@ -80,35 +111,33 @@ CHORES = (
 class Upkeep:
     """Does what is due, and remembers when it did."""
 
-    def __init__(self, database: Database, clocks: Clocks, chores: Sequence[Chore] = CHORES) -> None:
-        self._database = database
-        self._clocks = clocks
+    def __init__(self, app: App, chores: Sequence[Chore] = CHORES) -> None:
+        self._app = app
         self._next: dict[str, datetime] = {}
         self._chores = chores
 
     def turn(self) -> dict[str, int]:
-        """Do what is due by real time, each in a transaction of its own; how much there was to do, by name.
+        """Do what is due by real time; how much there was to do, by name.
 
         A chore that fails is tried again when it is due the next time, and keeps none of the others from being done.
         """
         done = {}
         for chore in self._chores:
-            now = self._clocks.real.now()
+            now = self._app.clocks.real.now()
             if now < self._next.get(chore.name, now):
                 continue
             self._next[chore.name] = now + chore.every
             try:
-                with self._database.transaction(Scope.fleet()) as connection:
-                    done[chore.name] = chore.run(connection, self._clocks)
+                done[chore.name] = chore.run(self._app)
             except (Transient, DBAPIError, psycopg.Error) as error:
                 log.warning("%s: not done: %s", chore.name, error)
         return done
 
 
 @contextmanager
-def kept_up(database: Database, clocks: Clocks) -> Iterator[None]:
+def kept_up(app: App) -> Iterator[None]:
     """Do what is due from time to time in a thread of its own, until the block ends."""
-    upkeep, ended = Upkeep(database, clocks), threading.Event()
+    upkeep, ended = Upkeep(app), threading.Event()
 
     def look() -> None:
         # Workers that start together don't all look at once.

@@ -55,7 +55,7 @@ class Worker:
         """Drain until stopped. The database may go away and come back meanwhile."""
         log.info("worker %s is draining", self.name)
         try:
-            with renewed(self._drain, self._beat), kept_up(self._app.database, self._app.clocks):
+            with renewed(self._drain, self._beat), kept_up(self._app):
                 try:
                     self._drain_until_stopped()
                     self._drain.leave()

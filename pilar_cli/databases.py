@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 
 from pilar.database import migrate
 from pilar.database.embedded import EmbeddedServer
+from pilar.database.engine import Database
 from pilar.database.server_files import make_home
 from pilar.errors import NotConfigured, Transient
 from pilar.settings import Settings
@@ -45,6 +46,17 @@ def server_for(settings: Settings) -> Iterator[Server]:
         return
     with lent_server(settings.home_path) as url:
         yield Server(make_url(url).set(database=PRODUCT).render_as_string(hide_password=False), is_embedded=True)
+
+
+@contextmanager
+def product_database(settings: Settings) -> Iterator[Database]:
+    """The product's database for one command's few transactions, for as long as the block lasts."""
+    with server_for(settings) as server:
+        database = Database(server.url, pool_size=2, application_name="pilar command")
+        try:
+            yield database
+        finally:
+            database.close()
 
 
 @contextmanager

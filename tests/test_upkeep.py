@@ -7,10 +7,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection
 
 from pilar import upkeep
-from pilar.app import build_app
+from pilar.app import App, build_app
 from pilar.backplane import budgets, locks
 from pilar.clocks import Clocks, ManualClock
 from pilar.crypto import new_key
@@ -35,6 +34,10 @@ def clocks(real: ManualClock) -> Clocks:
     return Clocks(business=ManualClock(NOON), real=real)
 
 
+def app(database: Database, clocks: Clocks) -> App:
+    return build_app(Settings(secret_keys=new_key()), database=database, clocks=clocks)
+
+
 def keys(database: Database) -> set[str]:
     with database.transaction(Scope.fleet()) as connection:
         return set(connection.exec_driver_sql("select key from distributed_lock").scalars())
@@ -52,7 +55,7 @@ def test_locks_and_reservations_expire_without_dagster(database: Database, clock
     with database.transaction(Scope.fleet()) as connection:
         budgets.set_limit(connection, studio, "messages", "day", 10, "queue")
         budgets.reserve(connection, clocks, studio, "messages", 4, expires_in=timedelta(minutes=1))
-    keeper = Upkeep(database, clocks, CHORES[:2])
+    keeper = Upkeep(app(database, clocks), CHORES[:2])
     assert keeper.turn() == {"remove expired locks": 0, "give back reservations": 0}
     real.advance(timedelta(minutes=1))
     assert keeper.turn() == {"give back reservations": 1}
@@ -65,7 +68,7 @@ def test_locks_and_reservations_expire_without_dagster(database: Database, clock
 def test_the_nightly_clean_up_is_done_once_a_day_among_all_workers(
     database: Database, clocks: Clocks, real: ManualClock
 ) -> None:
-    one, other = Upkeep(database, clocks), Upkeep(database, clocks)
+    one, other = Upkeep(app(database, clocks)), Upkeep(app(database, clocks))
     assert (one.turn()["clean up"], other.turn()["clean up"]) == (1, 0)
     for hour in range(23):
         real.advance(timedelta(hours=1))
@@ -75,26 +78,31 @@ def test_the_nightly_clean_up_is_done_once_a_day_among_all_workers(
     assert (one.turn()["clean up"], other.turn()["clean up"]) == (1, 0)
 
 
-@pytest.mark.parametrize("after_commit", [False, True])
-def test_who_is_killed_has_cleaned_up_or_leaves_it_to_another(
-    after_commit: bool, database: Database, clocks: Clocks
+@pytest.mark.parametrize("dies_at", [1, 2, 3])
+def test_who_is_killed_while_cleaning_leaves_the_day_to_another_within_the_hour(
+    dies_at: int, database: Database, clocks: Clocks, real: ManualClock
 ) -> None:
-    mortal = MortalDatabase(database.url, dies_at=1, after_commit=after_commit)
+    mortal = MortalDatabase(database.url, dies_at=dies_at, after_commit=True)
     with pytest.raises(Killed):
-        Upkeep(mortal, clocks, CHORES[2:]).turn()
+        Upkeep(app(mortal, clocks), CHORES[-1:]).turn()
     mortal.close()
-    assert Upkeep(database, clocks).turn()["clean up"] == (0 if after_commit else 1)
+    other = Upkeep(app(database, clocks), CHORES[-1:])
+    assert other.turn()["clean up"] == 0
+    real.advance(timedelta(hours=1))
+    assert other.turn()["clean up"] == 1
 
 
 def test_a_chore_that_fails_is_tried_again_and_keeps_none_of_the_others_back(
     database: Database, clocks: Clocks, real: ManualClock
 ) -> None:
-    def fail(connection: Connection, _: Clocks) -> int:
-        connection.exec_driver_sql("insert into distributed_lock values ('half', null, 'me', 1, now())")
-        raise Transient("away")
+    def fail(house: App) -> int:
+        with house.database.transaction(Scope.fleet()) as connection:
+            connection.exec_driver_sql("insert into distributed_lock values ('half', null, 'me', 1, now())")
+            raise Transient("away")
 
     minute = timedelta(minutes=1)
-    keeper = Upkeep(database, clocks, [Chore("fails", minute, fail), Chore("counts", minute, lambda *_: 7)])
+    chores = [Chore("fails", minute, fail), Chore("counts", minute, lambda _: 7)]
+    keeper = Upkeep(app(database, clocks), chores)
     for _ in range(2):
         assert keeper.turn() == {"counts": 7}
         real.advance(minute)
@@ -114,7 +122,7 @@ def test_a_thread_keeps_at_it_until_the_block_ends(
         raise RuntimeError("what nobody foresaw ends nothing")
 
     monkeypatch.setattr(Upkeep, "turn", turn)
-    with kept_up(database, clocks):
+    with kept_up(app(database, clocks)):
         assert again.wait(20)
     assert "upkeep" not in {thread.name for thread in threading.enumerate()}
 
@@ -122,8 +130,8 @@ def test_a_thread_keeps_at_it_until_the_block_ends(
 def test_a_worker_keeps_things_up_beside_its_work(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "LOOK_EVERY", timedelta(milliseconds=1))
     lock(database, "past", datetime.now(UTC) - timedelta(hours=1), timedelta(minutes=1))
-    app = build_app(Settings(secret_keys=new_key()), database=database)
-    worker = Worker(app)
+    house = build_app(Settings(secret_keys=new_key()), database=database)
+    worker = Worker(house)
     thread = threading.Thread(target=worker.run)
     thread.start()
     deadline = time.monotonic() + 20
@@ -134,5 +142,5 @@ def test_a_worker_keeps_things_up_beside_its_work(database: Database, monkeypatc
     finally:
         worker.stop()
         thread.join(20)
-        app.close()
+        house.close()
     assert not thread.is_alive()

@@ -1,7 +1,8 @@
 """The audit log (who did what, for accountability) and the activity log (what happened, told to the studio).
 
-What belongs here: appending to both. Nothing updates or deletes an audit row. Details are masked on the way in, so
-that no reader has to remember to.
+What belongs here: appending to both. Nothing updates or deletes an audit row: the database refuses it, and the seal
+(`sealing.py`) shows it where somebody gets around that. Details are masked on the way in, so that no reader has to
+remember to.
 """
 
 from __future__ import annotations

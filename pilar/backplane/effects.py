@@ -5,7 +5,8 @@ effects there are (the rooms name them) and how the provider is called (`provide
 
 `attempted` is committed before the call, so that whoever finds it after a crash knows that the provider may have
 acted. Such an effect is settled by looking for it at the provider; where it is not there, or can't be looked for,
-the kind's policy says whether it may be done again.
+the kind's policy says whether it may be done again. That happens when its work comes back, or in the background where
+it doesn't (`reconciling.py`); what neither can settle is listed here and decided by a person.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from pilar.backplane import budgets
+from pilar.backplane import audit, budgets
+from pilar.backplane.facts import Cause, Event, Payload, emit
 from pilar.backplane.tables import effect
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.errors import Busy, OutcomeUnknown, Permanent, Transient
+from pilar.errors import Busy, Conflict, NotFound, OutcomeUnknown, Permanent, Transient
 from pilar.ids import new_id
 from pilar.masking import mask, mask_text
 
@@ -32,6 +34,24 @@ MARGIN = timedelta(seconds=5)
 """How much longer than the provider's time-out an attempt is taken to be under way."""
 
 API_CALLS = "api_calls"
+
+Verdict = Literal["happened", "did_not_happen"]
+IN_DOUBT = ("attempted", "unknown")
+LOOK_UP = "look_up"
+CALLBACK = "callback"
+
+
+class EffectSettled(Payload):
+    """An effect in doubt was settled without its work: confirmed, back at intent, or unknown until somebody decides.
+
+    The room that owns the kind goes on from here: what waits for the effect is woken, or told what became of it.
+    """
+
+    type_name: ClassVar[str] = "effect.settled"
+
+    effect_id: UUID
+    kind: str
+    state: Literal["confirmed", "intent", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,8 @@ class Effect:
         find: looks for it at the provider, and returns what `call` would have, or None where it is not there.
         repeatable: whether it may be done again where its outcome is unknown and `find` can't tell or finds nothing.
             False for what must never be done twice and can't be looked up.
+        risks: how often it may be done again so; None: always, since what `find` doesn't find did not happen, or a
+            second one does no harm.
         patience: how long an unknown outcome is left to a callback that may settle it, before it is looked into.
         on_attempt: called in the transaction that records the attempt; what it raises keeps the attempt from being
             made.
@@ -73,6 +95,7 @@ class Effect:
     call: Callable[[], Response]
     find: Callable[[], Response | None] | None = None
     repeatable: bool = True
+    risks: int | None = None
     patience: timedelta = timedelta(0)
     on_attempt: Callable[[Connection], None] | None = None
     on_close: Callable[[Connection, Closed], None] | None = None
@@ -128,38 +151,61 @@ class EffectLedger:
             row = connection.execute(
                 select(effect).where(effect.c.kind == wanted.kind, effect.c.key == wanted.key).with_for_update()
             ).one()
-            if row.state == "confirmed":
-                return dict(row.response or {})
-            if row.attempt_until and row.attempt_until > now:
-                raise Busy(f"{wanted.kind} may be under way.", retry_after=row.attempt_until - now)
-            in_doubt = row.state in ("attempted", "unknown")
-            if in_doubt and row.attempted_at + wanted.patience > now:
-                left = row.attempted_at + wanted.patience - now
-                raise Busy(f"{wanted.kind} may yet be settled by a callback.", retry_after=left)
-            self._reserve(connection, wanted)
-            if wanted.on_attempt is not None and not in_doubt:
-                wanted.on_attempt(connection)
-            connection.execute(
-                _where(wanted).values(
-                    state="attempted", attempts=row.attempts + 1, attempted_at=now, attempt_until=now + self._window
-                )
-            )
-        return self._looked_for(wanted) if in_doubt else None
+            if row.state != "confirmed":
+                self._begin(connection, wanted, row, now)
+        if row.state == "confirmed":
+            return dict(row.response) if row.response is not None else self._told_of(wanted)
+        return self._looked_for(wanted, row) if row.state in IN_DOUBT else None
 
-    def _looked_for(self, wanted: Effect) -> dict[str, Any] | None:
+    def _begin(self, connection: Connection, wanted: Effect, row: Row[Any], now: datetime) -> None:
+        if row.attempt_until and row.attempt_until > now:
+            raise Busy(f"{wanted.kind} may be under way.", retry_after=row.attempt_until - now)
+        in_doubt = row.state in IN_DOUBT
+        if in_doubt and row.attempted_at + wanted.patience > now:
+            left = row.attempted_at + wanted.patience - now
+            raise Busy(f"{wanted.kind} may yet be settled by a callback.", retry_after=left)
+        self._reserve(connection, wanted)
+        if wanted.on_attempt is not None and not in_doubt:
+            wanted.on_attempt(connection)
+        connection.execute(
+            _where(wanted).values(
+                state="attempted",
+                attempts=row.attempts + 1,
+                attempted_at=now,
+                attempt_until=now + self._window,
+                look_after=None,
+                given_up_at=None,
+            )
+        )
+
+    def _told_of(self, wanted: Effect) -> dict[str, Any]:
+        """The response of an effect that somebody has told us of; what later steps need of it is read back."""
+        if wanted.find is None:
+            return {}
+        found = wanted.find()
+        if found is None:
+            raise Permanent(f"Somebody decided that {wanted.kind} happened, and the provider doesn't show it.")
+        with self._database.transaction(Scope.fleet()) as connection:
+            connection.execute(_where(wanted).where(effect.c.state == "confirmed").values(response=dict(found)))
+        return dict(found)
+
+    def _looked_for(self, wanted: Effect, doubted: Row[Any]) -> dict[str, Any] | None:
         """The response of an effect in doubt, found at the provider; None where it is to be tried again."""
+        may_repeat = wanted.repeatable and (wanted.risks is None or doubted.risks < wanted.risks)
         try:
             found = wanted.find() if wanted.find is not None else None
-            if found is None and wanted.repeatable and wanted.on_attempt is not None:
+            if found is None and may_repeat:
                 with self._database.transaction(Scope.fleet()) as connection:
-                    wanted.on_attempt(connection)
+                    if wanted.on_attempt is not None:
+                        wanted.on_attempt(connection)
+                    connection.execute(_where(wanted).values(risks=effect.c.risks + 1))
         except Exception:
             self._close(wanted, "unknown")
             raise
         if found is not None:
-            self._close(wanted, "confirmed", response=dict(found))
+            self._close(wanted, "confirmed", response=dict(found), settled_by=LOOK_UP)
             return dict(found)
-        if not wanted.repeatable:
+        if not may_repeat:
             self._close(wanted, "unknown")
             raise Permanent(f"Whether {wanted.kind} happened is not known, and it may not be risked twice.")
         return None
@@ -176,6 +222,7 @@ class EffectLedger:
         *,
         response: Response | None = None,
         error: Exception | None = None,
+        settled_by: str | None = None,
     ) -> None:
         values: dict[str, Any] = {"state": state, "attempt_until": None}
         if response is not None:
@@ -183,7 +230,7 @@ class EffectLedger:
         if error is not None:
             values["error"] = mask_text(str(error))[:2_000]
         if state in ("confirmed", "failed"):
-            values["settled_at"] = self._clocks.real.now()
+            values |= {"settled_at": self._clocks.real.now(), "settled_by": settled_by, "given_up_at": None}
         with self._database.transaction(Scope.fleet()) as connection:
             changed = connection.execute(_where(wanted).where(effect.c.state != "confirmed").values(values)).rowcount
             if changed and wanted.on_close is not None:
@@ -193,8 +240,123 @@ class EffectLedger:
 def confirm(connection: Connection, kind: str, key: str, response: Response, now: datetime) -> bool:
     """Settle an effect by what a provider's callback tells; return whether it was in doubt until now."""
     in_doubt = (effect.c.kind == kind, effect.c.key == key, effect.c.state.in_(["attempted", "unknown"]))
-    values = {"state": "confirmed", "response": dict(response), "attempt_until": None, "settled_at": now}
+    values = {**settled(now, CALLBACK), "state": "confirmed", "response": dict(response)}
     return connection.execute(update(effect).where(*in_doubt).values(values)).rowcount == 1
+
+
+@dataclass(frozen=True)
+class UnknownEffect:
+    """An effect whose outcome is not known.
+
+    Attributes:
+        needs_a_person: nothing settles it any more but `decide`; else it is still being looked for.
+        key: masked.
+        request: masked when it was recorded.
+        error: masked; of the last attempt or look.
+        risks: how often it was done again though its outcome was not known.
+    """
+
+    id: UUID
+    workspace_id: UUID | None
+    kind: str
+    key: str
+    needs_a_person: bool
+    attempts: int
+    risks: int
+    looks: int
+    attempted_at: datetime
+    given_up_at: datetime | None
+    error: str | None
+    request: Mapping[str, Any]
+    correlation_id: UUID | None
+
+
+def unknown_effects(connection: Connection, *, before: UUID | None = None, limit: int = 50) -> list[UnknownEffect]:
+    """Effects whose outcome is not known, the newest first, from below an id; those under way are not among them."""
+    query = select(effect).where(effect.c.state == "unknown").order_by(effect.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(effect.c.id < before)
+    return [
+        UnknownEffect(
+            id=row.id,
+            workspace_id=row.workspace_id,
+            kind=row.kind,
+            key=mask_text(row.key),
+            needs_a_person=row.given_up_at is not None,
+            attempts=row.attempts,
+            risks=row.risks,
+            looks=row.looks,
+            attempted_at=row.attempted_at,
+            given_up_at=row.given_up_at,
+            error=row.error,
+            request=row.request,
+            correlation_id=row.correlation_id,
+        )
+        for row in connection.execute(query).all()
+    ]
+
+
+def decide(connection: Connection, clocks: Clocks, effect_id: UUID, verdict: Verdict, actor: str, note: str) -> None:
+    """Settle an effect in doubt by what somebody knows; its owner's work goes on from there.
+
+    Args:
+        connection: a transaction of the fleet's.
+        clocks: both clocks.
+        effect_id: which.
+        verdict: `happened` confirms it (what later steps need of it is looked up then); `did_not_happen` lets its
+            owner's work try again.
+        actor: who decides, as in the audit log.
+        note: why; masked here.
+
+    Raises:
+        NotFound: there is no such effect.
+        Conflict: it is settled already, or an attempt or a look at it is under way.
+    """
+    row = get_effect(connection, effect_id, lock=True)
+    now = clocks.real.now()
+    if row.state not in IN_DOUBT:
+        raise Conflict(f"This effect is not in doubt: its state is {row.state}.")
+    if row.attempt_until is not None and row.attempt_until > now:
+        raise Conflict("This effect is being attempted or looked for just now; try again in a moment.")
+    state = "confirmed" if verdict == "happened" else "intent"
+    values = {**settled(now if verdict == "happened" else None, actor), "state": state, "note": mask_text(note)[:2_000]}
+    connection.execute(update(effect).where(effect.c.id == effect_id).values(values))
+    audit.record(
+        connection,
+        actor=actor,
+        action="effect.decided",
+        subject=f"effect:{effect_id}",
+        now=now,
+        workspace_id=row.workspace_id,
+        correlation_id=row.correlation_id,
+        details={"kind": row.kind, "verdict": verdict, "note": note},
+    )
+    tell_settled(connection, clocks, row, state)
+
+
+def get_effect(connection: Connection, effect_id: UUID, *, lock: bool = False) -> Row[Any]:
+    """An effect's row, locked if wanted; raise `NotFound` where this scope sees none."""
+    query = select(effect).where(effect.c.id == effect_id)
+    found = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if found is None:
+        raise NotFound("There is no such effect.")
+    return found
+
+
+def settled(at: datetime | None, by: str) -> dict[str, Any]:
+    """What changes in the row of an effect that is no longer in doubt; `at` is None where it is to be tried again."""
+    return {"attempt_until": None, "look_after": None, "given_up_at": None, "settled_at": at, "settled_by": by}
+
+
+def tell_settled(connection: Connection, clocks: Clocks, row: Row[Any], state: str) -> None:
+    """Have the room that owns an effect go on, in the transaction that settles it."""
+    event = Event(
+        payload=EffectSettled.model_validate({"effect_id": row.id, "kind": row.kind, "state": state}),
+        key=f"{row.id}:{row.attempts}:{row.looks}:{state}",
+        aggregate=("effect", str(row.id)),
+        workspace_id=row.workspace_id,
+    )
+    emit(connection, clocks, [event], Cause(row.correlation_id) if row.correlation_id else Cause.new())
 
 
 def _record_intent(connection: Connection, wanted: Effect, now: datetime) -> None:

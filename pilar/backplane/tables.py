@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 from pilar.database.schema import (
@@ -129,8 +130,16 @@ effect = mixed_table(
     Column("created_at", Timestamp, nullable=False, comment="real time"),
     Column("attempted_at", Timestamp, comment="real time; committed before the call"),
     Column("settled_at", Timestamp, comment="real time"),
+    Column("settled_by", Text, comment="callback, look_up, or the actor who decided; null: the call's own answer"),
+    Column("note", Text, comment="masked; why somebody decided as they did"),
+    Column("risks", SmallInteger, nullable=False, server_default="0", comment="how often it was done again in doubt"),
+    Column("looks", SmallInteger, nullable=False, server_default="0", comment="how often it was looked for since"),
+    Column("look_after", Timestamp, comment="real time; not looked for again before"),
+    Column("given_up_at", Timestamp, comment="real time; only a person can settle it since then"),
     UniqueConstraint("kind", "key"),
     Index(None, "workspace_id", "created_at"),
+    Index("ix_effect_in_doubt", "attempted_at", postgresql_where=text("state in ('attempted', 'unknown')")),
+    Index("ix_effect_settled", "settled_at", postgresql_where=text("settled_at is not null")),
     comment="Each effect on the outside world: intent, attempted, then confirmed, failed or unknown.",
 )
 

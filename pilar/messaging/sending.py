@@ -37,6 +37,7 @@ from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import unseal
 
 EFFECT = "whatsapp.send"
+MARKETING = "marketing"
 MESSAGES = "messages"
 """The budget's name."""
 
@@ -88,7 +89,8 @@ class Sender:
                     key=str(row.id),
                     call=attempt.call,
                     find=lambda: self._told(row),
-                    repeatable=row.category != "marketing",
+                    repeatable=row.category != MARKETING,
+                    risks=1,
                     patience=_CALLBACK_PATIENCE,
                     on_attempt=attempt.begin,
                     on_close=attempt.close,

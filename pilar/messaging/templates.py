@@ -28,6 +28,7 @@ from pilar.providers.whatsapp.deliveries import TemplateStatus
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import unseal
 
+EFFECT = "whatsapp.submit_template"
 _VARIABLE = re.compile(r"\{\{\d+\}\}")
 
 
@@ -104,21 +105,24 @@ class TemplateKeeper:
             )
             return {"id": made.id, "status": made.status}
 
-        def find() -> Mapping[str, Any] | None:
-            known = self._graph.templates(token, account_id)
-            same = (one for one in known if (one.name, one.language) == (draft.name, draft.language))
-            return next(({"id": one.id, "status": one.status} for one in same), None)
-
         self._ledger.perform(
             Effect(
-                kind="whatsapp.submit_template",
+                kind=EFFECT,
                 key=f"{account_id}:{draft.name}:{draft.language}",
                 call=call,
-                find=find,
+                find=lambda: find_template(self._graph, token, account_id, draft.name, draft.language),
                 workspace_id=draft.workspace_id,
                 correlation_id=story.correlation_id,
             )
         )
+
+
+def find_template(
+    graph: GraphClient, token: str, account_id: str, name: str, language: str
+) -> Mapping[str, Any] | None:
+    """A template as it was submitted to an account; None where it is not there."""
+    same = (one for one in graph.templates(token, account_id) if (one.name, one.language) == (name, language))
+    return next(({"id": one.id, "status": one.status} for one in same), None)
 
 
 def _keep(

@@ -91,6 +91,11 @@ def job_of_workspace(connection: Connection, workspace_id: UUID) -> Row[Any]:
     return _one(connection.execute(select(provisioning_job).filter_by(workspace_id=workspace_id)).one_or_none())
 
 
+def find_job_of_workspace(connection: Connection, workspace_id: UUID) -> Row[Any] | None:
+    """The job of a studio, if it has one."""
+    return connection.execute(select(provisioning_job).filter_by(workspace_id=workspace_id)).one_or_none()
+
+
 def job_by_token(connection: Connection, token_hash: bytes) -> Row[Any]:
     """The job that a set-up link leads to; raise `NotFound` for a link that leads nowhere."""
     found = connection.execute(select(provisioning_job).filter_by(setup_token_hash=token_hash)).one_or_none()
@@ -169,6 +174,12 @@ def codes_tried(connection: Connection, workspace_id: UUID) -> int:
     """How many verification codes were tried."""
     tried = select(func.count()).select_from(verification_code).filter_by(workspace_id=workspace_id)
     return int(connection.execute(tried.where(verification_code.c.used_at.is_not(None))).scalar_one())
+
+
+def codes_received(connection: Connection, workspace_id: UUID) -> int:
+    """How many verification codes have come, tried or not."""
+    received = select(func.count()).select_from(verification_code).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(received).scalar_one())
 
 
 def use_code(connection: Connection, workspace_id: UUID, message_id: str, now: datetime) -> None:

@@ -7,27 +7,19 @@ would be made or bought again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
-
 from pilar.backplane.effects import Effect, EffectLedger
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Conflict, NotFound, Transient
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway, TwilioNumber
+from pilar.provisioning import traces
 from pilar.provisioning.steps import Done, Job, Wait
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import seal, unseal
 
 _OFFERED = 20
-
-
-def friendly_name(workspace_id: UUID) -> str:
-    """The name that a studio's account and number carry at Twilio."""
-    return f"pilar {workspace_id}"
 
 
 class TwilioSteps:
@@ -51,18 +43,13 @@ class TwilioSteps:
 
     def create_subaccount(self, job: Job) -> Done | Wait:
         """Have an account of the studio's own under ours, so that its number, usage and trouble are its own."""
-        name = friendly_name(job.workspace_id)
-
-        def find() -> Mapping[str, Any] | None:
-            found = self._twilio.find_subaccount(name)
-            return {"sid": found.sid} if found else None
-
+        name = traces.friendly_name(job.workspace_id)
         had = self._ledger.perform(
             Effect(
-                kind="twilio.create_subaccount",
+                kind=traces.SUBACCOUNT,
                 key=str(job.workspace_id),
                 call=lambda: {"sid": self._twilio.create_subaccount(name).sid},
-                find=find,
+                find=lambda: traces.subaccount(self._twilio, job.workspace_id),
                 request={"friendly_name": name},
                 workspace_id=job.workspace_id,
                 correlation_id=job.correlation_id,
@@ -86,20 +73,15 @@ class TwilioSteps:
     def buy_number(self, job: Job) -> Done | Wait:
         """Have one number in the studio's country, with its webhooks pointing at our door."""
         country = job.result("customer_validation")["country"]
-        name = friendly_name(job.workspace_id)
+        name = traces.friendly_name(job.workspace_id)
         account = self._account(job)
-
-        def find() -> Mapping[str, Any] | None:
-            found = self._twilio.find_number(account, name)
-            return _as_result(found) if found else None
-
         try:
             bought = self._ledger.perform(
                 Effect(
-                    kind="twilio.buy_number",
+                    kind=traces.NUMBER,
                     key=str(job.workspace_id),
-                    call=lambda: _as_result(self._buy(account, country, name)),
-                    find=find,
+                    call=lambda: traces.as_result(self._buy(account, country, name)),
+                    find=lambda: traces.number(self._twilio, account, job.workspace_id),
                     request={"country": country, "friendly_name": name},
                     workspace_id=job.workspace_id,
                     correlation_id=job.correlation_id,
@@ -134,7 +116,3 @@ class TwilioSteps:
         credentials = unseal(self._box, integration)
         sid = job.result("twilio_subaccount")["account_sid"]
         return TwilioCredentials(sid, credentials["auth_token"])
-
-
-def _as_result(number: TwilioNumber) -> dict[str, str]:
-    return {"number_sid": number.sid, "phone_number": number.phone_number}

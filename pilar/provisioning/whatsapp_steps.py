@@ -17,7 +17,7 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import NotConfigured, Permanent, Transient
 from pilar.providers.email.client import Mailer
 from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import store
+from pilar.provisioning import store, traces
 from pilar.provisioning.setup import callback_url, setup_link
 from pilar.provisioning.setup_mail import compose
 from pilar.provisioning.steps import Done, Job, Wait
@@ -102,14 +102,14 @@ class WhatsAppSteps:
                 return waiting
         self._perform(
             job,
-            "whatsapp.register_number",
+            traces.REGISTERED_NUMBER,
             number_id,
             lambda: self._graph.register(token, number_id, credentials["pin"]),
-            lambda: self._graph.phone_number(token, number_id).status == "CONNECTED",
+            lambda: traces.is_registered(self._graph, token, number_id),
         )
         self._perform(
             job,
-            "whatsapp.subscribe_app",
+            traces.SUBSCRIBED_APP,
             account,
             lambda: self._graph.subscribe_app(token, account),
             lambda: self._graph.subscribed(token, account),
@@ -142,7 +142,7 @@ class WhatsAppSteps:
 
         self._ledger.perform(
             Effect(
-                kind="mail.setup_link",
+                kind=traces.SETUP_MAIL,
                 key=f"{job.id}:{job.setup_round}",
                 call=send,
                 request={"to": found["email"]},
@@ -155,16 +155,12 @@ class WhatsAppSteps:
     def _add_number(self, job: Job, token: str, account: str, number: str) -> str:
         name = job.result("customer_validation")["studio_name"]
 
-        def find() -> Mapping[str, Any] | None:
-            known = self._graph.phone_numbers(token, account)
-            return next(({"id": entry.id} for entry in known if entry.phone_number == number), None)
-
         added = self._ledger.perform(
             Effect(
-                kind="whatsapp.add_number",
+                kind=traces.ADDED_NUMBER,
                 key=f"{account}:{number}",
                 call=lambda: {"id": self._graph.add_phone_number(token, account, number, name)},
-                find=find,
+                find=lambda: traces.added_number(self._graph, token, account, number),
                 workspace_id=job.workspace_id,
                 correlation_id=job.correlation_id,
             )
@@ -182,7 +178,7 @@ class WhatsAppSteps:
             language = job.result("customer_validation").get("language", "en")
             self._perform(
                 job,
-                "whatsapp.request_code",
+                traces.REQUESTED_CODE,
                 f"{number_id}:{tried}",
                 lambda: self._graph.request_code(token, number_id, language),
                 lambda: self._has_code(job),
@@ -194,10 +190,10 @@ class WhatsAppSteps:
         try:
             self._perform(
                 job,
-                "whatsapp.verify_code",
+                traces.VERIFIED_CODE,
                 f"{number_id}:{code.message_id}",
                 lambda: self._graph.verify_code(token, number_id, self._box.open(code.sealed_code)),
-                lambda: self._graph.phone_number(token, number_id).code_verified,
+                lambda: traces.is_verified(self._graph, token, number_id),
             )
         except NotConfigured:
             raise

@@ -122,9 +122,19 @@ def list_tokens(connection: Connection) -> list[Row[Any]]:
     return list(connection.execute(select(api_token).order_by(api_token.c.id.desc())))
 
 
-def audit_rows(connection: Connection, workspace_id: UUID, *, before: int | None, limit: int) -> list[Row[Any]]:
-    """A studio's audit rows, the newest first, from below a position."""
-    statement = select(audit_log).filter_by(workspace_id=workspace_id).order_by(audit_log.c.position.desc())
+def audit_rows(
+    connection: Connection,
+    workspace_id: UUID | None,
+    *,
+    before: int | None,
+    limit: int,
+    actor: str | None = None,
+    action: str | None = None,
+) -> list[Row[Any]]:
+    """Audit rows, of one studio, actor or action or of all, the newest first, from below a position."""
+    wanted = {"workspace_id": workspace_id, "actor": actor, "action": action}
+    statement = select(audit_log).filter_by(**{name: value for name, value in wanted.items() if value is not None})
+    statement = statement.order_by(audit_log.c.position.desc())
     if before is not None:
         statement = statement.where(audit_log.c.position < before)
     return list(connection.execute(statement.limit(limit)))

@@ -27,8 +27,25 @@ class AuditEntry:
     recorded_at: datetime
 
 
-def read_trail(connection: Connection, workspace_id: UUID, *, before: int | None, limit: int) -> list[AuditEntry]:
-    """A studio's audit entries, the newest first, from below a position."""
+def read_trail(
+    connection: Connection,
+    workspace_id: UUID | None,
+    *,
+    before: int | None,
+    limit: int,
+    actor: str | None = None,
+    action: str | None = None,
+) -> list[AuditEntry]:
+    """Audit entries, the newest first, from below a position.
+
+    Args:
+        connection: what its scope sees is read.
+        workspace_id: of one studio; None: all.
+        before: below this position; None: the newest.
+        limit: at most so many.
+        actor: by one actor; None: by anybody.
+        action: of one action; None: of any.
+    """
     return [
         AuditEntry(
             position=row.position,
@@ -40,5 +57,5 @@ def read_trail(connection: Connection, workspace_id: UUID, *, before: int | None
             correlation_id=row.correlation_id,
             recorded_at=row.recorded_at,
         )
-        for row in store.audit_rows(connection, workspace_id, before=before, limit=limit)
+        for row in store.audit_rows(connection, workspace_id, before=before, limit=limit, actor=actor, action=action)
     ]

@@ -8,6 +8,9 @@ from pilar_pipelines.bookkeeping import Kept, forget
 from pilar_pipelines.policies import executor, longest, retries
 from pilar_pipelines.resources.pilar import PilarResource
 
+CLEANING_SECONDS = 2_400
+"""The product's part of a night's clean-up; what is left over goes the next night."""
+
 
 @dg.op(retry_policy=retries)
 def give_back_reservations(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
@@ -24,14 +27,26 @@ def give_back_reservations(context: dg.OpExecutionContext, pilar: PilarResource)
 def clean_up_product(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
     """Make partitions of the log ahead, and forget what is past its time."""
     from dataclasses import asdict
+    from datetime import timedelta
 
+    from pilar.backplane.retention import Keep
     from pilar.backplane.retention import clean_up as clean
     from pilar.database.engine import Scope
     from pilar.security.sessions import forget_expired
 
-    with pilar.database.transaction(Scope.fleet()) as connection:
-        cleaned = asdict(clean(connection, pilar.clocks))
-        cleaned["sessions"] = forget_expired(connection, pilar.clocks.real.now())
+    app = pilar.app
+    deadline = app.clocks.real.now() + timedelta(seconds=CLEANING_SECONDS)
+    cleaned = asdict(
+        clean(
+            app.database,
+            app.clocks,
+            Keep.of(app.settings),
+            effect_kinds=app.reconcilers.passing,
+            deadline=deadline,
+        )
+    )
+    with app.database.transaction(Scope.fleet()) as connection:
+        cleaned["sessions"] = forget_expired(connection, app.clocks.real.now())
     context.add_output_metadata(cleaned)
 
 

@@ -15,11 +15,12 @@ from pilar.backplane.facts import Lane
 from pilar.backplane.handlers import Delivery, Outside, Snooze, Transactional, Work
 from pilar.backplane.inbox import InboxWriter, NewDelivery
 from pilar.backplane.notices import IncidentRequested
-from pilar.backplane.retention import clean_up
+from pilar.backplane.retention import Keep, clean_up
 from pilar.database.engine import Scope
 from pilar.errors import Permanent, Transient
 from pilar.health.incidents import IncidentKeeper, list_incidents
 from pilar.ids import new_id
+from pilar.settings import Settings
 from tests.fixtures.work import Bench, Happened
 
 
@@ -358,12 +359,10 @@ def test_two_handlers_of_one_name_are_refused(bench: Bench) -> None:
 
 
 def test_the_log_is_partitioned_ahead_and_dropped_by_age(bench: Bench) -> None:
-    with bench.database.transaction(Scope.fleet()) as connection:
-        first = clean_up(connection, bench.clocks)
+    first = clean_up(bench.database, bench.clocks, Keep.of(Settings()))
     assert first.partitions_made == 8
     bench.real.advance(timedelta(days=40))
-    with bench.database.transaction(Scope.fleet()) as connection:
-        later = clean_up(connection, bench.clocks)
+    later = clean_up(bench.database, bench.clocks, Keep.of(Settings()))
     assert later.partitions_dropped == 8, "those of the days that are past their time"
 
 

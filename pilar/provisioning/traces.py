@@ -1,0 +1,74 @@
+"""What the effects of provisioning leave at the providers. What belongs here: their kinds, and how each is found again.
+
+The steps look for an effect before they would repeat it; `doubts.py` looks for it where its step does not come back.
+Both have to see the same, so it is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway, TwilioNumber
+from pilar.providers.whatsapp.client import GraphClient
+
+SUBACCOUNT = "twilio.create_subaccount"
+NUMBER = "twilio.buy_number"
+ADDED_NUMBER = "whatsapp.add_number"
+REGISTERED_NUMBER = "whatsapp.register_number"
+SUBSCRIBED_APP = "whatsapp.subscribe_app"
+REQUESTED_CODE = "whatsapp.request_code"
+VERIFIED_CODE = "whatsapp.verify_code"
+SETUP_MAIL = "mail.setup_link"
+
+KINDS = frozenset(
+    {
+        SUBACCOUNT,
+        NUMBER,
+        ADDED_NUMBER,
+        REGISTERED_NUMBER,
+        SUBSCRIBED_APP,
+        REQUESTED_CODE,
+        VERIFIED_CODE,
+        SETUP_MAIL,
+    }
+)
+
+
+def friendly_name(workspace_id: UUID) -> str:
+    """The name that a studio's account and number carry at Twilio."""
+    return f"pilar {workspace_id}"
+
+
+def subaccount(twilio: TwilioGateway, workspace_id: UUID) -> Mapping[str, Any] | None:
+    """The studio's account at Twilio."""
+    found = twilio.find_subaccount(friendly_name(workspace_id))
+    return {"sid": found.sid} if found else None
+
+
+def number(twilio: TwilioGateway, account: TwilioCredentials, workspace_id: UUID) -> Mapping[str, Any] | None:
+    """The number that was bought for the studio."""
+    found = twilio.find_number(account, friendly_name(workspace_id))
+    return as_result(found) if found else None
+
+
+def as_result(bought: TwilioNumber) -> Mapping[str, Any]:
+    """What later steps need of a number."""
+    return {"number_sid": bought.sid, "phone_number": bought.phone_number}
+
+
+def added_number(graph: GraphClient, token: str, account: str, phone_number: str) -> Mapping[str, Any] | None:
+    """A number among those of a WhatsApp account."""
+    known = graph.phone_numbers(token, account)
+    return next(({"id": entry.id} for entry in known if entry.phone_number == phone_number), None)
+
+
+def is_registered(graph: GraphClient, token: str, number_id: str) -> bool:
+    """Whether a number is switched on for the Cloud API."""
+    return graph.phone_number(token, number_id).status == "CONNECTED"
+
+
+def is_verified(graph: GraphClient, token: str, number_id: str) -> bool:
+    """Whether a number has proven with a code whose it is."""
+    return graph.phone_number(token, number_id).code_verified
