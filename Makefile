@@ -56,12 +56,13 @@ browser:
 	    apt-get update -q && apt-get install -q -y --no-install-recommends chromium chromium-driver; \
 	  else echo "Install chromium and chromium-driver: the browser's tests need them." >&2; exit 1; fi; }
 
+# Each benchmark is a module or a package of its own; all are run, and one that falls short fails the whole.
 bench: $(INSTALLED)
-	@set -eu; for file in benchmarks/[a-z]*.py; do \
-	  grep -q '__main__' "$$file" || continue; \
-	  name=$$(basename "$$file" .py); echo "== $$name"; \
-	  $(BIN)/python -m "benchmarks.$$name" --json $(ARGS); \
-	done
+	@failed=0; for file in benchmarks/*.py benchmarks/*/__main__.py; do \
+	  grep -qs '^if __name__ == "__main__"' "$$file" || continue; \
+	  name=$${file#benchmarks/}; name=$${name%/__main__.py}; name=$${name%.py}; echo "== $$name" >&2; \
+	  $(BIN)/python -m "benchmarks.$$name" --json $(ARGS) || failed=1; \
+	done; exit $$failed
 
 # uv installs everything else, from the lock and nothing but the lock. Where HOME can't be written to, its cache lies
 # with our own state; and a .venv that was made elsewhere, or by a Python that is gone, is made anew.
