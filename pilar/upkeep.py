@@ -31,8 +31,8 @@ from pilar.security import sessions
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=30)
-LONGEST = timedelta(minutes=4)
-"""A chore begins nothing new after so long; what is left over is done the next time."""
+LONGEST = timedelta(seconds=20)
+"""A chore begins nothing new after so long: a worker that is told to stop waits for it. The rest is the next time's."""
 CLEANING = timedelta(hours=1)
 ONCE_A_DAY = timedelta(hours=24)
 
@@ -78,24 +78,25 @@ def seal_audit(app: App) -> int:
 def clean_up_daily(app: App) -> int:
     """Forget what is past its time, unless a worker has done so within a day.
 
-    The lock is held for the time that cleaning may take and, when it is done, for the rest of the day: the day of one
-    who was killed half-way is another's within the hour.
+    The lock is held for an hour and, when all is forgotten, for the rest of the day: the day of one who was killed
+    half-way is another's within the hour, and what was left over goes on then too.
     """
     now = app.clocks.real.now()
     with app.database.transaction(Scope.fleet()) as connection:
         lock = locks.acquire(connection, "upkeep:clean_up", holder="upkeep", ttl=CLEANING, now=now)
     if lock is None:
         return 0
-    retention.clean_up(
+    cleaned = retention.clean_up(
         app.database,
         app.clocks,
         retention.Keep.of(app.settings),
         effect_kinds=app.reconcilers.passing,
-        deadline=now + CLEANING - LONGEST,
+        deadline=now + LONGEST,
     )
     with app.database.transaction(Scope.fleet()) as connection:
         sessions.forget_expired(connection, now)
-        locks.renew(connection, lock, ttl=ONCE_A_DAY, now=app.clocks.real.now())
+        if cleaned.is_complete:
+            locks.renew(connection, lock, ttl=ONCE_A_DAY, now=app.clocks.real.now())
     return 1
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from pilar import upkeep
 from pilar.app import App, build_app
-from pilar.backplane import budgets, locks
+from pilar.backplane import audit, budgets, locks
+from pilar.backplane.effects import Effect, EffectLedger
 from pilar.clocks import Clocks, ManualClock
 from pilar.crypto import new_key
 from pilar.database.engine import Database, Scope
-from pilar.errors import Transient
+from pilar.errors import OutcomeUnknown, Transient
 from pilar.settings import Settings
 from pilar.upkeep import CHORES, Chore, Upkeep, kept_up
 from pilar.worker import Worker
@@ -90,6 +91,36 @@ def test_who_is_killed_while_cleaning_leaves_the_day_to_another_within_the_hour(
     assert other.turn()["clean up"] == 0
     real.advance(timedelta(hours=1))
     assert other.turn()["clean up"] == 1
+
+
+def test_a_clean_up_that_came_to_no_end_in_time_goes_on_within_the_hour(
+    database: Database, clocks: Clocks, real: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Upkeep(app(database, clocks), CHORES[-1:])
+    with monkeypatch.context() as hurried:
+        hurried.setattr(upkeep, "LONGEST", timedelta(0))
+        assert keeper.turn()["clean up"] == 1
+    real.advance(timedelta(hours=1))
+    assert keeper.turn()["clean up"] == 1
+    real.advance(timedelta(hours=1))
+    assert keeper.turn()["clean up"] == 0, "it is done for the day"
+
+
+def test_effects_in_doubt_are_settled_and_the_audit_log_is_sealed_without_dagster(
+    database: Database, clocks: Clocks, real: ManualClock
+) -> None:
+    def cut() -> dict[str, str]:
+        raise OutcomeUnknown
+
+    with pytest.raises(OutcomeUnknown):
+        EffectLedger(database, clocks, timeout=timedelta(seconds=5)).perform(Effect("mail.setup_link", "1", call=cut))
+    with database.transaction(Scope.fleet()) as connection:
+        audit.record(connection, actor="system", action="a", subject="b", now=NOON)
+    real.advance(timedelta(minutes=10))
+    done = Upkeep(app(database, clocks)).turn()
+    assert (done["settle effects in doubt"], done["seal the audit log"]) == (1, 1)
+    with database.transaction(Scope.fleet()) as connection:
+        assert connection.exec_driver_sql("select state from effect").scalar_one() == "intent"
 
 
 def test_a_chore_that_fails_is_tried_again_and_keeps_none_of_the_others_back(
