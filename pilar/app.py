@@ -18,7 +18,8 @@ from pilar.agents import invariants as agents_invariants
 from pilar.agents.adoption import Adopter
 from pilar.agents.answering import Answerer
 from pilar.agents.defaults import default_agent, install_rules
-from pilar.agents.events import CoachingAskedFor
+from pilar.agents.events import AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
+from pilar.agents.support import Support
 from pilar.backplane import invariants as backplane_invariants
 from pilar.backplane.drain import Drain
 from pilar.backplane.effects import EffectLedger, EffectSettled
@@ -30,7 +31,9 @@ from pilar.bookings import defaults as calendar_defaults
 from pilar.bookings import invariants as calendar_invariants
 from pilar.bookings.events import BookingCancelled, BookingMade
 from pilar.clocks import Clocks
+from pilar.coach import events as coach_events
 from pilar.coach import invariants as coach_invariants
+from pilar.coach.asked import Coach
 from pilar.coach.defaults import training_logic
 from pilar.coach.dispatch import Dispatcher
 from pilar.coach.enrolment import Enrolments
@@ -42,7 +45,9 @@ from pilar.errors import NotConfigured
 from pilar.experiments import invariants as experiments_invariants
 from pilar.experiments.events import ExperimentDecided
 from pilar.experiments.outcomes import OutcomeKeeper
+from pilar.health import events as health_events
 from pilar.health import invariants as health_invariants
+from pilar.health.asked import Checker
 from pilar.health.checks import run_checks
 from pilar.health.events import IncidentNoted
 from pilar.health.incidents import IncidentKeeper
@@ -69,8 +74,10 @@ from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioGateway
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import invariants as provisioning_invariants
+from pilar.provisioning.asked import Resumer, WebhookKeeper
 from pilar.provisioning.doubts import ProvisioningDoubts
 from pilar.provisioning.events import (
+    RESUMED_BY,
     AdvanceProvisioning,
     ProvisioningBegun,
     ProvisioningResumed,
@@ -80,6 +87,7 @@ from pilar.provisioning.events import (
     StepWaits,
     StudioActivated,
     SubscriptionRead,
+    WebhookRecreate,
 )
 from pilar.provisioning.inbound_sms import TwilioInbox
 from pilar.provisioning.message_steps import MessageSteps
@@ -186,6 +194,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     register_messaging(registry, clocks, Sender(database, clocks, gateways.graph, ledger, box), templates, messages)
     register_coach(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
+    register_asked(registry, clocks, WebhookKeeper(database, clocks, gateways.graph, ledger, box))
     return App(
         settings=settings,
         database=database,
@@ -347,3 +356,19 @@ def register_coach(registry: Registry, clocks: Clocks) -> None:
     registry.on_event(CoachingAskedFor, "coach.enrol", Transactional(enrolments.on_asked_for))
     registry.on_event(OptedOut, "coach.end", Transactional(enrolments.on_opted_out))
     registry.on_job(SendNudge, Transactional(Dispatcher(clocks).run))
+
+
+def register_asked(registry: Registry, clocks: Clocks, webhooks: WebhookKeeper) -> None:
+    """Who does what programs and people may ask for by event."""
+    checker, coach, resumer = Checker(clocks), Coach(clocks), Resumer(clocks)
+    for check in health_events.ASKED_FOR:
+        registry.on_event(check, "health.look", Transactional(checker.on_asked))
+    for nudge in coach_events.ASKED_FOR:
+        registry.on_event(nudge, "coach.plan", Transactional(coach.on_asked))
+    for asked in RESUMED_BY:
+        registry.on_event(asked, "provisioning.resume", Transactional(resumer.on_asked))
+    registry.on_event(WebhookRecreate, "provisioning.subscribe", Outside(webhooks.on_asked))
+    support = Support(clocks, Answerer(clocks))
+    registry.on_event(AutoReplyRequest, "agents.reply", Transactional(support.on_reply_requested))
+    registry.on_event(EscalationNeeded, "agents.hand_over", Transactional(support.on_escalation))
+    registry.on_event(SupportIncident, "agents.incident", Transactional(support.on_incident))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Never
@@ -21,6 +22,9 @@ from pilar.errors import PilarError
 FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
+
+ACTOR = "system"
+"""Whoever has this machine's command line is asked for nothing more."""
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
@@ -60,6 +64,30 @@ def answer(text: str) -> None:
 def answer_json(content: Any) -> None:
     """Say what was asked for, as one JSON object."""
     print(json.dumps(content, indent=2, ensure_ascii=False, default=_plain), flush=True)
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, nothing: str = "") -> None:
+    """Say what was asked for, as a table; where it is empty, the sentence that says so."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        answer(nothing)
+        return
+    table = Table(*head)
+    for row in rows:
+        # What comes out of the database is shown as it is: brackets in it are no mark-up.
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def parse_id(what: str, text: str) -> UUID:
+    """An id as it was typed; the command ends where it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        wrong_usage(f"{what} is an id such as lists show; {text!r} is none.")
 
 
 def fail(text: str, code: int = FAILED) -> Never:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilar_cli import audit, dictionary, doctor, down, effects, migration, sandbox, tokens, up, worker
+from pilar_cli import audit, dead, dictionary, doctor, down, effects, migration, queue, sandbox, tokens, up, worker
 from pilar_cli.console import new_group
 from pilar_cli.demo import command as demo
 
@@ -21,6 +21,8 @@ app.command("sandbox", context_settings=sandbox.PASSED_ON)(sandbox.sandbox)
 app.add_typer(tokens.app, name="token")
 app.add_typer(audit.app, name="audit")
 app.add_typer(effects.app, name="effects")
+app.add_typer(queue.app, name="queue")
+app.add_typer(dead.app, name="dead")
 
 if __name__ == "__main__":
     app()

@@ -54,15 +54,25 @@ class Answerer:
 
     def on_message(self, connection: Connection, work: Work[MessageReceived]) -> dict[str, Any]:
         """Answer a message, once; return which rule did, or why nothing was said."""
-        told, workspace_id = work.content, work.workspace_id
-        if workspace_id is None:
+        if work.workspace_id is None:
             return {"silent": "the message belongs to no studio"}
+        return self.answer(connection, work.workspace_id, work.content, work.cause)
+
+    def answer(self, connection: Connection, workspace_id: UUID, told: MessageReceived, story: Cause) -> dict[str, Any]:
+        """The same for a message of a studio's, whoever asks for an answer.
+
+        Args:
+            connection: a transaction in the fleet's scope; the lead's row gets held.
+            workspace_id: the studio's.
+            told: which message, and whose.
+            story: the story it belongs to.
+        """
         lead = messaging.lock_lead(connection, workspace_id, told.lead_id)
         if silent := _why_silent(connection, workspace_id, told):
             return {"silent": silent}
         message = messaging.get_message(connection, workspace_id, told.message_id)
         studio, asker, now = studio_of(connection, workspace_id), asker_of(lead), self._clocks.business.now()
-        asked = _Asked(studio, asker, lead, message, work.cause, now)
+        asked = _Asked(studio, asker, lead, message, story, now)
         decision = decide(connection, studio, asker, message.text or "", now)
         variant, experiment, rule = None, decision.experiment, decision.rule
         if experiment is not None:

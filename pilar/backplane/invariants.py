@@ -72,4 +72,49 @@ INVARIANTS = (
         group by concurrency_key having count(*) > max(concurrency_limit)
         """,
     ),
+    Invariant(
+        "work_bears_its_facts_type",
+        "Work that is due, scheduled, parked or a dead letter has the type and the studio of its fact.",
+        """
+        select w.position, w.handler, w.type, coalesce(e.type, j.type) as type_of_fact
+        from live_work w
+        left join autopilot_event e on w.kind = 2 and e.position = w.position
+        left join autopilot_job j on w.kind = 3 and j.position = w.position
+        where w.type <> coalesce(e.type, j.type)
+           or nullif(w.workspace_id, '00000000-0000-0000-0000-000000000000')
+              is distinct from coalesce(e.workspace_id, j.workspace_id) and w.kind <> 1
+        """,
+    ),
+    Invariant(
+        "no_work_is_lost",
+        "What was put off or could not be done in the last hour waits for another attempt, is a dead letter, or ended.",
+        """
+        select l.position, l.handler, l.outcome, l.finished_at from queue_log l
+        where l.finished_at > cast(:real_now as timestamptz) - interval '1 hour'
+          and l.outcome in ('retry', 'snoozed', 'dead')
+          and not exists (select from live_work w where w.position = l.position and w.handler = l.handler)
+          and not exists (select from queue_log g where g.position = l.position and g.handler = l.handler
+                          and g.fencing_token > l.fencing_token)
+        """,
+    ),
+    Invariant(
+        "no_fact_is_forgotten",
+        "Each event and job of the last hour waits, is a dead letter, or ended as the log tells.",
+        """
+        select k.position from idempotency_key k
+        where k.recorded_at > cast(:real_now as timestamptz) - interval '1 hour'
+          and not exists (select from live_work w where w.position = k.position)
+          and not exists (select from queue_log l where l.position = k.position
+                          and l.finished_at > cast(:real_now as timestamptz) - interval '2 hours')
+        """,
+    ),
+    Invariant(
+        "places_are_held_by_those_who_wait",
+        "Who holds a place as the one unique job of its kind waits and has never begun.",
+        """
+        select u.workspace_id, u.type, u.unique_key, u.position from unique_work u
+        where not exists (select from pending_work p where p.position = u.position)
+           or exists (select from queue_log l where l.position = u.position)
+        """,
+    ),
 )

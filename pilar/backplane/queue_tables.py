@@ -21,7 +21,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from pilar.database.schema import Timestamp, fleet_table, json_column, metadata, mixed_table
+from pilar.database.schema import Timestamp, fleet_table, json_column, metadata, mixed_table, shown_table
 
 fencing_token = Sequence("fencing_token", metadata=metadata, data_type=BigInteger, cache=1)
 
@@ -46,7 +46,7 @@ def _unique_key() -> Column[object]:
     return Column("unique_key", Text, comment="no second job of its type is taken in while this one has not begun")
 
 
-queue = fleet_table(
+queue = shown_table(
     "queue",
     *_work_columns(),
     _unique_key(),
@@ -54,6 +54,7 @@ queue = fleet_table(
     Column("lease_until", Timestamp, comment="real time; who claimed it holds it until then"),
     Column("fencing_token", BigInteger, comment="who claimed it last; an older holder's result is refused"),
     Column("leased_by", Text, comment="the worker that claimed it last"),
+    Column("leased_at", Timestamp, comment="real time; when it did"),
     # The lease is in no index, and half of each page is free, so that a claim is a heap-only update.
     Index("ix_queue_claim", "lane", "workspace_id", Column("priority").desc(), "due_at", "position"),
     Index("ix_queue_concurrency_key", "concurrency_key", postgresql_where="concurrency_key is not null"),
@@ -61,7 +62,7 @@ queue = fleet_table(
     postgresql_with={"fillfactor": "50"},
 )
 
-scheduled = fleet_table(
+scheduled = shown_table(
     "scheduled",
     *_work_columns(),
     _unique_key(),
@@ -71,7 +72,7 @@ scheduled = fleet_table(
     comment="Work for later, moved into the queue when its time comes.",
 )
 
-parked = fleet_table(
+parked = shown_table(
     "parked",
     *_work_columns(),
     _unique_key(),
@@ -109,6 +110,7 @@ dead_letter = mixed_table(
     Column("error", Text, nullable=False, comment="masked"),
     Column("failed_at", Timestamp, nullable=False, comment="real time"),
     Index(None, "workspace_id", "failed_at"),
+    Index("ix_dead_letter_newest", "failed_at", "position", "handler"),
     comment="Work that can't be done without somebody's help.",
 )
 
@@ -130,6 +132,12 @@ queue_log = mixed_table(
     Column("error", Text, comment="masked"),
     json_column("result", nullable=True),
     Index(None, "position"),
+    Index(
+        "ix_queue_log_taken_out",
+        "workspace_id",
+        "position",
+        postgresql_where="outcome in ('cancelled', 'discarded')",
+    ),
     comment="Each attempt at a piece of work, partitioned by day and dropped by age.",
     postgresql_partition_by="RANGE (finished_at)",
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row
 
@@ -82,7 +83,46 @@ def plan(
         since=today - timedelta(days=1 + max(schedule.EVERY.values())),
     )
     wanted = [nudge for lead in leads for nudge in _nudges(lead, schedules[lead.workspace_id], planned, now, end)]
-    fresh = store.add_nudges(connection, wanted, now)
+    return Planned(_store(connection, clocks, wanted), len(schedules))
+
+
+def plan_now(
+    connection: Connection, clocks: Clocks, studio: UUID, kind: str, *, lead_id: UUID | None = None
+) -> Planned:
+    """Plan one kind of nudge for this very moment, whatever the hour of its schedule.
+
+    Each lead gets it at most once on their local day and as often as they wanted; whether it goes at this hour is the
+    verdict's. A kind that the studio has not turned on, or that there are no texts for, is not planned.
+
+    Args:
+        connection: a transaction in the fleet's scope.
+        clocks: both clocks.
+        studio: whose leads.
+        kind: of nudge.
+        lead_id: plan for this lead alone; None: for all.
+
+    Raises:
+        ValidationError, Invalid: the studio's configuration can't be read.
+    """
+    now = clocks.business.now()
+    document = load_configurations(connection, {studio}).get(studio)
+    if document is None or kind not in schedules_of(document):
+        return Planned(0, 0)
+    today = now.astimezone(UTC).date()
+    since = today - timedelta(days=1 + max(schedule.EVERY.values()))
+    planned = store.planned_days(connection, [studio], lead_id, recent=today - timedelta(days=2), since=since)
+    wanted = []
+    for lead in store.coached_leads(connection, [studio], lead_id):
+        zone = zone_of(lead.time_zone, lead.phone, lead.studio_zone)
+        day = now.astimezone(ZoneInfo(zone)).date()
+        if schedule.thinned([day], planned.get((studio, lead.lead_id, kind), []), lead.frequency):
+            wanted.append(NewNudge(studio, lead.lead_id, kind, day, zone, now))
+    return Planned(_store(connection, clocks, wanted), 1)
+
+
+def _store(connection: Connection, clocks: Clocks, wanted: Sequence[NewNudge]) -> int:
+    """Keep nudges together with the jobs that send them; return how many are new."""
+    fresh = store.add_nudges(connection, wanted, clocks.business.now())
     jobs = [
         Job(
             payload=SendNudge(nudge_id=row.id),
@@ -95,7 +135,7 @@ def plan(
         for row in fresh
     ]
     enqueue(connection, clocks, jobs, Cause.new())
-    return Planned(len(fresh), len(schedules))
+    return len(fresh)
 
 
 def schedules_of(document: StudioConfiguration) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ KINDS = {
     "tenant": "each row belongs to a studio",
     "mixed": "a row belongs to a studio, or to the fleet",
     "affiliate": "each row belongs to an affiliate",
+    "shown": "changed by the system alone; a studio reads its own rows",
     "fleet": "seen by the system and the founder alone",
 }
 

@@ -81,6 +81,14 @@ def protect_fleet_table(table: str) -> list[str]:
     return [*_force(table), f"grant select, insert, update, delete on {table} to pilar_system"]
 
 
+def show_to_studios(table: str) -> list[str]:
+    """Statements that let a workspace read its own rows of a table that is otherwise the system's, and change none."""
+    return [
+        f"create policy tenant on {table} for select to pilar_app using (workspace_id = {CURRENT_WORKSPACE})",
+        f"grant select on {table} to pilar_app",
+    ]
+
+
 def protect_analytics_table(table: str, *, tenant: bool) -> list[str]:
     """Statements that let the system write and analysts read a table; a workspace reads its own rows of a tenant's."""
     statements = [

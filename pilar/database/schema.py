@@ -1,7 +1,8 @@
 """What every table is made of. What belongs here: the metadata, naming, and the kinds of table; no table itself.
 
 A table's kind decides who may see its rows (DESIGN, tenancy): a *tenant* table belongs to workspaces and carries
-`workspace_id` first in its key, an *affiliate* table belongs to affiliates, a *fleet* table to the system alone.
+`workspace_id` first in its key, an *affiliate* table belongs to affiliates, a *fleet* table to the system alone, and so
+does a *shown* table, of which a workspace reads its own rows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from sqlalchemy import Column, DateTime, MetaData, Table, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 
-Kind = Literal["tenant", "fleet", "affiliate", "mixed"]
+Kind = Literal["tenant", "fleet", "affiliate", "mixed", "shown"]
 
 ANALYTICS = "analytics"
 """The schema that analysts and dashboards read."""
@@ -58,6 +59,11 @@ def affiliate_table(name: str, *items: SchemaItem, comment: str, schema: str | N
 def fleet_table(name: str, *items: SchemaItem, comment: str, schema: str | None = None, **options: Any) -> Table:
     """A table that only the system and the founder see."""
     return _table(name, "fleet", items, comment, schema, options)
+
+
+def shown_table(name: str, *items: SchemaItem, comment: str, schema: str | None = None, **options: Any) -> Table:
+    """A table that the system alone changes, and of which a workspace reads its own rows."""
+    return _table(name, "shown", items, comment, schema, options)
 
 
 def mixed_table(name: str, *items: SchemaItem, comment: str, schema: str | None = None, **options: Any) -> Table:

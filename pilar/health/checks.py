@@ -77,29 +77,86 @@ _COMPONENTS = {
 }
 
 COMPONENTS = tuple(_COMPONENTS)
+"""What is looked at every few minutes, for all studios."""
+
+# These read a day of a studio's messages, so they are looked at when somebody asks.
+_ON_REQUEST = {
+    # The provider tells what became of each message it took; where it tells of none, its webhooks don't reach us.
+    "webhooks": """
+    select s.workspace_id,
+           case when m.untold > 0 and m.told = 0 then 'failed' when m.untold > m.told then 'degraded'
+                else 'healthy' end as status,
+           jsonb_build_object('messages_told_of', m.told, 'messages_not_told_of', m.untold) as metrics,
+           case when m.untold > 0 and m.told = 0 or m.untold > m.told
+                then jsonb_build_array('WhatsApp has told nothing about ' || m.untold || ' messages of the last day.')
+                else '[]'::jsonb end as issues
+    from studio s cross join lateral (
+      select count(*) filter (where m.state = 'accepted') as untold,
+             count(*) filter (where m.state in ('sent', 'delivered', 'read')) as told
+      from message m
+      where m.workspace_id = s.workspace_id and m.direction = 'out'
+        and m.occurred_at >= :business_now - interval '1 day'
+        and m.accepted_at < :real_now - interval '15 minutes'
+    ) m
+    """,
+    # The agent answers by rules and asks no model yet, so what can fail is that no rule answers.
+    "ai_provider": """
+    select s.workspace_id,
+           case when r.rules = 0 then 'failed' when f.fell_back > f.answered then 'degraded' else 'healthy' end
+             as status,
+           jsonb_build_object('rules', r.rules, 'answered', f.answered, 'fell_back', f.fell_back) as metrics,
+           case when r.rules = 0 then jsonb_build_array('The agent has no rule in force: people answer everything.')
+                when f.fell_back > f.answered
+                then jsonb_build_array(f.fell_back || ' messages of the last day matched no rule.')
+                else '[]'::jsonb end as issues
+    from studio s cross join lateral (
+      select count(*) as rules from ai_rule where workspace_id = s.workspace_id and active
+    ) r cross join lateral (
+      select count(*) filter (where f.rule_id is not null) as answered,
+             count(*) filter (where f.rule_id is null) as fell_back
+      from message m join rule_firing f on f.workspace_id = m.workspace_id and f.message_id = m.id
+      where m.workspace_id = s.workspace_id and m.direction = 'in'
+        and m.occurred_at >= :business_now - interval '1 day'
+    ) f
+    """,
+}
+
+ON_REQUEST = tuple(_ON_REQUEST)
 
 
-def run_checks(connection: Connection, clocks: Clocks, studios: Sequence[UUID] | None = None) -> dict[str, int]:
-    """Look at the given studios (None: all), and return how many of their parts are in which state.
+def run_checks(
+    connection: Connection,
+    clocks: Clocks,
+    studios: Sequence[UUID] | None = None,
+    components: Sequence[str] = COMPONENTS,
+) -> dict[str, int]:
+    """Look at studios, and return how many of these parts of theirs are in which state.
 
-    Needs the fleet's scope.
+    Args:
+        connection: a transaction in the fleet's scope.
+        clocks: both clocks.
+        studios: which; None: all.
+        components: which of their parts.
     """
     now = clocks.business.now()
     values = {
         "all": studios is None,
         "studios": list(studios or ()),
+        "components": list(components),
         "business_now": now,
         "real_now": clocks.real.now(),
-        "next_check": now + EVERY,
     }
-    for component, query in _COMPONENTS.items():
+    for component in components:
+        query = {**_COMPONENTS, **_ON_REQUEST}[component]
         statement = f"with studio as materialized ({_STUDIOS}), seen as ({query}) {_UPSERT}"
-        connection.execute(text(statement), {**values, "component": component})
+        # Nobody has planned to look again at what is looked at on request.
+        next_check = now + EVERY if component in _COMPONENTS else now
+        connection.execute(text(statement), {**values, "component": component, "next_check": next_check})
     rows = connection.execute(
         text(
-            "select status, count(*) from health_check where :all or workspace_id = any(:studios)"
-            " group by status order by status"
+            "select status, count(*) from health_check where (:all or workspace_id = any(:studios))"
+            " and component = any(:components) group by status order by status"
         ),
-        {"all": values["all"], "studios": values["studios"]},
+        {name: values[name] for name in ("all", "studios", "components")},
     ).all()
     return {row[0]: row[1] for row in rows}

@@ -86,3 +86,43 @@ class SubscriptionRead(Payload):
     type_name: ClassVar[str] = "subscription.read"
 
     workspace_id: UUID
+
+
+class ResumeAskedFor(Payload):
+    """A studio's provisioning is to go on, if it stands at one of these steps; at any, where none is named."""
+
+    steps: ClassVar[tuple[str, ...]] = ()
+
+
+class WorkspaceSetup(ResumeAskedFor):
+    """A studio is to be set up as far as it goes."""
+
+    type_name: ClassVar[str] = "provisioning.workspace_setup"
+
+
+class TwilioRetry(ResumeAskedFor):
+    """Twilio is to be tried again."""
+
+    type_name: ClassVar[str] = "provisioning.twilio_retry"
+    steps: ClassVar[tuple[str, ...]] = ("twilio_subaccount", "phone_number_purchase")
+
+
+class WhatsAppRetry(ResumeAskedFor):
+    """WhatsApp is to be tried again."""
+
+    type_name: ClassVar[str] = "provisioning.whatsapp_retry"
+    steps: ClassVar[tuple[str, ...]] = (
+        "whatsapp_connection",
+        "whatsapp_registration",
+        "template_approval",
+        "test_message",
+    )
+
+
+class WebhookRecreate(Payload):
+    """A studio's WhatsApp webhooks are to be sent to us again."""
+
+    type_name: ClassVar[str] = "provisioning.webhook_recreate"
+
+
+RESUMED_BY: tuple[type[ResumeAskedFor], ...] = (WorkspaceSetup, TwilioRetry, WhatsAppRetry)

@@ -125,6 +125,14 @@ def _waba_routes(app: FastAPI, config: SandboxConfig, state: State) -> None:
                 tx.effect("meta.app_subscribed", waba_id)
         return JSONResponse(DONE)
 
+    @app.delete("/{waba_id}/subscribed_apps")
+    async def unsubscribe(request: Request, waba_id: str) -> Response:
+        fields = await _fields(request)
+        with state.transaction() as tx:
+            waba = accounts.waba(tx, _token(request, fields), waba_id, request.method)
+            tx.change(accounts.WABA, waba_id, {**waba, "subscribed": []})
+        return JSONResponse(DONE)
+
 
 def _template_routes(app: FastAPI, state: State, reviews: Reviews) -> None:
     @app.get("/{waba_id}/message_templates")

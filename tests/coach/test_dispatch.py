@@ -42,8 +42,8 @@ def test_a_nudge_is_made_a_message_once_however_often_its_job_runs(gym: Gym) -> 
     gym.plan(studio)
     gym.wait_until(DUE)
     gym.change(
-        "insert into queue (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at)"
-        " select position, '', 3, workspace_id, 'bulk', 50, 0, 8, :now from autopilot_job where type = 'coach.nudge'",
+        "insert into queue (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts, due_at)"
+        " select position, '', 3, workspace_id, type, 'bulk', 50, 0, 8, :now from autopilot_job where type = 'coach.nudge'",
         now=gym.real.now(),
     )
     gym.drain()

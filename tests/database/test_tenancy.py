@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Column, Connection, Table, delete, insert, text, update
+from sqlalchemy import Column, Connection, Table, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 
@@ -101,6 +101,7 @@ def test_every_affiliate_table_has_the_affiliate_first_in_its_key() -> None:
 
 
 OWNED = [table for table in metadata.tables.values() if table.info["kind"] in {"tenant", "mixed"}]
+SHOWN = [table for table in metadata.tables.values() if table.info["kind"] == "shown"]
 OF_AFFILIATES = [table for table in metadata.tables.values() if table.info["kind"] == "affiliate"]
 APPEND_ONLY = {"autopilot_event", "autopilot_job", "audit_log", "consent", "message_status"}
 
@@ -199,6 +200,28 @@ def test_a_studio_cannot_refer_to_a_row_of_another(database: Database) -> None:
     step = {**_row(metadata.tables["provisioning_step"], other), "job_id": values["id"]}
     with pytest.raises(DBAPIError, match="foreign key"), database.transaction(Scope.workspace(other)) as connection:
         connection.execute(insert(metadata.tables["provisioning_step"]).values(step))
+
+
+@pytest.mark.parametrize("table", SHOWN, ids=lambda table: table.fullname)
+def test_a_studio_reads_its_own_rows_of_a_shown_table_and_changes_none(database: Database, table: Table) -> None:
+    mine, other = new_id(), new_id()
+    with database.transaction(Scope.fleet()) as connection:
+        for number, owner in enumerate((mine, other)):
+            connection.execute(insert(table).values({**_row(table, owner), "position": number}))
+    with database.transaction(Scope.workspace(mine)) as connection:
+        assert connection.execute(select(table.c.workspace_id)).scalars().all() == [mine]
+    with database.transaction(Scope.affiliate(mine)) as connection:
+        assert connection.execute(select(table.c.workspace_id)).all() == []
+    for statement in (
+        insert(table).values({**_row(table, mine), "position": 2}),
+        update(table).values(handler="x"),
+        delete(table),
+    ):
+        with (
+            pytest.raises(DBAPIError, match="permission denied"),
+            database.transaction(Scope.workspace(mine)) as connection,
+        ):
+            connection.execute(statement)
 
 
 def test_the_scope_of_a_transaction_does_not_outlive_it(database: Database) -> None:

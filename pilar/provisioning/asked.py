@@ -1,0 +1,98 @@
+"""Provisioning that somebody asks for. What belongs here: answering the events; steps and their order are elsewhere.
+
+Nothing is bought or connected twice by asking twice: a finished step stays finished, and an effect is looked for before
+it would be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pilar.backplane import audit
+from pilar.backplane.effects import Effect, EffectLedger
+from pilar.backplane.handlers import Work
+from pilar.clocks import Clocks
+from pilar.crypto import SecretBox
+from pilar.database.engine import Database, Scope
+from pilar.errors import Permanent
+from pilar.providers.whatsapp.client import GraphClient
+from pilar.provisioning import store
+from pilar.provisioning.events import ResumeAskedFor, WebhookRecreate
+from pilar.provisioning.retry import retry
+from pilar.workspaces import store as workspaces
+from pilar.workspaces.credentials import unseal
+
+
+class Resumer:
+    """Has stuck jobs tried again."""
+
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+
+    def on_asked(self, connection: Connection, work: Work[ResumeAskedFor]) -> dict[str, Any]:
+        """Have the studio's job go on from the step it stands at, if that is meant; return which, or why not."""
+        if work.workspace_id is None:
+            raise Permanent("A provisioning job belongs to a studio.")
+        job = store.job_of_workspace(connection, work.workspace_id)
+        stands_at = next((step.name for step in store.steps_of(connection, job.id) if step.status != "completed"), None)
+        if job.state == "completed" or stands_at is None:
+            return {"resumed": None, "why": "The studio is ready."}
+        if work.content.steps and stands_at not in work.content.steps:
+            return {"resumed": None, "why": f"The studio stands at {stands_at}."}
+        retry(connection, self._clocks, work.workspace_id, audit.SYSTEM)
+        return {"resumed": stands_at}
+
+
+class WebhookKeeper:
+    """Has a studio's WhatsApp account send us its webhooks."""
+
+    def __init__(
+        self, database: Database, clocks: Clocks, graph: GraphClient, ledger: EffectLedger, box: SecretBox
+    ) -> None:
+        self._database = database
+        self._clocks = clocks
+        self._graph = graph
+        self._ledger = ledger
+        self._box = box
+
+    def on_asked(self, work: Work[WebhookRecreate]) -> dict[str, bool]:
+        """Subscribe to the account anew, unless its webhooks are sent to us; return whether that was needed."""
+        if work.workspace_id is None:
+            raise Permanent("A WhatsApp account belongs to a studio.")
+        with self._database.transaction(Scope.fleet()) as connection:
+            integration = workspaces.get_integration(connection, work.workspace_id, "whatsapp")
+            token = unseal(self._box, integration)["access_token"]
+        account = integration.external_id if integration else None
+        if account is None:
+            raise Permanent("This studio has no WhatsApp account yet.")
+        if self._graph.subscribed(token, account):
+            return {"subscribed_anew": False}
+
+        def subscribe() -> Mapping[str, Any]:
+            self._graph.subscribe_app(token, account)
+            return {}
+
+        self._ledger.perform(
+            Effect(
+                kind="whatsapp.subscribe_app",
+                key=f"{account}:{work.id}",
+                call=subscribe,
+                find=lambda: {} if self._graph.subscribed(token, account) else None,
+                workspace_id=work.workspace_id,
+                correlation_id=work.correlation_id,
+            )
+        )
+        with self._database.transaction(Scope.fleet()) as connection:
+            audit.record(
+                connection,
+                actor=audit.SYSTEM,
+                action="provisioning.webhooks_recreated",
+                subject=f"whatsapp:{account}",
+                now=self._clocks.real.now(),
+                workspace_id=work.workspace_id,
+                correlation_id=work.correlation_id,
+            )
+        return {"subscribed_anew": True}
