@@ -105,6 +105,12 @@ class TooManyRequests(Transient):
     code = "too_many_requests"
 
 
+class Overloaded(Transient):
+    """More is asked at once than can be done: try again shortly."""
+
+    code = "overloaded"
+
+
 class Busy(Transient):
     """Somebody else is at work on this just now."""
 

@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     dagster_database_url: SecretStr | None = _setting(
         None, "Dagster's own database", "nothing: `pilar_dagster` on the same server"
     )
+    spool_dir: Path | None = _setting(
+        None, "where deliveries wait while the database is away", "nothing: they wait in `spool` under PILAR_HOME"
+    )
+    spool_max_bytes: int = _setting(1024**3, "how much of this machine's disk they may take, in bytes", ge=1024**2)
+    spool_max_rows: int = _setting(1_000_000, "how many one process may keep there", ge=1)
     public_url: str = _setting(
         "http://127.0.0.1:8000", "the address under which providers and people reach the web service"
     )
@@ -110,6 +115,11 @@ class Settings(BaseSettings):
     def home_path(self) -> Path:
         """`home` as an absolute path."""
         return self.home.expanduser().absolute()
+
+    @property
+    def spool_path(self) -> Path:
+        """Where deliveries wait while the database is away, as an absolute path."""
+        return (self.spool_dir or self.home / "spool").expanduser().absolute()
 
 
 def reveal(secrets: tuple[SecretStr, ...]) -> list[str]:

@@ -47,6 +47,16 @@ class DatabaseReport:
     port: int | None = None
 
 
+@dataclass(frozen=True)
+class SpoolReport:
+    """Where deliveries wait while the database is away."""
+
+    directory: str
+    waiting: int
+    refused: int
+    error: str | None = None
+
+
 def doctor(
     new_key: Annotated[bool, typer.Option("--new-key", help="Show a fresh key for PILAR_SECRET_KEYS and end.")] = False,
     as_json: Json = False,
@@ -64,11 +74,21 @@ def doctor(
     settings = read_settings()
     reports = setting_reports(settings)
     database = look_at_database(settings)
+    spool = look_at_spool(settings)
     missing = essentials_missing(settings, database)
+    if spool.error:
+        missing.append(f"Deliveries can't be kept while the database is away: {spool.error}.")
     if as_json:
-        answer_json({"settings": [asdict(one) for one in reports], "database": asdict(database), "missing": missing})
+        answer_json(
+            {
+                "settings": [asdict(one) for one in reports],
+                "database": asdict(database),
+                "spool": asdict(spool),
+                "missing": missing,
+            }
+        )
     else:
-        _print(reports, database, missing)
+        _print(reports, database, spool, missing)
     if missing:
         raise typer.Exit(FAILED)
 
@@ -115,6 +135,20 @@ def look_at_database(settings: Settings) -> DatabaseReport:
         return _reached("embedded", _with_database(url, PRODUCT), status)
 
 
+def look_at_spool(settings: Settings) -> SpoolReport:
+    """Whether deliveries can be kept on this machine, and what waits there."""
+    from pilar.backplane.spool_report import look, unusable
+
+    files = look(settings.spool_path)
+    broken = next((f"{one.path} can't be read ({one.error})" for one in files if one.error), None)
+    return SpoolReport(
+        str(settings.spool_path),
+        sum(one.waiting for one in files),
+        sum(one.refused for one in files),
+        unusable(settings.spool_path) or broken,
+    )
+
+
 def essentials_missing(settings: Settings, database: DatabaseReport) -> list[str]:
     """What PILAR can't do without, each as a sentence."""
     from pilar.crypto import SecretBox
@@ -155,7 +189,7 @@ def _with_database(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
-def _print(reports: list[SettingReport], database: DatabaseReport, missing: list[str]) -> None:
+def _print(reports: list[SettingReport], database: DatabaseReport, spool: SpoolReport, missing: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -173,6 +207,7 @@ def _print(reports: list[SettingReport], database: DatabaseReport, missing: list
     if database.state == "reachable":
         told.append("up to date" if not database.missing_revisions else "not up to date")
     answer(", ".join(told) + ".")
+    answer(f"Spool: {spool.waiting} deliveries wait in {spool.directory}, {spool.refused} are refused.")
     for one in missing:
         answer(f"Missing: {one}")
     if not missing:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from pilar_cli import audit, dead, dictionary, doctor, down, effects, migration, queue, sandbox, tokens, up, worker
+from pilar_cli import (
+    audit,
+    dead,
+    dictionary,
+    doctor,
+    down,
+    effects,
+    inbox,
+    migration,
+    queue,
+    sandbox,
+    tokens,
+    up,
+    worker,
+)
 from pilar_cli.console import new_group
 from pilar_cli.demo import command as demo
 
@@ -18,6 +32,7 @@ app.command("migrate")(migration.migrate)
 app.command("doctor")(doctor.doctor)
 app.command("dictionary")(dictionary.dictionary)
 app.command("sandbox", context_settings=sandbox.PASSED_ON)(sandbox.sandbox)
+app.add_typer(inbox.app, name="inbox")
 app.add_typer(tokens.app, name="token")
 app.add_typer(audit.app, name="audit")
 app.add_typer(effects.app, name="effects")

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from pilar.app import App
 from pilar.backplane.inbox import InboxWriter
+from pilar.backplane.spool import Spool
+from pilar.backplane.spool_file import Bounds
 from webhook_ingest import dagster_proxy, problems
 from webhook_ingest.api.description import describe
 from webhook_ingest.api.health import HealthCheck
@@ -17,6 +19,7 @@ from webhook_ingest.guard import guarded
 from webhook_ingest.route import Route
 from webhook_ingest.routes import ROUTES
 from webhook_ingest.shell import Shell
+from webhook_ingest.turnstile import Turnstile
 from webhook_ingest.webhooks.deliveries import Door
 from webhook_ingest.webhooks.entrance import Entrance
 from webhook_ingest.webhooks.stripe import StripeDoor
@@ -26,21 +29,25 @@ from webhook_ingest.webhooks.whatsapp import WhatsAppDoor
 
 def create_app(pilar: App) -> FastAPI:
     """The web service of a system. It opens no connection before the first request; the caller closes `pilar`."""
-    writer = InboxWriter(pilar.database.url)
+    writer = InboxWriter(pilar.database.url, spool=build_spool(pilar))
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         writer.start()
-        async with dagster_proxy.new_client() as client:
-            app.state.dagster = client
-            yield
-        await writer.stop()
+        try:
+            async with dagster_proxy.new_client() as client:
+                app.state.dagster = client
+                yield
+        finally:
+            await writer.stop()
 
     # FastAPI's own pages of documentation fetch their scripts from elsewhere: they are off.
     app = FastAPI(title="PILAR", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
     entrance = build_entrance(pilar, writer)
     app.state.pilar = pilar
     app.state.entrance = entrance
+    app.state.writer = writer
+    app.state.turnstile = Turnstile()
     app.state.health = HealthCheck(pilar)
     for entry in ROUTES:
         _add(app, entry)
@@ -49,6 +56,13 @@ def create_app(pilar: App) -> FastAPI:
     doors = {entry.path: entrance for entry in ROUTES if entry.answers == "door"}
     app.add_middleware(Shell, doors=doors, https=pilar.settings.public_url.startswith("https://"))
     return app
+
+
+def build_spool(pilar: App) -> Spool:
+    """Where deliveries wait while the database is away."""
+    settings = pilar.settings
+    bounds = Bounds(settings.spool_max_bytes, settings.spool_max_rows)
+    return Spool(settings.spool_path, pilar.database.name, bounds)
 
 
 def build_entrance(pilar: App, writer: InboxWriter) -> Entrance:

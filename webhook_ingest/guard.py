@@ -1,4 +1,4 @@
-"""What stands between a request and its endpoint: size, credentials, limits, rights, forgery, repetition.
+"""What stands between a request and its endpoint: load, size, credentials, limits, rights, forgery, repetition.
 
 What belongs here: the order of the checks, the same for every route. What does not: which route requires what
 (`routes.py`) and the rule itself (`pilar/security/principals.py`).
@@ -32,6 +32,7 @@ from pilar.security.principals import ANONYMOUS, Kind, allows
 from webhook_ingest.deps import Caller
 from webhook_ingest.problems import wants_page
 from webhook_ingest.route import Forgery, Route
+from webhook_ingest.turnstile import Turnstile
 
 PER_PRINCIPAL = Limit("requests_per_principal", 600, timedelta(minutes=1))
 PER_ADDRESS = Limit("requests_per_address", 120, timedelta(minutes=1))
@@ -52,8 +53,22 @@ def guarded(entry: Route) -> type[APIRoute]:
             endpoint = super().get_route_handler()
 
             async def handle(request: Request) -> Response:
+                turnstile: Turnstile = request.app.state.turnstile
+                if not entry.is_unmetered:
+                    turnstile.look()
+                # Before they are inside: whoever sends slowly must not keep others out.
                 body = await read_body(request, entry.body_limit)
                 request = Request(request.scope, replaying(body, request.receive))
+                if entry.is_unmetered:
+                    return await let_in(request, body) or await serve(request, body)
+                async with turnstile.enter():
+                    refusal = await let_in(request, body)
+                    if refusal or entry.answers != "proxy":
+                        return refusal or await serve(request, body)
+                # Somebody else's answer is waited for outside: it takes no thread and no connection of ours.
+                return await serve(request, body)
+
+            async def let_in(request: Request, body: bytes) -> Response | None:
                 app: App = request.app.state.pilar
                 try:
                     request.state.caller = await run_in_threadpool(admit, app, entry, request)
@@ -62,8 +77,11 @@ def guarded(entry: Route) -> type[APIRoute]:
                         return RedirectResponse(f"/sign-in?next={quote(_local(request))}", 303)
                     raise
                 check_forgery(entry, request, body, app.settings.public_url)
+                return None
+
+            async def serve(request: Request, body: bytes) -> Response:
                 if entry.is_repeatable and "idempotency-key" in request.headers:
-                    return await _once(app, request, body, endpoint)
+                    return await _once(request.app.state.pilar, request, body, endpoint)
                 return await endpoint(request)
 
             return handle

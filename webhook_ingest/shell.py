@@ -10,21 +10,32 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pilar.errors import Overloaded
 from webhook_ingest.headers import security_headers
-from webhook_ingest.problems import unforeseen
+from webhook_ingest.problems import answer_to, unforeseen
 
 log = logging.getLogger(__name__)
+
+OPEN_AT_MOST = 2_048
+"""Requests of one process that are open at once: each takes memory, whoever sent it."""
+
+_RETRY_AFTER = timedelta(seconds=2)
 
 
 class Shell:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, doors: Mapping[str, ASGIApp], *, https: bool) -> None:
-        """Take the application, the webhook doors by exact path, and whether the public address is https."""
+    def __init__(
+        self, app: ASGIApp, doors: Mapping[str, ASGIApp], *, https: bool, open_at_most: int = OPEN_AT_MOST
+    ) -> None:
+        """Take the application, the webhook doors by exact path, whether the public address is https, and a bound."""
         self._app = app
+        self._open = 0
+        self._open_at_most = open_at_most
         self._doors = doors
         self._ours = _encoded(security_headers(https=https, foreign_page=False))
         self._foreign = _encoded(security_headers(https=https, foreign_page=True))
@@ -47,12 +58,18 @@ class Shell:
                 message["headers"] = [*present, *headers]
             await send(message)
 
+        self._open += 1
         try:
-            await self._doors.get(path, self._app)(scope, receive, send_with_headers)
+            if self._open > self._open_at_most:
+                await answer_to(Overloaded(retry_after=_RETRY_AFTER))(scope, receive, send_with_headers)
+            else:
+                await self._doors.get(path, self._app)(scope, receive, send_with_headers)
         except Exception as error:
             if status:  # the answer has begun: all that is left is to break it off
                 raise
             await unforeseen(error)(scope, receive, send_with_headers)
+        finally:
+            self._open -= 1
         # Never the address as it came: it may hold a link's token.
         route = scope.get("route")
         log.info(

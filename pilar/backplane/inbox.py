@@ -1,106 +1,130 @@
 """The inbox: each webhook delivery is durable before it is answered.
 
-What belongs here: the door's group-committing writer and reading a delivery back. What does not: HTTP, signatures,
-and what a delivery means.
+What belongs here: the door's group-committing writer, and which way a delivery goes. What does not: HTTP, signatures,
+and what a delivery means; the statement that stores them (`inbox_link.py`), the spool (`spool.py`) and its replay
+(`replay.py`).
 
 The writer is the one async piece of `pilar`. It has no timer: each of its lanes takes all that is buffered (at most
 `BATCH`), inserts it in one commit, tells who waits, and takes what has come meanwhile. Under load the commits
 grow; with one delivery there is one commit.
+
+While the database is away deliveries go to the spool on this machine's disk, and behind those that wait there until
+they are replayed. Who can't be kept by either is told to come again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import itertools
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, LiteralString
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
-import psycopg
-from psycopg.types.json import Jsonb
-
-from pilar.backplane.facts import Lane
-from pilar.database.engine import WAKE_CHANNEL
+from pilar.backplane.deliveries import NewDelivery
+from pilar.backplane.inbox_link import Away, InboxLink, Refusal
+from pilar.backplane.replay import BATCH, BATCH_BYTES, Patience, Replay, Switch, Way
+from pilar.backplane.spool import Spool, SpoolStatus
+from pilar.backplane.spool_rows import Arrival
 from pilar.errors import Transient
-from pilar.ids import FLEET, new_id
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
 LANES = 2
 BUFFERED_AT_MOST = 10_000
-MAX_ATTEMPTS = 12
+BUFFERED_BYTES_AT_MOST = 64 * 1024 * 1024
 STOPPING = "The web service is stopping."
-
-_INSERT: LiteralString = """
-with input as materialized (
-  select nextval('fact_position') as position, o.* from (
-    select * from unnest(%(id)b::uuid[], %(provider)b::text[], %(external_id)b::text[], %(workspace_id)b::uuid[],
-                         %(headers)b::jsonb[], %(body)b::bytea[], %(received_at)b::timestamptz[],
-                         %(lane)b::text[])
-                  as x(id, provider, external_id, workspace_id, headers, body, received_at, lane)
-    order by provider, external_id
-  ) o
-), fresh as (
-  insert into inbox (position, id, provider, external_id, workspace_id, headers, body, received_at)
-  select position, id, provider, external_id, workspace_id, headers, body, received_at from input
-  on conflict (provider, external_id) do nothing returning position
-)
-insert into queue (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts, due_at)
-select position, '', 1, coalesce(workspace_id, %(fleet)s), provider, lane, 50, 0, %(max_attempts)s, received_at
-from input join fresh using (position)
-"""
+AWAY = "The database can't be reached; send it again."
+FULL = "The database can't be reached and the spool is full; send it again."
+WHEN_FULL = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
-class NewDelivery:
-    """A verified delivery.
+class DoorStatus:
+    """How the inbox of one process is.
 
     Attributes:
-        provider: who sent it.
-        external_id: the provider's id for it; the same id is the same delivery.
-        headers: those that the handler needs, without secrets.
-        body: the body, byte by byte.
-        lane: the queue's; what nobody waits for has another than what somebody does.
+        is_spooling: whether deliveries go to the spool, and not to the database.
+        buffered: how many wait for a commit.
+        spool: how the spool is, where there is one.
     """
 
-    provider: str
-    external_id: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    workspace_id: UUID | None = None
-    received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    lane: Lane = Lane.INBOX
+    is_spooling: bool
+    buffered: int
+    spool: SpoolStatus | None
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A delivery whose sender waits for an answer."""
+
+    number: int
+    delivery: NewDelivery
+    answer: asyncio.Future[None]
 
 
 class InboxWriter:
-    """Writes deliveries for one process of the web service."""
+    """Writes deliveries for one process of the web service.
 
-    def __init__(self, url: str, *, lanes: int = LANES) -> None:
-        """Take the database's URL; `start` connects."""
+    Args:
+        url: of the database, as its owner; `start` connects.
+        lanes: how many batches are under way at once.
+        spool: where deliveries go while the database is away; without one their senders are told to come again.
+        patience: how long is waited for what.
+    """
+
+    def __init__(
+        self, url: str, *, lanes: int = LANES, spool: Spool | None = None, patience: Patience | None = None
+    ) -> None:
         self._url = url
         self._lanes = lanes
-        self._buffer: deque[tuple[NewDelivery, asyncio.Future[None]]] = deque()
+        self._spool = spool
+        self._patience = patience or Patience()
+        self._switch = Switch()
+        self._replay: Replay | None = None
+        self._numbers = itertools.count(1)
+        self._buffer: deque[_Waiting] = deque()
+        self._buffered_bytes = 0
         self._arrived = asyncio.Event()
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Start the lanes, in the running event loop."""
-        self._tasks = [asyncio.create_task(self._lane(), name=f"inbox-{number}") for number in range(self._lanes)]
+        """Start the lanes and the replay, in the running event loop."""
+        self._stopping = False
+        if self._spool is not None:
+            self._spool.start()
+            self._switch.set(Way.HOLD)  # until the replay has looked for what was left: it came before
+            link = InboxLink(self._url, self._patience.statement)
+            self._replay = Replay(link, self._spool, self._switch, self._patience)
+            self._tasks.append(asyncio.create_task(self._replay.run(), name="inbox-replay"))
+        self._tasks += [asyncio.create_task(self._lane(), name=f"inbox-{number}") for number in range(self._lanes)]
 
     async def stop(self) -> None:
-        """Stop the lanes; who still waits is told that the delivery was not taken."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        _fail(list(self._buffer), STOPPING)
+        """Keep what is buffered and stop; who still waits then is told that the delivery was not taken."""
+        self._stopping = True
+        self._arrived.set()
+        if self._replay is not None:
+            self._replay.stop()
+        if self._tasks:
+            # No lane is cancelled that may still end by itself: a commit under way would be told to nobody.
+            _, late = await asyncio.wait(self._tasks, timeout=2 * self._patience.statement + 1)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        _refuse(list(self._buffer), STOPPING)
         self._buffer.clear()
+        self._buffered_bytes = 0
+        if self._spool is not None:
+            await self._spool.stop()
+
+    def status(self) -> DoorStatus:
+        """How it is."""
+        return DoorStatus(
+            self._switch.way is not Way.DIRECT, len(self._buffer), self._spool.status() if self._spool else None
+        )
 
     async def put(self, delivery: NewDelivery) -> None:
         """Return when the delivery is durable, or was before.
@@ -108,69 +132,102 @@ class InboxWriter:
         Raises:
             Transient: it could not be stored; the provider has to send it again.
         """
-        if len(self._buffer) >= BUFFERED_AT_MOST:
+        if self._stopping:
+            raise Transient(STOPPING)
+        size = len(delivery.body)
+        if len(self._buffer) >= BUFFERED_AT_MOST or self._buffered_bytes + size > BUFFERED_BYTES_AT_MOST:
             raise Transient("Too many deliveries at once.")
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._buffer.append((delivery, waiter))
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._buffer.append(_Waiting(next(self._numbers), delivery, answer))
+        self._buffered_bytes += size
         self._arrived.set()
-        await waiter
+        await answer
 
     async def _lane(self) -> None:
-        connection: psycopg.AsyncConnection[Any] | None = None
+        link = InboxLink(self._url, self._patience.statement)
         try:
             while True:
-                while not self._buffer:
+                await self._switch.until_open()
+                taken = self._take()
+                if taken:
+                    await self._keep(link, taken)
+                elif self._stopping:
+                    return
+                else:
                     self._arrived.clear()
                     await self._arrived.wait()
-                taken = [self._buffer.popleft() for _ in range(min(len(self._buffer), BATCH))]
-                try:
-                    if connection is None or connection.closed:
-                        connection = await self._connect()
-                    await connection.execute(_INSERT, _columns([delivery for delivery, _ in taken]))
-                except psycopg.Error as error:
-                    log.warning("%d deliveries could not be stored: %s", len(taken), error)
-                    _fail(taken, "The database can't be reached; send it again.")
-                    if connection is not None:
-                        await connection.close()
-                except asyncio.CancelledError:
-                    _fail(taken, STOPPING)
-                    raise
-                else:
-                    for _, waiter in taken:
-                        if not waiter.done():
-                            waiter.set_result(None)
-                    # After the commit: in the transaction a notification makes all commits wait for each other.
-                    # Should it be lost, the workers look for themselves a second later.
-                    with contextlib.suppress(psycopg.Error):
-                        await connection.execute("select pg_notify(%s, '')", (WAKE_CHANNEL,))
         finally:
-            if connection is not None:
-                await connection.close()
+            await link.close()
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, connect_timeout=5, application_name="pilar inbox"
-        )
-        await connection.execute("set role pilar_system")
-        return connection
+    def _take(self) -> list[_Waiting]:
+        taken: list[_Waiting] = []
+        size = 0
+        while self._buffer and len(taken) < BATCH and size < BATCH_BYTES:
+            taken.append(self._buffer.popleft())
+            size += len(taken[-1].delivery.body)
+        self._buffered_bytes -= size
+        return taken
+
+    async def _keep(self, link: InboxLink, taken: list[_Waiting]) -> None:
+        try:
+            if self._switch.way is not Way.DIRECT:
+                await self._spool_them(taken)
+                return
+            try:
+                refusals = await link.insert([one.delivery for one in taken])
+            except Away as error:
+                log.warning("%d deliveries could not be stored in the database: %s", len(taken), error)
+                await self._spool_them(taken)
+                return
+            refused = {one.index for one in refusals}
+            _accept([one for index, one in enumerate(taken) if index not in refused])
+            if refusals:
+                await self._put_aside(taken, refusals)
+            await link.wake_workers()
+        except asyncio.CancelledError:
+            _refuse(taken, STOPPING)
+            raise
+        except Transient as error:
+            log.warning("%d deliveries could not be stored: %s", len(taken), error.message)
+            _refuse(taken, error.message, error.retry_after)
+        except Exception:
+            # The lane serves everybody: a fault is told to those whom it concerns, and does not end it.
+            log.exception("%d deliveries could not be stored because of a fault", len(taken))
+            _refuse(taken, AWAY)
+
+    async def _spool_them(self, taken: Sequence[_Waiting]) -> None:
+        """Keep deliveries on the disk, in the order in which they came."""
+        await self._append(taken, [Arrival(one.number, one.delivery) for one in taken])
+
+    async def _put_aside(self, taken: Sequence[_Waiting], refusals: Sequence[Refusal]) -> None:
+        """Keep deliveries that the database will never take, for people to look at: sent again they are no better."""
+        of = [taken[one.index] for one in refusals]
+        for one, refusal in zip(of, refusals, strict=True):
+            log.error(
+                "a delivery of %s is put aside, the database refuses it: %s", one.delivery.provider, refusal.reason
+            )
+        aside = [Arrival(one.number, one.delivery, refusal.reason) for one, refusal in zip(of, refusals, strict=True)]
+        await self._append(of, aside)
+
+    async def _append(self, taken: Sequence[_Waiting], arrivals: Sequence[Arrival]) -> None:
+        if self._spool is None:
+            raise Transient(AWAY)
+        self._switch.begin_append()
+        try:
+            kept = await self._spool.append(arrivals)
+        finally:
+            self._switch.end_append(self._spool.waiting)
+        _accept([one for one, is_kept in zip(taken, kept, strict=True) if is_kept])
+        _refuse([one for one, is_kept in zip(taken, kept, strict=True) if not is_kept], FULL, WHEN_FULL)
 
 
-def _columns(batch: Sequence[NewDelivery]) -> dict[str, Any]:
-    return {
-        "id": [new_id() for _ in batch],
-        "provider": [delivery.provider for delivery in batch],
-        "external_id": [delivery.external_id for delivery in batch],
-        "workspace_id": [delivery.workspace_id for delivery in batch],
-        "headers": [Jsonb(dict(delivery.headers)) for delivery in batch],
-        "body": [delivery.body for delivery in batch],
-        "received_at": [delivery.received_at for delivery in batch],
-        "fleet": FLEET,
-        "lane": [delivery.lane.value for delivery in batch],
-        "max_attempts": MAX_ATTEMPTS,
-    }
+def _accept(waiting: Sequence[_Waiting]) -> None:
+    for one in waiting:
+        if not one.answer.done():
+            one.answer.set_result(None)
 
 
-def _fail(waiting: Sequence[tuple[NewDelivery, asyncio.Future[None]]], reason: str) -> None:
-    for _, waiter in waiting:
-        if not waiter.done():
-            waiter.set_exception(Transient(reason))
+def _refuse(waiting: Sequence[_Waiting], reason: str, retry_after: timedelta | None = None) -> None:
+    for one in waiting:
+        if not one.answer.done():
+            one.answer.set_exception(Transient(reason, retry_after=retry_after))

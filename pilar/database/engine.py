@@ -19,8 +19,9 @@ import psycopg
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from pilar.errors import Transient
+from pilar.errors import Overloaded, Transient
 
 WAKE_CHANNEL = "pilar_work"
 """Where workers listen for the news that work is due."""
@@ -73,10 +74,12 @@ class Database:
         """Take a `postgresql://` URL with the owner's login; no connection is made until one is needed."""
         parsed = make_url(url).set(drivername="postgresql+psycopg")
         self.url = url
+        self.name = parsed.database or parsed.username or ""
         self.engine: Engine = create_engine(
             parsed,
             pool_size=pool_size,
             max_overflow=pool_size,
+            pool_timeout=10,
             # An INSERT's row count tells «new» from «was there»; SQLAlchemy keeps it on request only.
             execution_options={"preserve_rowcount": True},
             connect_args={"application_name": application_name, "connect_timeout": 10, "options": "-c timezone=UTC"},
@@ -94,6 +97,7 @@ class Database:
 
         Raises:
             Transient: the database can't be reached.
+            Overloaded: all connections have been in use for too long.
         """
         connection = self._enter(scope)
         with connection:
@@ -116,6 +120,8 @@ class Database:
                 connection = self._unbegun.connect()
             except OperationalError as error:
                 raise Transient(f"The database can't be reached: {error.orig}") from error
+            except PoolTimeout as error:
+                raise Overloaded("All connections to the database are in use.") from error
             try:
                 connection.begin()
                 raw(connection).execute(scope.entrance.encode(), prepare=False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner, Result
 
+from pilar.backplane.deliveries import NewDelivery
+from pilar.backplane.spool import Spool
+from pilar.backplane.spool_file import Bounds
+from pilar.backplane.spool_rows import Arrival
 from pilar.clocks import SystemClock
 from pilar.crypto import new_key
 from pilar.database.engine import Database, Scope
@@ -23,6 +29,8 @@ from pilar.security import api_tokens, sessions
 from pilar_cli import kept
 from pilar_cli.databases import lent_server
 from pilar_cli.main import app
+
+SPOOLED_AT = datetime(2027, 1, 1, 9, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +192,76 @@ def test_a_sandbox_of_the_command_line_uses_the_kept_keys(tmp_path: Path) -> Non
 
 def test_nothing_runs_in_a_home_that_is_not_there() -> None:
     assert answer("down") == {"ended": [], "deleted": False}
+
+
+def _spooled(place: Path) -> None:
+    """What a web service leaves that ended while the database was away."""
+
+    async def story() -> None:
+        spool = Spool(place, "pilar", Bounds(1 << 30, 1_000))
+        spool.start()
+        told = [NewDelivery("stripe", f"evt_{number}", b"{}", received_at=SPOOLED_AT) for number in range(3)]
+        await spool.append([Arrival(number, one) for number, one in enumerate(told)])
+        await spool.append(
+            [Arrival(9, NewDelivery("twilio", "nul\0", b"secret words", received_at=SPOOLED_AT), "a NUL")]
+        )
+        await spool.stop()
+
+    asyncio.run(story())
+
+
+def test_inbox_spool_shows_what_waits_and_what_is_refused_and_retry_releases_it(tmp_path: Path) -> None:
+    assert answer("inbox", "spool")["files"] == []
+    assert "Nothing waits" in run("inbox", "spool").output
+    _spooled(tmp_path / "home" / "spool")
+    found = answer("inbox", "spool")
+    assert (found["waiting"], found["refused"], found["oldest"]) == (3, 1, SPOOLED_AT.isoformat())
+    (one,) = found["files"]
+    assert (one["in_use"], one["error"]) == (False, None)
+    assert one["refused_deliveries"] == [
+        {
+            "provider": "twilio",
+            "external_id": "nul\\0",
+            "received_at": SPOOLED_AT.isoformat(),
+            "bytes": 12,
+            "reason": "a NUL",
+        }
+    ]
+    shown = run("inbox", "spool").output
+    assert "a NUL" in shown
+    assert "secret words" not in shown
+    assert answer("inbox", "retry") == {"released": 1}
+    assert (answer("inbox", "spool")["waiting"], answer("inbox", "spool")["refused"]) == (4, 0)
+
+
+def test_looking_does_not_disturb_who_holds_the_file(tmp_path: Path) -> None:
+    place = tmp_path / "home" / "spool"
+
+    async def story() -> None:
+        spool = Spool(place, "pilar", Bounds(1 << 30, 1_000))
+        spool.start()
+        await spool.append([Arrival(1, NewDelivery("stripe", "evt_1", b"{}"), "it is bad")])
+        found = await asyncio.to_thread(answer, "inbox", "spool")
+        assert found["files"][0]["in_use"]
+        assert await asyncio.to_thread(answer, "inbox", "retry") == {"released": 1}
+        assert spool.waiting == 0
+        await spool.take_over()
+        assert spool.waiting == 1
+        await spool.stop()
+
+    asyncio.run(story())
+
+
+def test_doctor_tells_what_waits_in_the_spool_and_whether_it_can_be_used(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PILAR_SPOOL_DIR", str(tmp_path / "elsewhere"))
+    _spooled(tmp_path / "elsewhere")
+    found = json.loads(run("doctor", "--json").stdout)
+    assert found["spool"] == {"directory": str(tmp_path / "elsewhere"), "waiting": 3, "refused": 1, "error": None}
+    assert "3 deliveries wait" in run("doctor").output
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PILAR_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+    done = run("doctor")
+    assert done.exit_code == 1
+    assert "Deliveries can't be kept while the database is away" in done.output

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -168,11 +169,11 @@ class House:
 
 
 @pytest.fixture
-def settings(request: pytest.FixtureRequest, closed_port: int) -> dict[str, Any]:
+def settings(request: pytest.FixtureRequest, closed_port: int, tmp_path: Path) -> dict[str, Any]:
     """The settings of a test's system, without Dagster; a test may change some by indirect parameter."""
     nowhere = f"http://127.0.0.1:{closed_port}"
     return {
-        "secret_keys": new_key(), "public_url": ORIGIN, "dagster_url": nowhere, **SECRETS,
+        "secret_keys": new_key(), "public_url": ORIGIN, "dagster_url": nowhere, "home": tmp_path / "home", **SECRETS,
         **getattr(request, "param", {}),
     }  # fmt: skip
 

@@ -62,6 +62,10 @@ def test_the_system_is_not_well_when_nobody_drains(client: TestClient, house: Ho
         "status": "unhealthy", "database": "reachable", "workers_alive": 0, "dead_letters": 0,
         "waiting": [{"lane": "default", "count": 1, "oldest_seconds": 60.0}],
         "refused_deliveries": {}, "checked_at": "",
+        "inbox": {
+            "state": "direct", "waiting": 0, "oldest_seconds": None, "refused": 0, "spooled": 0, "replayed": 0,
+            "turned_away": 0,
+        },
     }  # fmt: skip
 
 

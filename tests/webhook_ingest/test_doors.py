@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -201,9 +202,13 @@ def test_nothing_is_accepted_while_no_secret_is_set(house: House) -> None:
         assert client.get(WHATSAPP, params=handshake).status_code == 403
 
 
-def test_while_the_database_is_away_a_delivery_has_to_come_again(house: House, closed_port: int) -> None:
+def test_while_neither_database_nor_disk_takes_it_a_delivery_has_to_come_again(
+    house: House, closed_port: int, tmp_path: Path
+) -> None:
     away = Database(f"postgresql://nobody:nothing@127.0.0.1:{closed_port}/nowhere")
-    app = type(house.app)(**{**vars(house.app), "database": away})
+    (tmp_path / "file").touch()  # where a directory is wanted
+    settings = house.app.settings.model_copy(update={"spool_dir": tmp_path / "file"})
+    app = type(house.app)(**{**vars(house.app), "database": away, "settings": settings})
     body = event()
     with TestClient(create_app(app), base_url=ORIGIN) as client:
         answer = client.post(STRIPE, content=body, headers=stripe_headers(house, body))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from pilar.backplane.inbox import NewDelivery
+from pilar.backplane.deliveries import NewDelivery
 from pilar.errors import Permanent
 
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9_.:-]{1,255}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilar.backplane.inbox import NewDelivery
+from pilar.backplane.deliveries import NewDelivery
 from pilar.clocks import Clock
 from pilar.providers.stripe import signature
 from pilar.settings import Settings, reveal

@@ -6,16 +6,17 @@ looked up by the account that the form names; it is believed only once the signa
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 
 from pilar.app import App
-from pilar.backplane.inbox import NewDelivery
+from pilar.backplane.deliveries import NewDelivery
 from pilar.database.engine import Scope
 from pilar.errors import BadSignature, Permanent, Transient
 from pilar.providers.twilio import signature
@@ -25,7 +26,10 @@ from webhook_ingest.webhooks.deliveries import Knock, Malformed, Reply, external
 
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
 _KEPT_SECONDS = 60.0
+_KEPT_SECONDS_WHILE_AWAY = 86_400.0
 _KEPT_AT_MOST = 20_000
+_PATIENCE_SECONDS = 2.0
+_THREADS = 8
 
 
 class AccountTokens:
@@ -34,6 +38,8 @@ class AccountTokens:
     def __init__(self, app: App, *, tick: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._tick = tick
+        # Of their own: should the database hold them all up, nobody else is short of threads.
+        self._threads = CapacityLimiter(_THREADS)
         self._known: OrderedDict[str, tuple[float, str | None]] = OrderedDict()
 
     async def of(self, account: str) -> str | None:
@@ -45,12 +51,26 @@ class AccountTokens:
             return None
         found = self._known.get(account)
         if found is None or self._tick() - found[0] > _KEPT_SECONDS:
-            found = (self._tick(), await run_in_threadpool(self._look_up, account))
+            try:
+                found = (self._tick(), await self._asked(account))
+            except Transient:
+                # While the database is away, a token that we knew still tells who may write to the spool.
+                if found is None or found[1] is None or self._tick() - found[0] > _KEPT_SECONDS_WHILE_AWAY:
+                    raise
+                return found[1]
             self._known[account] = found
             self._known.move_to_end(account)
             while len(self._known) > _KEPT_AT_MOST:  # strangers may name any number of accounts
                 self._known.popitem(last=False)
         return found[1]
+
+    async def _asked(self, account: str) -> str | None:
+        """What the database says, soon or not at all: a thread that it holds up is left behind."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await to_thread.run_sync(self._look_up, account, abandon_on_cancel=True, limiter=self._threads)
+        except TimeoutError as error:
+            raise Transient("The database does not answer.") from error
 
     def _look_up(self, account: str) -> str | None:
         with self._app.database.transaction(Scope.fleet()) as connection:

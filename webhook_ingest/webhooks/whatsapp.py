@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from pilar.backplane.deliveries import NewDelivery
 from pilar.backplane.facts import Lane
-from pilar.backplane.inbox import NewDelivery
 from pilar.clocks import Clock
 from pilar.providers.whatsapp import signature
 from pilar.providers.whatsapp.deliveries import only_statuses
