@@ -42,10 +42,10 @@ format: $(INSTALLED)
 test: lint definitions
 	$(BIN)/pytest -n auto -m "not slow" $(ARGS)
 
-test-all: lint definitions browser
+test-all: lint definitions browser redis
 	$(BIN)/pytest -n auto $(ARGS)
 
-.PHONY: definitions browser
+.PHONY: definitions browser redis
 definitions: $(INSTALLED)
 	$(BIN)/dagster definitions validate -m pilar_pipelines.definitions
 
@@ -55,6 +55,13 @@ browser:
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	    apt-get update -q && apt-get install -q -y --no-install-recommends chromium chromium-driver; \
 	  else echo "Install chromium and chromium-driver: the browser's tests need them." >&2; exit 1; fi; }
+
+# The locks are tried in front of a real Redis, which is killed, paused and emptied.
+redis:
+	@command -v redis-server >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    apt-get update -q && apt-get install -q -y --no-install-recommends redis-server; \
+	  else echo "Install redis-server (7 or later): the locks' tests need it." >&2; exit 1; fi; }
 
 # Each benchmark is a module or a package of its own; all are run, and one that falls short fails the whole.
 bench: $(INSTALLED)

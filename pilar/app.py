@@ -6,7 +6,7 @@ explicitly. What does not: any rule. Command line, worker, Dagster's resources, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,10 +21,12 @@ from pilar.agents.defaults import default_agent, install_rules
 from pilar.agents.events import AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
 from pilar.agents.support import Support
 from pilar.backplane import invariants as backplane_invariants
+from pilar.backplane.breakers import Breakers
 from pilar.backplane.drain import Drain
 from pilar.backplane.effects import EffectLedger, EffectSettled
 from pilar.backplane.handlers import Outside, Registry, Transactional
 from pilar.backplane.invariants import Invariant
+from pilar.backplane.locks import Front, LockKeeper
 from pilar.backplane.notices import IncidentRequested
 from pilar.backplane.reconciling import Reconcilers
 from pilar.bookings import defaults as calendar_defaults
@@ -70,9 +72,12 @@ from pilar.messaging.templates import TemplateKeeper
 from pilar.operator.projection import OverviewKeeper
 from pilar.providers.dagster.client import GRAPHQL_PATH, DagsterClient
 from pilar.providers.email.client import Mailer
+from pilar.providers.email.errors import MAIL
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioGateway
+from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.whatsapp.client import GraphClient
+from pilar.providers.whatsapp.errors import META
 from pilar.provisioning import invariants as provisioning_invariants
 from pilar.provisioning.asked import Resumer, WebhookKeeper
 from pilar.provisioning.doubts import ProvisioningDoubts
@@ -113,6 +118,9 @@ SHOWN_ON_OVERVIEW = (
 )
 """After these events a studio looks different on the overview, and is refreshed."""
 
+ASKED_BY = {"mail": MAIL, "twilio": TWILIO, "whatsapp": META}
+"""The provider that an effect is had at, by the first part of its kind."""
+
 
 @dataclass(frozen=True)
 class Gateways:
@@ -133,6 +141,8 @@ class App:
     database: Database
     clocks: Clocks
     box: SecretBox
+    breakers: Breakers
+    locks: LockKeeper
     gateways: Gateways
     registry: Registry
     reconcilers: Reconcilers
@@ -158,6 +168,7 @@ class App:
         self.gateways.twilio.close()
         self.gateways.graph.close()
         self.gateways.dagster.close()
+        self.locks.close()
         self.database.close()
 
 
@@ -178,19 +189,21 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         database = Database(settings.database_url.get_secret_value(), pool_size=2 * settings.worker_threads + 4)
     clocks = clocks or shared_clocks(database)
     box = SecretBox(reveal(settings.secret_keys))
+    breakers = Breakers(clocks.real)
+    locks = LockKeeper(clocks.real, lock_front(settings, breakers))
     gateways = Gateways(
-        stripe=StripeGateway(settings),
-        twilio=TwilioGateway(settings),
-        graph=GraphClient(settings),
-        mailer=Mailer(settings),
+        stripe=StripeGateway(settings, breakers),
+        twilio=TwilioGateway(settings, breakers),
+        graph=GraphClient(settings, breakers),
+        mailer=Mailer(settings, breakers),
         dagster=DagsterClient(settings.dagster_url + GRAPHQL_PATH, timeout_seconds=settings.provider_timeout_seconds),
     )
     timeout = timedelta(seconds=settings.provider_timeout_seconds)
-    ledger = EffectLedger(database, clocks, timeout=timeout)
+    ledger = EffectLedger(database, clocks, timeout=timeout, ready=ready(breakers))
     templates = TemplateKeeper(database, clocks, gateways.graph, ledger, box)
     messages = MessageSteps(clocks, templates)
     steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages)
-    registry = build_registry(settings, database, clocks, box, gateways, steps)
+    registry = build_registry(settings, database, clocks, box, gateways, locks, steps)
     register_messaging(registry, clocks, Sender(database, clocks, gateways.graph, ledger, box), templates, messages)
     register_coach(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
@@ -200,6 +213,8 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         database=database,
         clocks=clocks,
         box=box,
+        breakers=breakers,
+        locks=locks,
         gateways=gateways,
         registry=registry,
         reconcilers=reconcilers,
@@ -218,6 +233,26 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         overview=Overview(steps, box, settings.public_url),
         setup=Setup(clocks, gateways.graph, box, settings),
     )
+
+
+def ready(breakers: Breakers) -> Callable[[str], None]:
+    """What raises `CircuitOpen` where the provider of a kind of effect is left alone for now."""
+
+    def check(kind: str) -> None:
+        provider = ASKED_BY.get(kind.partition(".")[0])
+        if provider is not None:
+            breakers.of(provider.name).check()
+
+    return check
+
+
+def lock_front(settings: Settings, breakers: Breakers) -> Front | None:
+    """Who refuses locks before the database is asked: Redis, where there is one."""
+    if settings.redis_url is None:
+        return None
+    from pilar.backplane.redis_locks import RULE, RedisFront
+
+    return RedisFront(settings.redis_url.get_secret_value(), breakers.of("Redis", RULE))
 
 
 def provisioning_steps(
@@ -297,6 +332,7 @@ def build_registry(
     clocks: Clocks,
     box: SecretBox,
     gateways: Gateways,
+    locks: LockKeeper,
     steps: Sequence[Step],
 ) -> Registry:
     """Who answers what."""
@@ -309,7 +345,7 @@ def build_registry(
     reconciler = Reconciler(database, clocks, gateways.stripe)
     registry.on_job(ReconcileInvoice, Outside(reconciler.reconcile_invoice))
     registry.on_job(ReconcileCharge, Outside(reconciler.reconcile_charge))
-    runner = Runner(database, clocks, steps, lock_ttl=timedelta(seconds=settings.lease_seconds))
+    runner = Runner(database, clocks, locks, steps, lock_ttl=timedelta(seconds=settings.lease_seconds))
     registry.on_job(AdvanceProvisioning, Outside(runner.advance))
     registry.on_event(IncidentRequested, "health.incidents", Transactional(IncidentKeeper(clocks).on_request))
     booked = OutcomeKeeper(clocks).on(BookingMade.type_name, lambda event: str(event.lead_id))

@@ -45,6 +45,12 @@ class OutcomeUnknown(Transient):
     code = "outcome_unknown"
 
 
+class CircuitOpen(Transient):
+    """The other side does not answer and is left alone for now; it was not asked."""
+
+    code = "circuit_open"
+
+
 class Invalid(Permanent):
     """The input is not valid."""
 

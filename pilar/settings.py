@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     )
     spool_max_bytes: int = _setting(1024**3, "how much of this machine's disk they may take, in bytes", ge=1024**2)
     spool_max_rows: int = _setting(1_000_000, "how many one process may keep there", ge=1)
+    redis_url: SecretStr | None = _setting(
+        None,
+        "a Redis of this installation's own, 6.2 or later: redis://host:6379/0",
+        "nothing: the database keeps the locks, it is only asked more often",
+    )
     public_url: str = _setting(
         "http://127.0.0.1:8000", "the address under which providers and people reach the web service"
     )

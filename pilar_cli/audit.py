@@ -9,7 +9,7 @@ import typer
 
 from pilar_cli.configuration import read_settings
 from pilar_cli.console import FAILED, Json, answer, answer_json, new_group, wrong_usage
-from pilar_cli.databases import opened
+from pilar_cli.databases import product_database
 from pilar_cli.identifiers import as_id
 
 app = new_group("Who did what, and whether the record of it is whole.")
@@ -27,7 +27,7 @@ def verify(
     from pilar.clocks import SystemClock
     from pilar.database.engine import Scope
 
-    with opened(read_settings(), "pilar audit") as database, database.transaction(Scope.fleet()) as connection:
+    with product_database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
         found = verifying.verify(connection, SystemClock().now())
         is_known = expect is None or verifying.has_hash(connection, _as_hash(expect))
     if as_json:
@@ -67,7 +67,7 @@ def list_entries(
     from pilar.security.trail import read_trail
 
     workspace_id = as_id(workspace, "--workspace") if workspace else None
-    with opened(read_settings(), "pilar audit") as database, database.transaction(Scope.fleet()) as connection:
+    with product_database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
         entries = read_trail(connection, workspace_id, before=before, limit=limit, actor=actor, action=action)
     if as_json:
         answer_json({"entries": [asdict(entry) for entry in entries]})

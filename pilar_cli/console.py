@@ -23,8 +23,8 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
 
-ACTOR = "system"
-"""Whoever has this machine's command line is asked for nothing more."""
+ACTOR = "admin:command line"
+"""Who has this machine's command line has the founder's rights; the audit log says that it was used."""
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
@@ -80,14 +80,6 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, nothing: s
         # What comes out of the database is shown as it is: brackets in it are no mark-up.
         table.add_row(*map(Text, row))
     Console().print(table)
-
-
-def parse_id(what: str, text: str) -> UUID:
-    """An id as it was typed; the command ends where it is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        wrong_usage(f"{what} is an id such as lists show; {text!r} is none.")
 
 
 def fail(text: str, code: int = FAILED) -> Never:

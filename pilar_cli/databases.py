@@ -49,10 +49,10 @@ def server_for(settings: Settings) -> Iterator[Server]:
 
 
 @contextmanager
-def opened(settings: Settings, command: str) -> Iterator[Database]:
-    """The product's database, for one command, under whose name the server sees it."""
+def product_database(settings: Settings) -> Iterator[Database]:
+    """The product's database for one command's few transactions, for as long as the block lasts."""
     with server_for(settings) as server:
-        database = Database(server.url, pool_size=2, application_name=command)
+        database = Database(server.url, pool_size=2, application_name="pilar command")
         try:
             yield database
         finally:

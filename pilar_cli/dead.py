@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pilar_cli.configuration import read_settings
-from pilar_cli.console import ACTOR, Json, answer, answer_json, new_group, parse_id, show_table, wrong_usage
+from pilar_cli.console import ACTOR, Json, answer, answer_json, new_group, show_table, wrong_usage
+from pilar_cli.identifiers import as_id
 
 if TYPE_CHECKING:
     from pilar.backplane.dead_letters import DeadFilter
@@ -54,10 +55,10 @@ def list_all(
     """Show dead letters, those that died last first."""
     from pilar.backplane.dead_letters import count_dead, list_dead
     from pilar.database.engine import Scope
-    from pilar_cli.databases import opened
+    from pilar_cli.databases import product_database
 
     wanted = _filter(None, type_name, workspace, error, kind, since, until)
-    with opened(read_settings(), "pilar dead") as database, database.transaction(Scope.fleet()) as connection:
+    with product_database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
         found = list_dead(connection, wanted, limit=limit)
         count = count_dead(connection, wanted)
     if as_json:
@@ -136,10 +137,10 @@ def _in_batches(act: Callable[..., int], wanted: DeadFilter, reason: str | None)
     """Do it to all, a batch a transaction; what dies again meanwhile is left alone."""
     from pilar.database.engine import Scope
     from pilar.database.shared_clock import shared_clocks
-    from pilar_cli.databases import opened
+    from pilar_cli.databases import product_database
 
     total = 0
-    with opened(read_settings(), "pilar dead") as database:
+    with product_database(read_settings()) as database:
         clocks = shared_clocks(database)
         began = clocks.real.now()
         wanted = replace(wanted, until=min(wanted.until or began, began))
@@ -172,10 +173,10 @@ def _filter(
 
     return DeadFilter(
         type=type_name,
-        workspace_id=parse_id("--workspace", workspace) if workspace else None,
+        workspace_id=as_id(workspace, "--workspace") if workspace else None,
         error_code=error,
         kind=facts.Kind[kind.name] if kind else None,
         since=since.replace(tzinfo=UTC) if since else None,
         until=until.replace(tzinfo=UTC) if until else None,
-        ids=[parse_id("ID", one) for one in ids] if ids else None,
+        ids=[as_id(one, "ID") for one in ids] if ids else None,
     )

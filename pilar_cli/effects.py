@@ -9,14 +9,11 @@ from typing import Annotated
 import typer
 
 from pilar_cli.configuration import read_settings
-from pilar_cli.console import Json, answer, answer_json, new_group
-from pilar_cli.databases import opened
+from pilar_cli.console import ACTOR, Json, answer, answer_json, new_group
+from pilar_cli.databases import product_database
 from pilar_cli.identifiers import as_id
 
 app = new_group("What was asked of a provider and never answered.")
-
-ACTOR = "admin:command line"
-"""Who has this machine's command line has the founder's rights; the audit log says that it was used."""
 
 
 class Outcome(StrEnum):
@@ -40,7 +37,7 @@ def list_unknown(
     from pilar.database.engine import Scope
 
     before_id = as_id(before, "--before") if before else None
-    with opened(read_settings(), "pilar effects") as database, database.transaction(Scope.fleet()) as connection:
+    with product_database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
         found = unknown_effects(connection, before=before_id, limit=limit)
     if as_json:
         answer_json({"effects": [asdict(one) for one in found]})
@@ -76,7 +73,7 @@ def settle(
     from pilar.database.shared_clock import shared_clocks
 
     wanted = as_id(effect_id, "ID")
-    with opened(read_settings(), "pilar effects") as database:
+    with product_database(read_settings()) as database:
         clocks = shared_clocks(database)
         with database.transaction(Scope.fleet()) as connection:
             verdict: Verdict = "happened" if outcome is Outcome.HAPPENED else "did_not_happen"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilar_cli import (
     audit,
+    budgets,
     dead,
     dictionary,
     doctor,
@@ -38,6 +39,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(effects.app, name="effects")
 app.add_typer(queue.app, name="queue")
 app.add_typer(dead.app, name="dead")
+app.add_typer(budgets.app, name="budget")
 
 if __name__ == "__main__":
     app()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from pilar_cli.configuration import read_settings
-from pilar_cli.console import ACTOR, Json, answer, answer_json, new_group, parse_id, show_table
+from pilar_cli.console import ACTOR, Json, answer, answer_json, new_group, show_table
+from pilar_cli.identifiers import as_id
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,10 +69,10 @@ def status(
     from pilar.backplane.pauses import list_pauses
     from pilar.clocks import SystemClock
     from pilar.database.engine import Scope
-    from pilar_cli.databases import opened
+    from pilar_cli.databases import product_database
 
     now = SystemClock().now()
-    with opened(read_settings(), "pilar queue") as database, database.transaction(Scope.fleet()) as connection:
+    with product_database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
         waiting = {lane.lane: lane for lane in backlog.waiting(connection, now)}
         lately = {lane.subject: lane for lane in wait_and_run(connection, now - timedelta(minutes=minutes), now)}
         pauses = list_pauses(connection, now)
@@ -145,7 +146,7 @@ def show(fact_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = 
     from pilar.backplane.work import find_event, find_job
     from pilar.errors import NotFound
 
-    wanted = parse_id("ID", fact_id)
+    wanted = as_id(fact_id, "ID")
 
     def find(connection: Connection) -> EventState | JobState:
         try:
@@ -173,10 +174,10 @@ def cancel(
     from pilar.backplane import cancelling
     from pilar.database.engine import Scope
     from pilar.database.shared_clock import shared_clocks
-    from pilar_cli.databases import opened
+    from pilar_cli.databases import product_database
 
-    wanted = parse_id("ID", job_id)
-    with opened(read_settings(), "pilar queue") as database:
+    wanted = as_id(job_id, "ID")
+    with product_database(read_settings()) as database:
         clocks = shared_clocks(database)
         with database.transaction(Scope.fleet()) as connection:
             cancelled = cancelling.cancel(connection, clocks, wanted, actor=ACTOR, reason=reason)
@@ -234,9 +235,9 @@ def resume(
 def _read(ask: Callable[[Connection], Found]) -> Found:
     """What somebody wants of the database, in one transaction under the fleet's scope."""
     from pilar.database.engine import Scope
-    from pilar_cli.databases import opened
+    from pilar_cli.databases import product_database
 
-    with opened(read_settings(), "pilar queue") as database, database.transaction(Scope.fleet()) as connection:
+    with product_database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
         return ask(connection)
 
 
@@ -251,10 +252,10 @@ def _filters(
     from pilar.backplane.work import Status
 
     return {
-        "workspace_id": parse_id("--workspace", workspace) if workspace else None,
+        "workspace_id": as_id(workspace, "--workspace") if workspace else None,
         "type": type_name,
         "status": Status(state) if state else None,
-        "correlation_id": parse_id("--correlation", correlation) if correlation else None,
+        "correlation_id": as_id(correlation, "--correlation") if correlation else None,
         "before": before,
         "limit": limit,
     }

@@ -9,12 +9,13 @@ from dataclasses import asdict
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
 from pilar_cli import kept
 from pilar_cli.configuration import is_given, read_settings
-from pilar_cli.console import ACTOR, Json, answer, answer_json, new_group, parse_id, wrong_usage
+from pilar_cli.console import Json, answer, answer_json, new_group, wrong_usage
 from pilar_cli.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -55,13 +56,13 @@ def create(
     from pilar.security import api_tokens
     from pilar.security.principals import Access, Kind
 
-    workspace_id = parse_id("--workspace", workspace) if workspace else None
+    workspace_id = _uuid("--workspace", workspace) if workspace else None
     with _database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
         made = api_tokens.create(
             connection,
             name=name,
             kind=Kind(role.value),
-            actor=ACTOR,
+            actor="system",
             now=SystemClock().now(),
             workspace_id=workspace_id,
             scopes={Access(one.value) for one in use or Use},
@@ -111,9 +112,9 @@ def revoke(token_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json
     from pilar.database.engine import Scope
     from pilar.security import api_tokens
 
-    wanted = parse_id("ID", token_id)
+    wanted = _uuid("ID", token_id)
     with _database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
-        api_tokens.revoke(connection, wanted, actor=ACTOR, now=SystemClock().now())
+        api_tokens.revoke(connection, wanted, actor="system", now=SystemClock().now())
     if as_json:
         answer_json({"id": wanted, "revoked": True})
     else:
@@ -151,13 +152,25 @@ def founder(
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Database]:
-    from pilar_cli.databases import opened
+    from pilar.database.engine import Database
+    from pilar_cli.databases import server_for
 
-    with opened(settings, "pilar token") as database:
-        yield database
+    with server_for(settings) as server:
+        database = Database(server.url, pool_size=2, application_name="pilar token")
+        try:
+            yield database
+        finally:
+            database.close()
 
 
 def _public_url(settings: Settings) -> str:
     """Where the web service is: as set, else where it ran last."""
     port = kept.read(settings.home_path / kept.PORTS).get("web")
     return settings.public_url if is_given("public_url") or not port else f"http://{LOOPBACK}:{port}"
+
+
+def _uuid(what: str, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        wrong_usage(f"{what} is an id such as `pilar token list` and the overview show; {text!r} is none.")

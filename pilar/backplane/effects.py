@@ -25,7 +25,7 @@ from pilar.backplane.facts import Cause, Event, Payload, emit
 from pilar.backplane.tables import effect
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.errors import Busy, Conflict, NotFound, OutcomeUnknown, Permanent, Transient
+from pilar.errors import Busy, CircuitOpen, Conflict, NotFound, OutcomeUnknown, Permanent, Transient
 from pilar.ids import new_id
 from pilar.masking import mask, mask_text
 
@@ -107,8 +107,15 @@ class Effect:
 class EffectLedger:
     """Performs effects and remembers them."""
 
-    def __init__(self, database: Database, clocks: Clocks, *, timeout: timedelta) -> None:
-        """Take the longest that a call may last; an attempt older than that is over, whatever became of it."""
+    def __init__(
+        self, database: Database, clocks: Clocks, *, timeout: timedelta, ready: Callable[[str], None] | None = None
+    ) -> None:
+        """Take the longest that a call may last; an attempt older than that is over, whatever became of it.
+
+        And what is asked before an effect of a kind is attempted: it raises `CircuitOpen` where its provider is left
+        alone for now.
+        """
+        self._ready = ready
         self._database = database
         self._clocks = clocks
         self._window = timeout + MARGIN
@@ -118,11 +125,13 @@ class EffectLedger:
 
         Raises:
             Busy: an attempt may be under way; try again after `retry_after`.
+            CircuitOpen: the provider is left alone for now; nothing was attempted.
             OverBudget: the workspace's API calls are used up; nothing was attempted.
             OutcomeUnknown: the call ended without an answer; the next `perform` settles it.
             Permanent: the provider refused, or the outcome is unknown for good and may not be risked twice.
             Transient: the provider did not act; try again.
         """
+        self._wait_for_provider(wanted)
         settled = self._settled_or_begin(wanted)
         if settled is not None:
             return settled
@@ -142,6 +151,17 @@ class EffectLedger:
             raise
         self._close(wanted, "confirmed", response=response)
         return response
+
+    def _wait_for_provider(self, wanted: Effect) -> None:
+        """Raise `CircuitOpen` before anything is attempted: the intent is noted, and uses up no call of the budget."""
+        if self._ready is None:
+            return
+        try:
+            self._ready(wanted.kind)
+        except CircuitOpen:
+            with self._database.transaction(Scope.fleet()) as connection:
+                _record_intent(connection, wanted, self._clocks.real.now())
+            raise
 
     def _settled_or_begin(self, wanted: Effect) -> dict[str, Any] | None:
         """The response of an effect that was had already, else None with the attempt recorded as begun."""

@@ -40,6 +40,7 @@ INVARIANTS = (
         select u.workspace_id, u.resource, u.period, u.window_start, u.reserved, coalesce(sum(r.amount), 0) as held
         from budget_usage u left join budget_reservation r
           on r.workspace_id = u.workspace_id and r.resource = u.resource
+         and u.period = any(coalesce(r.periods, array['day', 'hour']))
          and date_trunc(u.period, r.reserved_at at time zone 'UTC') = u.window_start at time zone 'UTC'
         group by u.workspace_id, u.resource, u.period, u.window_start, u.reserved
         having u.reserved <> coalesce(sum(r.amount), 0)

@@ -18,7 +18,7 @@ from pilar.backplane.handlers import Result, Snooze, Work
 from pilar.backplane.notices import ABOUT_INCIDENTS, IncidentRequested, incident
 from pilar.backplane.retries import backoff
 from pilar.backplane.store import SettledRow
-from pilar.errors import PilarError, Transient
+from pilar.errors import CircuitOpen, PilarError, Transient
 from pilar.masking import mask, mask_text
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,9 @@ def failed(work: Work[Any], error: Exception, now: datetime) -> SettledRow:
     due_at: datetime | None = None
     if isinstance(error, Snooze):
         outcome, due_at = "snoozed", now + error.delay
+    elif isinstance(error, CircuitOpen):
+        # Nothing was asked of anybody, so it is no attempt: an outage uses none up but those that find out about it.
+        outcome, due_at = "snoozed", now + backoff(work.attempts, at_least=error.retry_after)
     elif _may_succeed_later(error) and work.attempts < work.max_attempts:
         asked = error.retry_after if isinstance(error, Transient) else None
         outcome, due_at = "retry", now + backoff(work.attempts, at_least=asked)

@@ -78,6 +78,7 @@ class CleanedUp:
     answers: int
     heartbeats: int
     reservations: int
+    budgets: int
     deliveries: int
     events: int
     jobs: int
@@ -99,7 +100,7 @@ def clean_up(
 
     Args:
         database: each batch is a transaction of its own.
-        clocks: real time decides.
+        clocks: real time decides; of budgets, business time.
         keep: how long things are kept.
         effect_kinds: kinds of effects that may be forgotten at all.
         deadline: when to begin no further batch (real time).
@@ -123,6 +124,7 @@ def clean_up(
         answers=once(lambda connection: idempotency.forget_old(connection, now)),
         heartbeats=once(lambda connection: heartbeat.forget_dead(connection, now)),
         reservations=once(lambda connection: budgets.expire_reservations(connection, now)),
+        budgets=forgetting.budgets(),
         keys=forgetting.keys(now - keep.keys),
         deliveries=forgetting.facts("inbox", now - keep.deliveries),
         events=forgetting.facts("autopilot_event", now - keep.facts),
@@ -164,6 +166,11 @@ class _Forgetting:
         self._deadline = deadline
         self._batch = batch
         self.is_cut_short = False
+
+    def budgets(self) -> int:
+        """What was used in hours and days that ended long ago, by business time."""
+        now = self._clocks.business.now()
+        return self._until_none(lambda connection: budgets.forget_past_windows(connection, now, most=self._batch))
 
     def keys(self, before: datetime) -> int:
         """Idempotency keys. While the work of one waits, its key keeps a second one from being asked for."""

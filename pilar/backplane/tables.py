@@ -7,8 +7,10 @@ share one sequence of positions; the work on them is in `queue_tables.py`.
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
+    Computed,
     DateTime,
     Identity,
     Index,
@@ -161,6 +163,8 @@ budget_usage = tenant_table(
     Column("window_start", Timestamp, primary_key=True, comment="business time, UTC"),
     Column("used", BigInteger, nullable=False),
     Column("reserved", BigInteger, nullable=False, comment="the sum of the reservations below"),
+    # Old windows are forgotten by age, and pages look at the present ones of all studios.
+    Index(None, "period", "window_start"),
     comment="How much of a resource a workspace has used in each hour and day.",
 )
 
@@ -170,6 +174,11 @@ budget_reservation = tenant_table(
     Column("id", Uuid, primary_key=True),
     Column("resource", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
+    Column(
+        "periods",
+        ARRAY(Text),
+        comment="hour, day or both: where it is counted as reserved; null: by a release that did not say",
+    ),
     Column("reserved_at", Timestamp, nullable=False, comment="business time; decides the windows"),
     Column("expires_at", Timestamp, nullable=False, comment="real time; given back then unless settled"),
     Index(None, "expires_at"),
@@ -178,10 +187,26 @@ budget_reservation = tenant_table(
 
 distributed_lock = mixed_table(
     "distributed_lock",
-    Column("key", Text, primary_key=True),
+    # Computed, so that the previous release, which knows nothing of it, writes it as well.
+    Column(
+        "namespace",
+        Uuid,
+        Computed("coalesce(workspace_id, '00000000-0000-0000-0000-000000000000'::uuid)", persisted=True),
+        primary_key=True,
+        comment="whose key it is: the studio's; all zeros: the fleet's",
+    ),
+    Column("key", Text, primary_key=True, comment="what is locked"),
     Column("workspace_id", Uuid),
+    Column(
+        "id",
+        Uuid,
+        nullable=False,
+        unique=True,
+        server_default=text("gen_random_uuid()"),
+        comment="public id of this holding",
+    ),
     Column("holder", Text, nullable=False),
-    Column("fencing_token", BigInteger, nullable=False),
+    Column("fencing_token", BigInteger, nullable=False, comment="higher than that of whoever held it before"),
     Column("expires_at", Timestamp, nullable=False, comment="real time"),
     comment="Who holds what, and until when.",
 )

@@ -67,8 +67,10 @@ _COMPONENTS = {
                 then jsonb_build_array(round(b.share * 100) || ' % of the budget of ' || b.resource || ' is used.')
                 else '[]'::jsonb end as issues
     from studio s left join lateral (
-      select l.resource, (u.used + u.reserved)::numeric / nullif(l.amount, 0) as share
+      select l.resource, (u.used + u.reserved)::numeric / nullif(coalesce(o.amount, l.amount), 0) as share
       from budget_limit l join budget_usage u using (workspace_id, resource, period)
+      left join budget_override o on o.workspace_id = l.workspace_id and o.resource = l.resource
+        and o.period = l.period and o.ended_at is null and o.starts_at <= :business_now and o.until > :business_now
       where l.workspace_id = s.workspace_id
         and u.window_start = date_trunc(l.period, :business_now at time zone 'UTC') at time zone 'UTC'
       order by share desc nulls last limit 1

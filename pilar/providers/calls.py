@@ -1,4 +1,4 @@
-"""The one policy for calls to providers. What belongs here: time-outs, the log line, and what an error means.
+"""The one policy for calls to providers. What belongs here: time-outs, the log line, what an error means, and of whom.
 
 What does not: retries (the queue above owns them, and every SDK's own are off), and what any one provider's codes
 mean (each provider's `errors.py`).
@@ -6,6 +6,10 @@ mean (each provider's `errors.py`).
 An effect ledger sits above, so the question an error must answer is: may the provider have acted? Refused before it
 was sent, or refused by the provider in so many words: no. Anything that went wrong after the request was on its way:
 perhaps, which is `OutcomeUnknown` for a call that changes something and plain `Transient` for one that reads.
+
+The breaker counts what tells of the provider itself: it can't be reached, breaks off, answers 5xx or nonsense, or says
+by a code that it is not well. Any other answer, a refusal and «too many requests» included, tells that it is there: one
+studio's limits and mistakes must not keep the others from it. So there is one breaker per provider, not per account.
 """
 
 from __future__ import annotations
@@ -14,14 +18,24 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
 import httpx
 from pydantic import SecretStr
 
-from pilar.errors import CredentialsRefused, NotConfigured, NotFound, OutcomeUnknown, Permanent, PilarError, Transient
+from pilar.backplane.breakers import Breaker, Breakers
+from pilar.errors import (
+    CircuitOpen,
+    CredentialsRefused,
+    NotConfigured,
+    NotFound,
+    OutcomeUnknown,
+    Permanent,
+    PilarError,
+    Transient,
+)
 from pilar.masking import mask_text
 from pilar.settings import Settings
 
@@ -68,11 +82,19 @@ class Provider:
         name: the provider, as people call it.
         table: its error codes.
         unreadable: what its SDK raises for an answer that is not shaped as promised.
+        unwell: codes by which it says that it is not well, whatever the status.
+        breaker: knows whether it answers; None: each call finds out for itself.
     """
 
     name: str
     table: ErrorTable
     unreadable: tuple[type[Exception], ...] = ()
+    unwell: frozenset[str] = frozenset()
+    breaker: Breaker | None = None
+
+    def guarded(self, breakers: Breakers | None) -> Provider:
+        """The same behind its breaker among these: it is left alone while it does not answer."""
+        return self if breakers is None else replace(self, breaker=breakers.of(self.name))
 
     def reads(self, operation: str) -> AbstractContextManager[None]:
         """Around one call that changes nothing: a doubtful outcome is `Transient`."""
@@ -84,17 +106,41 @@ class Provider:
 
     @contextmanager
     def _call(self, operation: str, *, changes: bool) -> Iterator[None]:
+        term = self.breaker.enter() if self.breaker else 0
         started = time.monotonic()
         try:
             yield
         except Exception as error:
             explained = self._explain(error, operation, changes)
+            self._learn(term, error, explained)
             self._log(logging.WARNING, operation, _outcome(explained), started)
             if explained is error:
                 raise
             # What could not be sent may hold a key, and a chained error is printed with it.
             raise explained from (None if isinstance(error, UNCALLABLE) else error)
+        except BaseException:
+            if self.breaker:
+                self.breaker.abandoned(term)
+            raise
+        if self.breaker:
+            self.breaker.succeeded(term)
         self._log(logging.INFO, operation, "ok", started)
+
+    def _learn(self, term: int, error: Exception, explained: Exception) -> None:
+        """Tell the breaker what an error says of the provider."""
+        if not self.breaker:
+            return
+        if isinstance(error, Refusal):
+            told_no = isinstance(explained, PilarError) and not isinstance(explained, Transient)
+            is_unwell = error.code in self.unwell or (error.status >= 500 and not told_no)
+        elif isinstance(error, PilarError) and "provider_code" in error.details:
+            is_unwell = error.details["provider_code"] in self.unwell
+        elif isinstance(error, (Permanent, CircuitOpen, *UNCALLABLE)) or not isinstance(explained, PilarError):
+            self.breaker.abandoned(term)  # found by ourselves: it says nothing of the provider
+            return
+        else:
+            is_unwell = True
+        (self.breaker.failed if is_unwell else self.breaker.succeeded)(term)
 
     def _log(self, level: int, operation: str, outcome: str, started: float) -> None:
         milliseconds = round((time.monotonic() - started) * 1000)

@@ -19,7 +19,7 @@ from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Permanent
 from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import store
+from pilar.provisioning import store, traces
 from pilar.provisioning.events import ResumeAskedFor, WebhookRecreate
 from pilar.provisioning.retry import retry
 from pilar.workspaces import store as workspaces
@@ -77,7 +77,7 @@ class WebhookKeeper:
 
         self._ledger.perform(
             Effect(
-                kind="whatsapp.subscribe_app",
+                kind=traces.SUBSCRIBED_APP,
                 key=f"{account}:{work.id}",
                 call=subscribe,
                 find=lambda: {} if self._graph.subscribed(token, account) else None,

@@ -18,13 +18,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from pilar.backplane import audit, facts, locks
+from pilar.backplane import audit, facts
 from pilar.backplane.facts import Cause, Event, emit, enqueue
 from pilar.backplane.handlers import Snooze, Work
+from pilar.backplane.locks import Lock, LockKeeper
 from pilar.backplane.notices import IncidentRequested, incident
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.errors import NotConfigured, Permanent
+from pilar.errors import CircuitOpen, NotConfigured, Permanent
 from pilar.masking import mask_text
 from pilar.provisioning import store
 from pilar.provisioning.events import AdvanceProvisioning, StepCompleted, StepFailed, StepWaits
@@ -54,10 +55,13 @@ def wake(connection: Connection, clocks: Clocks, job: Any, *, cause: str, correl
 class Runner:
     """Advances provisioning jobs."""
 
-    def __init__(self, database: Database, clocks: Clocks, steps: Sequence[Step], *, lock_ttl: timedelta) -> None:
+    def __init__(
+        self, database: Database, clocks: Clocks, locks: LockKeeper, steps: Sequence[Step], *, lock_ttl: timedelta
+    ) -> None:
         """Take the steps in order, and how long a job stays locked when its worker dies."""
         self._database = database
         self._clocks = clocks
+        self._locks = locks
         self._steps = {step.name: step for step in steps}
         self._lock_ttl = lock_ttl
 
@@ -91,7 +95,7 @@ class Runner:
                 lock = self._renew(lock)
         finally:
             with self._database.transaction(Scope.fleet()) as connection:
-                locks.release(connection, lock)
+                self._locks.release(connection, lock)
 
     def _next(self, job_id: UUID) -> tuple[Step | None, Job]:
         """The first step that is not completed, or None with the job marked complete."""
@@ -122,6 +126,9 @@ class Runner:
         except Permanent as error:
             self._note(step, job, work, error, failed=True)
             return "failed"
+        except CircuitOpen as error:
+            self._note(step, job, work, error, failed=False)
+            raise  # the provider was not asked: no try is used up
         except Exception as error:
             # Transient, or a defect: both are worth another try, and neither is worth an endless one.
             failed = work.attempts >= work.max_attempts
@@ -219,23 +226,22 @@ class Runner:
             details=details,
         )
 
-    def _lock(self, job_id: UUID, work: Work[Any]) -> locks.Lock:
+    def _lock(self, job_id: UUID, work: Work[Any]) -> Lock:
         with self._database.transaction(Scope.fleet()) as connection:
-            lock = locks.acquire(
+            lock = self._locks.acquire(
                 connection,
                 f"provisioning:{job_id}",
                 f"work:{work.position}:{work.fencing_token}",
                 ttl=self._lock_ttl,
-                now=self._clocks.real.now(),
                 workspace_id=work.workspace_id,
             )
         if lock is None:
             raise Snooze(_BUSY_RETRY)  # it is being advanced already
         return lock
 
-    def _renew(self, lock: locks.Lock) -> locks.Lock:
+    def _renew(self, lock: Lock) -> Lock:
         with self._database.transaction(Scope.fleet()) as connection:
-            renewed = locks.renew(connection, lock, ttl=self._lock_ttl, now=self._clocks.real.now())
+            renewed = self._locks.renew(connection, lock, ttl=self._lock_ttl)
         if renewed is None:
             raise Snooze(_BUSY_RETRY)  # the lock was lost: it is being advanced elsewhere
         return renewed

@@ -10,7 +10,7 @@ import pytest
 from pilar.backplane import audit, heartbeat, idempotency, limits, locks
 from pilar.backplane.idempotency import Answer
 from pilar.database.engine import Scope
-from pilar.errors import Busy, Conflict, TooManyRequests
+from pilar.errors import Busy, Conflict, Invalid, TooManyRequests
 from pilar.ids import new_id
 from tests.fixtures.work import Bench
 
@@ -58,6 +58,59 @@ def test_a_limit_counts_each_subject_and_starts_anew_with_each_window(bench: Ben
             limits.take(connection, limit, "a", bench.real.now() + timedelta(seconds=20))
         assert refused.value.retry_after == timedelta(seconds=40)
         assert limits.take(connection, limit, "a", bench.real.now() + timedelta(minutes=1)) == 1
+
+
+def test_many_uses_at_once_fit_together_or_not_at_all(bench: Bench) -> None:
+    limit, now = limits.Limit("test", 10, timedelta(minutes=1)), bench.real.now()
+    with bench.database.transaction(Scope.fleet()) as connection:
+        assert limits.take(connection, limit, "a", now, cost=7) == 3
+        with pytest.raises(Invalid):
+            limits.take(connection, limit, "a", now, cost=11)
+        with pytest.raises(TooManyRequests), connection.begin_nested():
+            limits.take(connection, limit, "a", now, cost=4)
+        assert limits.take_many(connection, limit, {"b": 2, "a": 3, "c": 11}, now) == {"a": 0, "b": 8, "c": -1}
+        assert limits.take_many(connection, limit, {}, now) == {}
+        limits.take_many(connection, limit, {"d": 2**31 - 1}, now)
+        with pytest.raises(TooManyRequests):
+            limits.take(connection, limit, "d", now)
+
+
+@pytest.mark.parametrize(
+    ("limit", "amount", "window"),
+    [
+        (limits.EVENTS, 1_000, timedelta(hours=1)),
+        (limits.JOBS, 500, timedelta(hours=1)),
+        (limits.LOCKS, 100, timedelta(minutes=1)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_workers_at_once_share_a_limit_to_the_last_use(
+    bench: Bench, limit: limits.Limit, amount: int, window: timedelta
+) -> None:
+    got: list[int] = []
+    refused: list[timedelta | None] = []
+    together = threading.Barrier(8)
+
+    def take(number: int) -> None:
+        together.wait()
+        for _ in range(10):
+            try:
+                with bench.database.transaction(Scope.fleet()) as connection:
+                    # Other subjects in another order beside it: nobody waits in a circle.
+                    limits.take_many(connection, limit, {f"{(number + n) % 8}": 1 for n in range(8)}, bench.real.now())
+                    limits.take(connection, limit, "studio", bench.real.now(), cost=amount // 40)
+            except TooManyRequests as error:
+                refused.append(error.retry_after)
+            else:
+                got.append(number)
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == amount // (amount // 40)
+    assert refused == [window] * (80 - len(got))
 
 
 def test_an_idempotency_key_answers_its_caller_once_and_for_all(bench: Bench) -> None:

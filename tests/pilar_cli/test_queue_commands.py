@@ -134,7 +134,7 @@ def test_dead_letters_are_listed_sent_back_and_let_go_of(bench: Bench) -> None:
     assert "no such dead letters" in text("dead", "list")
     assert "no such dead letters" in text("dead", "discard", "--all")
     assert bench.rows("select actor, action from audit_log order by position") == [
-        ("system", "queue.requeued"),
-        ("system", "queue.discarded"),
-        ("system", "queue.requeued"),
+        ("admin:command line", "queue.requeued"),
+        ("admin:command line", "queue.discarded"),
+        ("admin:command line", "queue.requeued"),
     ]

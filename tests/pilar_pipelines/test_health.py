@@ -95,8 +95,8 @@ def test_the_schedule_asks_for_all_studios_in_one_run(instance: dg.DagsterInstan
 def test_a_breach_of_a_promise_turns_its_check_red(instance: dg.DagsterInstance, fleet: Fleet, planted: bool) -> None:
     if planted:
         fleet.change(
-            "insert into queue (position, handler, kind, workspace_id, lane, priority, attempts, max_attempts, due_at)"
-            " values (424242, 'run', 2, :fleet, 'bulk', 1, 0, 1, now())",
+            "insert into queue (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts,"
+            " due_at) values (424242, 'run', 2, :fleet, 'test.lost', 'bulk', 1, 0, 1, now())",
             fleet=UUID(int=0),
         )
     result = defs.resolve_job_def("watch_fleet").execute_in_process(instance=instance)

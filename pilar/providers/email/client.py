@@ -17,6 +17,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from urllib.parse import urlsplit
 
+from pilar.backplane.breakers import Breakers
 from pilar.errors import Invalid, NotConfigured
 from pilar.providers.calls import required
 from pilar.providers.email.address import MailServer, mail_server
@@ -33,8 +34,10 @@ BARE_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 class Mailer:
     """Sends mail through the configured server, one connection for each. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, breakers: Breakers | None = None) -> None:
+        """Take the settings, and the breakers of this process; without them each call is made, whatever came before."""
         self._settings = settings
+        self._mail = MAIL.guarded(breakers)
 
     def send(self, to: str, subject: str, text: str, html: str | None, message_id: str) -> None:
         """Send one mail to one person.
@@ -53,7 +56,7 @@ class Mailer:
             Permanent: the server will never take it.
             OutcomeUnknown: the connection broke while the server was taking it.
         """
-        with MAIL.changes("send"):
+        with self._mail.changes("send"):
             server = mail_server(required(self._settings, "smtp_url"))
             message = compose(self._settings.mail_from, to, subject, text, html, message_id)
             _deliver(server, message, to, self._settings)

@@ -12,7 +12,7 @@ from pilar.errors import CredentialsRefused, NotConfigured, OutcomeUnknown, Perm
 from pilar.masking import mask_text
 from pilar.providers.calls import Provider
 
-MAIL = Provider("mail", {})
+MAIL = Provider("mail", {}, unwell=frozenset({"421"}))
 
 
 def explained(error: OSError, *, handed_over: bool) -> PilarError:

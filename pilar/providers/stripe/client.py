@@ -12,6 +12,7 @@ from functools import cached_property
 
 import stripe
 
+from pilar.backplane.breakers import Breakers
 from pilar.money import Money
 from pilar.providers import documents
 from pilar.providers.calls import http_client, required
@@ -73,8 +74,10 @@ class StripeCheckout:
 class StripeGateway:
     """Stripe, by way of its own SDK. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, breakers: Breakers | None = None) -> None:
+        """Take the settings, and the breakers of this process; without them each call is made, whatever came before."""
         self._settings = settings
+        self._stripe = STRIPE.guarded(breakers)
 
     @cached_property
     def _client(self) -> stripe.StripeClient:
@@ -102,13 +105,13 @@ class StripeGateway:
         Raises:
             NotFound: there is none by that id.
         """
-        with STRIPE.reads("subscription"):
+        with self._stripe.reads("subscription"):
             found = self._client.v1.subscriptions.retrieve(subscription_id, params={"expand": ["customer"]})
             return _subscription(found.to_dict())
 
     def checkout_of(self, subscription_id: str) -> StripeCheckout | None:
         """Read the checkout that a subscription came from; None where it was made without one."""
-        with STRIPE.reads("checkout_of"):
+        with self._stripe.reads("checkout_of"):
             found = self._client.v1.checkout.sessions.list(params={"subscription": subscription_id, "limit": 1})
             sessions = documents.children(found.to_dict(), "data")
             return _checkout(sessions[0]) if sessions else None
@@ -119,7 +122,7 @@ class StripeGateway:
         Raises:
             NotFound: there is none by that id.
         """
-        with STRIPE.reads("invoice"):
+        with self._stripe.reads("invoice"):
             return payments.invoice_in(self._client.v1.invoices.retrieve(invoice_id).to_dict())
 
     def charge(self, charge_id: str) -> StripeCharge:
@@ -128,12 +131,12 @@ class StripeGateway:
         Raises:
             NotFound: there is none by that id.
         """
-        with STRIPE.reads("charge"):
+        with self._stripe.reads("charge"):
             return self._charge(self._client.v1.charges.retrieve(charge_id).to_dict())
 
     def invoice_of_payment(self, payment_intent_id: str) -> str | None:
         """The id of the invoice that a payment intent has paid; None where it was for another thing."""
-        with STRIPE.reads("invoice_of_payment"):
+        with self._stripe.reads("invoice_of_payment"):
             found = self._client.v1.invoice_payments.list(
                 params={"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}, "limit": 1}
             )
@@ -142,7 +145,7 @@ class StripeGateway:
 
     def charge_of_invoice(self, invoice_id: str) -> StripeCharge | None:
         """Read the charge that an invoice was paid with; None where it was paid without one."""
-        with STRIPE.reads("charge_of_invoice"):
+        with self._stripe.reads("charge_of_invoice"):
             found = self._client.v1.invoice_payments.list(params={"invoice": invoice_id, "status": "paid", "limit": 1})
             paid = documents.children(found.to_dict(), "data")
             intent_id = payments.reference(documents.child(paid[0], "payment"), "payment_intent") if paid else None
@@ -170,7 +173,7 @@ class StripeGateway:
         Raises:
             OutcomeUnknown: it may have been noted or not; asking again with the same key is safe.
         """
-        with STRIPE.changes("name_workspace"):
+        with self._stripe.changes("name_workspace"):
             answer = self._client.v1.customers.update(
                 customer_id,
                 params={"metadata": {WORKSPACE_KEY: str(workspace_id)}},

@@ -13,6 +13,7 @@ from typing import Any
 
 from twilio.rest import Client
 
+from pilar.backplane.breakers import Breakers
 from pilar.errors import NotFound
 from pilar.providers.calls import http_client, required
 from pilar.providers.documents import Unreadable
@@ -59,8 +60,10 @@ class TwilioNumber:
 class TwilioGateway:
     """Twilio, by way of its own SDK. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, breakers: Breakers | None = None) -> None:
+        """Take the settings, and the breakers of this process; without them each call is made, whatever came before."""
         self._settings = settings
+        self._twilio = TWILIO.guarded(breakers)
 
     @cached_property
     def _transport(self) -> TwilioTransport:
@@ -77,12 +80,12 @@ class TwilioGateway:
         Raises:
             OutcomeUnknown: it may exist now: `find_subaccount` tells.
         """
-        with TWILIO.changes("create_subaccount"):
+        with self._twilio.changes("create_subaccount"):
             return _account(self._as_parent().api.v2010.accounts.create(friendly_name=friendly_name))
 
     def find_subaccount(self, friendly_name: str) -> TwilioAccount | None:
         """The oldest subaccount by that name that is not closed, or None."""
-        with TWILIO.reads("find_subaccount"):
+        with self._twilio.reads("find_subaccount"):
             found = self._as_parent().api.v2010.accounts.list(friendly_name=friendly_name, page_size=PAGE)
             open_ones = [one for one in found if one.friendly_name == friendly_name and one.status != CLOSED]
             return _account(min(open_ones, key=_age)) if open_ones else None
@@ -123,7 +126,7 @@ class TwilioGateway:
             Conflict: somebody else bought it meanwhile.
             OutcomeUnknown: it may be ours now: `find_number` tells.
         """
-        with TWILIO.changes("buy_number"):
+        with self._twilio.changes("buy_number"):
             bought = self._as(account).incoming_phone_numbers.create(
                 phone_number=phone_number, friendly_name=friendly_name, **_webhooks(sms_url, status_url)
             )
@@ -131,19 +134,19 @@ class TwilioGateway:
 
     def find_number(self, account: TwilioCredentials, friendly_name: str) -> TwilioNumber | None:
         """The oldest number that the account owns by that name, or None."""
-        with TWILIO.reads("find_number"):
+        with self._twilio.reads("find_number"):
             found = self._as(account).incoming_phone_numbers.list(friendly_name=friendly_name, page_size=PAGE)
             ours = [one for one in found if one.friendly_name == friendly_name]
             return _number(min(ours, key=_age)) if ours else None
 
     def set_webhooks(self, account: TwilioCredentials, number_sid: str, sms_url: str, status_url: str) -> None:
         """Point a number's webhooks to us; doing it twice is doing it once."""
-        with TWILIO.changes("set_webhooks"):
+        with self._twilio.changes("set_webhooks"):
             _number(self._as(account).incoming_phone_numbers(number_sid).update(**_webhooks(sms_url, status_url)))
 
     def _for_sale(self, account: TwilioCredentials, country: str, kind: str, wanted: dict[str, Any]) -> list[str]:
         try:
-            with TWILIO.reads("available_numbers"):
+            with self._twilio.reads("available_numbers"):
                 kinds = self._as(account).available_phone_numbers(country)
                 return [_text(one.phone_number) for one in getattr(kinds, kind).list(**wanted)]
         except NotFound:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from pilar.backplane.breakers import Breakers
 from pilar.errors import CredentialsRefused
 from pilar.providers import documents
 from pilar.providers.calls import http_client, required
@@ -68,8 +69,10 @@ class WhatsAppTemplate:
 class GraphClient:
     """The Graph API, by way of a thin client of our own. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, breakers: Breakers | None = None) -> None:
+        """Take the settings, and the breakers of this process; without them each call is made, whatever came before."""
         self._settings = settings
+        self._meta = META.guarded(breakers)
 
     @cached_property
     def _http(self) -> httpx.Client:
@@ -107,7 +110,7 @@ class GraphClient:
             "code": code,
             "redirect_uri": redirect_uri,
         }
-        with META.changes("exchange_code"):
+        with self._meta.changes("exchange_code"):
             return documents.text(self._call("GET", ("oauth", "access_token"), query=query), "access_token")
 
     def granted_accounts(self, token: str) -> list[str]:
@@ -118,7 +121,7 @@ class GraphClient:
         """
         app_id = required(self._settings, "meta_app_id")
         app_token = f"{app_id}|{required(self._settings, 'meta_app_secret')}"
-        with META.reads("granted_accounts"):
+        with self._meta.reads("granted_accounts"):
             answer = self._call("GET", ("debug_token",), app_token, query={"input_token": token})
             data = documents.child(answer, "data")
             if data.get("is_valid") is False:
@@ -129,7 +132,7 @@ class GraphClient:
 
     def phone_numbers(self, token: str, waba_id: str) -> list[WhatsAppNumber]:
         """All numbers of an account."""
-        with META.reads("phone_numbers"):
+        with self._meta.reads("phone_numbers"):
             return [_number(one) for one in self._all(token, (waba_id, "phone_numbers"), NUMBER_FIELDS)]
 
     def add_phone_number(self, token: str, waba_id: str, phone_number: str, verified_name: str) -> str:
@@ -150,12 +153,12 @@ class GraphClient:
         """
         calling_code, national = split(phone_number)
         body = {"cc": calling_code, "phone_number": national, "verified_name": verified_name}
-        with META.changes("add_phone_number"):
+        with self._meta.changes("add_phone_number"):
             return documents.text(self._call("POST", (waba_id, "phone_numbers"), token, body=body), "id")
 
     def phone_number(self, token: str, phone_number_id: str) -> WhatsAppNumber:
         """One number as it stands now."""
-        with META.reads("phone_number"):
+        with self._meta.reads("phone_number"):
             return _number(self._call("GET", (phone_number_id,), token, query={"fields": NUMBER_FIELDS}))
 
     def request_code(self, token: str, phone_number_id: str, language: str) -> None:
@@ -189,7 +192,7 @@ class GraphClient:
     def subscribed(self, token: str, waba_id: str) -> bool:
         """Whether the account's webhooks are sent to our app."""
         app_id = required(self._settings, "meta_app_id")
-        with META.reads("subscribed"):
+        with self._meta.reads("subscribed"):
             apps = documents.children(self._call("GET", (waba_id, "subscribed_apps"), token), "data")
             return any(documents.child(app, "whatsapp_business_api_data").get("id") == app_id for app in apps)
 
@@ -278,13 +281,13 @@ class GraphClient:
         if examples:
             component["example"] = {"body_text": [list(examples)]}
         wanted = {"name": name, "language": language, "category": category.upper(), "components": [component]}
-        with META.changes("submit_template"):
+        with self._meta.changes("submit_template"):
             answer = self._call("POST", (waba_id, "message_templates"), token, body=wanted)
             return SubmittedTemplate(documents.text(answer, "id"), documents.text(answer, "status"))
 
     def templates(self, token: str, waba_id: str) -> list[WhatsAppTemplate]:
         """All templates of an account, in every state."""
-        with META.reads("templates"):
+        with self._meta.reads("templates"):
             return [_template(one) for one in self._all(token, (waba_id, "message_templates"), TEMPLATE_FIELDS)]
 
     def _send(
@@ -297,7 +300,7 @@ class GraphClient:
             "biz_opaque_callback_data": callback,
             **content,
         }
-        with META.changes(operation):
+        with self._meta.changes(operation):
             answer = self._call("POST", (phone_number_id, "messages"), token, body=body)
             accepted = documents.children(answer, "messages")
             if len(accepted) != 1:
@@ -318,7 +321,7 @@ class GraphClient:
             query["after"] = after
 
     def _do(self, action: str, token: str, subject_id: str, body: Mapping[str, str]) -> None:
-        with META.changes(action):
+        with self._meta.changes(action):
             if self._call("POST", (subject_id, action), token, body=body).get("success") is not True:
                 raise Unreadable("neither success nor an error")
 

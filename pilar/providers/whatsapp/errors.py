@@ -70,7 +70,9 @@ _ROWS: tuple[tuple[tuple[int, ...], Reaction, type[PilarError]], ...] = (
 REACTIONS: Mapping[str, Reaction] = {str(code): reaction for codes, reaction, _ in _ROWS for code in codes}
 TABLE: ErrorTable = {str(code): kind for codes, _, kind in _ROWS for code in codes}
 
-META = Provider("Meta", TABLE)
+META = Provider(
+    "Meta", TABLE, unwell=frozenset(code for code, reaction in REACTIONS.items() if reaction is Reaction.BACK_OFF)
+)
 
 
 def reaction_to(code: object) -> Reaction | None:
