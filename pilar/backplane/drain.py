@@ -53,9 +53,11 @@ class Drain:
     worker: str
     lease: timedelta = timedelta(seconds=30)
     threads: int = 8
-    batch: int = 200
+    batch: int = 500
     _cursors: dict[Lane, UUID] = field(default_factory=dict)
     _paces: dict[Lane, Pace] = field(default_factory=dict)
+    _seen: store.Glance = field(default_factory=lambda: store.Glance(frozenset(), later=False, parked=False))
+    """What the last glance saw."""
     _turn: str = ""
     """Where the last visit to parked work ended."""
     _ahead: dict[Lane, store.Claimed] = field(default_factory=dict)
@@ -77,13 +79,11 @@ class Drain:
             How much was claimed or moved; 0 where there is nothing to do for now.
         """
         with self.database.transaction(Scope.fleet()) as connection:
-            seen = store.glance(
-                connection, list(Lane), business_now=self.clocks.business.now(), real_now=self.clocks.real.now()
-            )
-        moved = self.promote() if seen.later or seen.parked else 0
+            self._glance(connection)
+        moved = self.promote() if self._seen.later or self._seen.parked else 0
         for lane in lanes:
-            # What was done meanwhile may have brought work into lanes that were empty at the glance.
-            if moved or lane in seen.lanes or lane in self._ahead:
+            # Each batch that is settled looks again: what it did may have brought work into lanes that were empty.
+            if lane in self._seen.lanes or lane in self._ahead:
                 moved += self.step(lane, waiting_for=waiting_for)
         return moved
 
@@ -105,6 +105,7 @@ class Drain:
                 holds=_HOLDS_PER_VISIT,
                 limit=_MOVED_AT_ONCE,
             )
+            self._glance(connection)
         return moved + admitted
 
     def step(self, lane: Lane, *, waiting_for: timedelta = timedelta(0)) -> int:
@@ -207,6 +208,11 @@ class Drain:
         under_way = sum(1 for of_replies, _ in self._futures.values() if of_replies == is_reply)
         return self.batch if not under_way else self.threads * 4 - under_way
 
+    def _glance(self, connection: Connection) -> None:
+        self._seen = store.glance(
+            connection, list(Lane), business_now=self.clocks.business.now(), real_now=self.clocks.real.now()
+        )
+
     def _take_ahead(self, lane: Lane) -> store.Claimed | None:
         with self._mutex:
             return self._ahead.pop(lane, None)
@@ -257,6 +263,7 @@ class Drain:
                 batches.settle_batch(connection, batch, self.clocks, self.worker)
                 if 2 * claimed >= room > 0:
                     ahead = self._claim(connection, lane, waiting_for, room)
+                self._glance(connection)
         except LeaseLost:
             log.warning("a lease was lost before its batch was settled: run again without it")
             ahead = None
