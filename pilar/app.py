@@ -186,7 +186,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     if database is None:
         if settings.database_url is None:
             raise NotConfigured("PILAR_DATABASE_URL is not set; `pilar up` starts an embedded server and sets it.")
-        database = Database(settings.database_url.get_secret_value(), pool_size=2 * settings.worker_threads + 4)
+        database = Database(settings.database_url.get_secret_value(), pool_size=4 * settings.worker_threads + 4)
     clocks = clocks or shared_clocks(database)
     box = SecretBox(reveal(settings.secret_keys))
     breakers = Breakers(clocks.real)

@@ -8,6 +8,7 @@ On SIGTERM it takes nothing new, gives back what it has not begun, finishes what
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -25,6 +26,7 @@ from pilar.backplane.facts import Lane
 from pilar.database.engine import WAKE_CHANNEL, Scope
 from pilar.draining import LOOK_EVERY, renewed
 from pilar.errors import Transient
+from pilar.second_hand import SecondHand
 from pilar.upkeep import kept_up
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,17 @@ a studio waits for one moment of something else at most.
 """
 
 
+_YOUNG = 50_000
+"""Objects made before the collector looks at them: a batch makes some thousands, and all go when it is settled."""
+
+
+def _spare_the_collector() -> None:
+    """Have garbage collection leave alone what the process has loaded: walking over it took a third of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, 20, 100)
+
+
 class Worker:
     """Drains until it is told to stop."""
 
@@ -46,6 +59,7 @@ class Worker:
         self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._stopping = threading.Event()
         self._drain = app.drain(self.name)
+        self._second = SecondHand(app.drain(f"{self.name}:2"), TURNS, on_failure=self.stop)
 
     def stop(self) -> None:
         """Have the loop end after what it is doing; safe to call from a signal handler and from any thread."""
@@ -55,7 +69,8 @@ class Worker:
         """Drain until stopped. The database may go away and come back meanwhile."""
         log.info("worker %s is draining", self.name)
         try:
-            with renewed(self._drain, self._beat), kept_up(self._app):
+            _spare_the_collector()
+            with renewed(self._drain, self._beat), kept_up(self._app), self._second.at_hand():
                 try:
                     self._drain_until_stopped()
                     self._drain.leave()
@@ -80,6 +95,8 @@ class Worker:
             while not self._stopping.is_set():
                 began = time.monotonic()
                 if self._drain.turn(TURNS):
+                    if self._drain.has_a_heap:
+                        self._second.call()
                     continue
                 if self._drain.is_busy:  # what ends may leave room for more of its lane
                     self._drain.wait_for_one(_GLANCE)

@@ -24,6 +24,8 @@ from pilar.database.engine import Database, Scope
 
 BATCH = 500
 WORKSPACES = 50
+CLAIMS_ONLY = store.CLAIMS_ONLY
+"""What the drain says at the beginning of a transaction that only claims."""
 _WORKER = "bare"
 _LEASE = timedelta(seconds=60)
 _NOTHING_DUE = 0.05
@@ -65,11 +67,6 @@ class Claimer:
         )
 
 
-def begin(connection: Connection, *, claims_only: bool) -> None:
-    """What the drain says at the beginning of each of its transactions."""
-    store.by_index(connection, claims_only=claims_only)
-
-
 def settle(connection: Connection, rows: list[Any], claimed_at: datetime) -> None:
     """Settle claimed rows as done."""
     settled = [store.SettledRow(row.position, row.fencing_token, "done") for row in rows]
@@ -82,8 +79,7 @@ def batches(database: Database) -> Iterator[int]:
     rows: list[Any] = []
     claimed_at = datetime.now(UTC)
     while True:
-        with database.transaction(Scope.fleet()) as connection:
-            begin(connection, claims_only=not rows)
+        with database.transaction(Scope.fleet(), settings=store.BY_INDEX if rows else CLAIMS_ONLY) as connection:
             settle(connection, rows, claimed_at)
             claimed_at = datetime.now(UTC)
             rows = claimer.claim(connection)

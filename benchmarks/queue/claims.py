@@ -61,8 +61,7 @@ def _cost(url: str, claims: int) -> float:
     claimer, took = bare.Claimer(), []
     with closing(Database(url)) as database:
         for number in range(claims + 2):
-            with database.transaction(Scope.fleet()) as connection:
-                bare.begin(connection, claims_only=True)
+            with database.transaction(Scope.fleet(), settings=bare.CLAIMS_ONLY) as connection:
                 began = time.perf_counter()
                 rows = claimer.claim(connection)
                 took.append(time.perf_counter() - began)

@@ -115,9 +115,8 @@ def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, worker: s
 def settle_one(
     connection: Connection, clocks: Clocks, worker: str, work: Work[Any], outcome: SettledRow | Exception
 ) -> bool:
-    """Settle one attempt made outside; False where the lease was lost meanwhile."""
+    """Settle one attempt made outside, in a transaction that goes by indexes; False where the lease was lost."""
     row = _fail(connection, clocks, work, outcome) if isinstance(outcome, Exception) else outcome
-    store.by_index(connection)
     return bool(store.settle(connection, worker, [row], claimed_at=work.claimed_at, now=clocks.real.now()))
 
 

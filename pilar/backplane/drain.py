@@ -78,8 +78,16 @@ class Drain:
         Returns:
             How much was claimed or moved; 0 where there is nothing to do for now.
         """
-        with self.database.transaction(Scope.fleet()) as connection:
+        first: Lane | None = None
+        claimed: store.Claimed | None = None
+        with self.database.transaction(Scope.fleet(), settings=store.CLAIMS_ONLY) as connection:
             self._glance(connection)
+            if not (self._seen.later or self._seen.parked):
+                first = next((lane for lane in lanes if lane in self._seen.lanes), None)
+            if first is not None and first not in self._ahead and (room := self._wanted(first)) > 0:
+                claimed = self._claim(connection, first, waiting_for, room)
+        if first is not None and claimed is not None:
+            self._keep_ahead(first, claimed)
         moved = self.promote() if self._seen.later or self._seen.parked else 0
         for lane in lanes:
             # Each batch that is settled looks again: what it did may have brought work into lanes that were empty.
@@ -96,8 +104,7 @@ class Drain:
                 real_now=self.clocks.real.now(),
                 limit=_MOVED_AT_ONCE,
             )
-        with self.database.transaction(Scope.fleet()) as connection:
-            store.by_index(connection)
+        with self.database.transaction(Scope.fleet(), settings=store.BY_INDEX) as connection:
             admitted, self._turn = store.admit(
                 connection,
                 now=self.clocks.real.now(),
@@ -120,14 +127,12 @@ class Drain:
             waiting_for: leave alone what has waited for less: it is a living worker's.
         """
         self.reap()
-        pace = self._paces.setdefault(lane, Pace(self.batch))
         claimed = self._take_ahead(lane)
         if claimed is None:
-            room = min(pace.batch, self._room(lane))
+            room = self._wanted(lane)
             if room <= 0:
                 return 0
-            with self.database.transaction(Scope.fleet()) as connection:
-                store.by_index(connection, claims_only=True)
+            with self.database.transaction(Scope.fleet(), settings=store.CLAIMS_ONLY) as connection:
                 claimed = self._claim(connection, lane, waiting_for, room)
         rows = claimed.rows
         if rows:
@@ -136,7 +141,7 @@ class Drain:
             for work, handler in batch.outside:
                 self._submit(work, handler, lane)
             self._run(batch, lane, waiting_for, len(rows))
-            pace.learn(len(rows), time.monotonic() - began)
+            self._pace(lane).learn(len(rows), time.monotonic() - began)
         return len(rows) + claimed.put_aside
 
     @property
@@ -144,6 +149,12 @@ class Drain:
         """Whether outside handlers are running."""
         self.reap()
         return bool(self._futures)
+
+    @property
+    def has_a_heap(self) -> bool:
+        """Whether a full batch of cheap work is in hand: there is probably much more of it."""
+        with self._mutex:
+            return any(len(claimed.rows) == self.batch for claimed in self._ahead.values())
 
     def wait_for_one(self, seconds: float) -> None:
         """Wait until an outside handler ends, at most so long."""
@@ -200,6 +211,13 @@ class Drain:
             pool.shutdown()
         self._pools.clear()
 
+    def _pace(self, lane: Lane) -> Pace:
+        return self._paces.setdefault(lane, Pace(self.batch))
+
+    def _wanted(self, lane: Lane) -> int:
+        """How much to claim."""
+        return min(self._pace(lane).batch, self._room(lane))
+
     def _room(self, lane: Lane) -> int:
         """How much more a lane's threads can be given: a little ahead, so that they never wait for it."""
         if lane is Lane.INBOX:
@@ -212,6 +230,11 @@ class Drain:
         self._seen = store.glance(
             connection, list(Lane), business_now=self.clocks.business.now(), real_now=self.clocks.real.now()
         )
+
+    def _keep_ahead(self, lane: Lane, claimed: store.Claimed) -> None:
+        if claimed.rows or claimed.put_aside:
+            with self._mutex:
+                self._ahead[lane] = claimed
 
     def _take_ahead(self, lane: Lane) -> store.Claimed | None:
         with self._mutex:
@@ -235,16 +258,20 @@ class Drain:
                 worker=self.worker,
             )
 
-        found = look(self._cursors.get(lane, store.ABOVE_ALL), max(1, most // workspaces), most)
+        each = max(1, most // workspaces)
+        began_at = self._cursors.get(lane, store.ABOVE_ALL)
+        found = look(began_at, each, most)
         rows, put_aside = found.rows, found.put_aside
         while not rows and not put_aside and found.visited == workspaces:
             # All that these workspaces have is under way: the next ones may have more.
-            found = look(found.cursor or store.ABOVE_ALL, max(1, most // workspaces), most)
+            found = look(found.cursor or store.ABOVE_ALL, each, most)
             rows, put_aside = found.rows, found.put_aside
         reached = found.cursor
         if found.visited < workspaces:
-            # The walk came to its end: back to the top, and since few workspaces have work, take more of each.
-            if len(rows) + put_aside <= most // 2:
+            # The walk came to its end: back to the top, and since few workspaces have work, take more of each. Where it
+            # began there and nobody had as much as was asked for, it has seen everything.
+            has_seen_all = began_at is store.ABOVE_ALL and len(rows) + put_aside < each
+            if not has_seen_all and len(rows) + put_aside <= most // 2:
                 left = most - len(rows)
                 more = look(store.ABOVE_ALL, -(-left // max(found.visited, 1)), left)
                 rows, put_aside = rows + more.rows, put_aside + more.put_aside
@@ -256,7 +283,7 @@ class Drain:
         """Settle a batch, and claim the next one in the same transaction where there is probably more."""
         if not (batch.transactional or batch.fans or batch.refused):
             return
-        room = 0 if batch.outside else self._paces[lane].batch
+        room = 0 if batch.outside else self._pace(lane).batch
         ahead: store.Claimed | None = None
         try:
             with self.database.transaction(Scope.fleet()) as connection:
@@ -269,9 +296,8 @@ class Drain:
             ahead = None
             with self.database.transaction(Scope.fleet()) as connection:
                 batches.settle_batch(connection, batch, self.clocks, self.worker, held=True)
-        if ahead and (ahead.rows or ahead.put_aside):
-            with self._mutex:
-                self._ahead[lane] = ahead
+        if ahead is not None:
+            self._keep_ahead(lane, ahead)
 
     def _submit(self, work: Work[Any], handler: Outside, lane: Lane) -> None:
         is_reply = lane is Lane.REPLY
@@ -287,7 +313,7 @@ class Drain:
                 outcome: Any = outcomes.done(work, handler.run(work))
             except Exception as error:
                 outcome = error
-            with self.database.transaction(Scope.fleet()) as connection:
+            with self.database.transaction(Scope.fleet(), settings=store.BY_INDEX) as connection:
                 if not batches.settle_one(connection, self.clocks, self.worker, work, outcome):
                     log.warning("the lease on %s %s was lost before it was settled", work.type, work.id)
         finally:

@@ -116,10 +116,10 @@ dead_letter = mixed_table(
 
 queue_log = mixed_table(
     "queue_log",
-    Column("finished_at", Timestamp, primary_key=True, comment="real time"),
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("handler", Text, primary_key=True),
-    Column("fencing_token", BigInteger, primary_key=True, autoincrement=False),
+    Column("finished_at", Timestamp, nullable=False, comment="real time"),
+    Column("position", BigInteger, nullable=False),
+    Column("handler", Text, nullable=False),
+    Column("fencing_token", BigInteger, nullable=False, comment="names the attempt"),
     Column("kind", SmallInteger, nullable=False),
     Column("workspace_id", Uuid, nullable=False),
     Column("lane", Text, nullable=False),
@@ -138,6 +138,7 @@ queue_log = mixed_table(
         "position",
         postgresql_where="outcome in ('cancelled', 'discarded')",
     ),
+    # No key: an attempt is logged by the statement that deletes its work, and a key's index would cost as much again.
     comment="Each attempt at a piece of work, partitioned by day and dropped by age.",
     postgresql_partition_by="RANGE (finished_at)",
 )

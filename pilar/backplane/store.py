@@ -99,7 +99,7 @@ with recursive walk(workspace, i) as (
   select {_WORK}, {_TURN}, unique_key, due_at, held_by from put_aside
 ), claimed as (
   update queue q set lease_until = %(lease_until)s, fencing_token = nextval('fencing_token'),
-         leased_by = %(worker)s, attempts = attempts + 1
+         leased_by = %(worker)s, leased_at = %(now)s, attempts = attempts + 1
   from chosen c where q.position = c.position and q.handler = c.handler
     and not exists (select from paused p where p.position = c.position and p.handler = c.handler)
   returning q.*
@@ -120,11 +120,18 @@ left join inbox i on i.position = case c.kind when 1 then c.position end
 order by c.position
 """
 
-# The statistics of a queue are always out of date: left alone, the planner reads whole tables to find a few rows.
-_BY_INDEX = (
+BY_INDEX = (
     "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off;"
-    " set local plan_cache_mode = force_generic_plan"
+    " set local enable_material = off; set local plan_cache_mode = force_generic_plan"
 )
+"""Settings for a transaction that claims, settles or admits, and runs no handlers after that. The statistics of a queue
+are always out of date: left alone, the planner reads whole tables to find a few rows.
+"""
+
+CLAIMS_ONLY = f"{BY_INDEX}; set local synchronous_commit = off"
+"""The same for a transaction that does nothing but claim: its commit need not wait for the disk. A claim that is lost
+in a crash of the server leaves the work as due as it was, and its holder is refused.
+"""
 
 # What a holder settles must still be its own: an older fencing token deletes nothing and is told so. So an event is
 # fanned out to its handlers by its holder alone, and once.
@@ -177,13 +184,15 @@ where q.position = x.position and q.fencing_token = x.token and q.leased_by = %(
 """
 
 _RELEASE = """
-update queue q set lease_until = null, leased_by = null, fencing_token = null, attempts = attempts - 1
+update queue q set lease_until = null, leased_by = null, leased_at = null, fencing_token = null,
+       attempts = attempts - 1
 from unnest(%(position)b::bigint[], %(fencing_token)b::bigint[]) x(position, token)
 where q.position = x.position and q.fencing_token = x.token and q.leased_by = %(worker)s
 """
 
 _GLANCE = """
-select array(select lane from unnest(%(lanes)s::text[]) lane where exists (select from queue q where q.lane = lane)),
+select array(select name from unnest(%(lanes)s::text[]) l(name)
+             where exists (select from queue q where q.lane = l.name)),
        exists (select from scheduled where not business_time and due_at <= %(real_now)s)
        or exists (select from scheduled where business_time and due_at <= %(business_now)s),
        exists (select from parked)
@@ -284,16 +293,9 @@ def claim(
     return Claimed([row for row in rows if row.position is not None], first.put_aside, first.cursor, first.visited)
 
 
-def by_index(connection: Connection, *, claims_only: bool = False) -> None:
-    """Have the rest of the transaction go by indexes: before `claim`, `settle` and `admit`, and after handlers.
-
-    Args:
-        connection: the transaction.
-        claims_only: it does nothing but claim, so its commit need not wait for the disk: a claim that is lost in a
-            crash of the server leaves the work as due as it was, and its holder is refused.
-    """
-    statement = f"{_BY_INDEX}; set local synchronous_commit = off" if claims_only else _BY_INDEX
-    raw(connection).execute(statement.encode(), prepare=False)
+def by_index(connection: Connection) -> None:
+    """Have the rest of a transaction go by indexes (`BY_INDEX`): after its handlers have run."""
+    raw(connection).execute(BY_INDEX.encode(), prepare=False)
 
 
 def hold(connection: Connection, worker: str, items: Sequence[Held]) -> set[int]:

@@ -89,17 +89,21 @@ class Database:
         self._unbegun = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def transaction(self, scope: Scope) -> Iterator[Connection]:
+    def transaction(self, scope: Scope, *, settings: str = "") -> Iterator[Connection]:
         """A transaction under a scope: committed when the block ends, rolled back when it raises.
 
         Workers are told of new work once, after the commit (in the transaction, a notification would take a
         lock that makes all commits wait for each other).
 
+        Args:
+            scope: what it may see.
+            settings: `set local` statements for it, without parameters, sent with those that open it.
+
         Raises:
             Transient: the database can't be reached.
             Overloaded: all connections have been in use for too long.
         """
-        connection = self._enter(scope)
+        connection = self._enter(f"{scope.entrance}; {settings}")
         with connection:
             wake = connection.info
             wake.pop(_WAKE, None)
@@ -113,7 +117,7 @@ class Database:
             if wake.pop(_WAKE, None):
                 raw(connection).execute(_NOTIFY)
 
-    def _enter(self, scope: Scope) -> Connection:
+    def _enter(self, entrance: str) -> Connection:
         """A connection with its transaction begun. A pooled one may have died unseen: then another is made, once."""
         for is_last in (False, True):
             try:
@@ -124,7 +128,7 @@ class Database:
                 raise Overloaded("All connections to the database are in use.") from error
             try:
                 connection.begin()
-                raw(connection).execute(scope.entrance.encode(), prepare=False)
+                raw(connection).execute(entrance.encode(), prepare=False)
             except psycopg.OperationalError as error:
                 connection.invalidate(error)
                 connection.close()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from pilar.backplane import store
 from pilar.backplane.backlog import dead_letters, waiting
 from pilar.backplane.facts import Lane
 from pilar.backplane.handlers import Delivery, Outside, Snooze, Transactional, Work
@@ -422,3 +423,16 @@ def test_what_is_claimed_ahead_is_given_back_when_the_drain_ends(bench: Bench) -
     assert bench.one("select count(*) from queue where lease_until is not null") == 10
     drain.close()
     assert bench.rows("select count(*), max(attempts) from queue where lease_until is null") == [(30, 0)]
+
+
+def test_a_glance_names_the_lanes_that_hold_work_and_no_other(bench: Bench) -> None:
+    bench.ask("a", lane=Lane.BULK)
+    bench.ask("later", due_at=bench.real.now() + timedelta(hours=1))
+
+    def glance() -> store.Glance:
+        with bench.database.transaction(Scope.fleet()) as connection:
+            return store.glance(connection, list(Lane), business_now=bench.business.now(), real_now=bench.real.now())
+
+    assert glance() == store.Glance(frozenset({"bulk"}), later=False, parked=False)
+    bench.real.advance(timedelta(hours=1))
+    assert glance() == store.Glance(frozenset({"bulk"}), later=True, parked=False)

@@ -22,18 +22,20 @@ class Tally:
         self.handled = 0
         self._first = self._last = 0.0
         self._waits: list[float] = []
+        self._counting = threading.Lock()
         self._ended = threading.Event()
         self._reporter = threading.Thread(target=self._report, daemon=True)
 
     def hit(self, sent: float = 0.0) -> None:
         """Count one piece; `sent` is when it was sent, 0 where that does not matter."""
         now = time.time()
-        if not self.handled:
-            self._first = now
-        self._last = now
-        self.handled += 1
-        if sent:
-            self._waits.append(now - sent)
+        with self._counting:
+            if not self.handled:
+                self._first = now
+            self._last = now
+            self.handled += 1
+            if sent:
+                self._waits.append(now - sent)
 
     def report_until_told(self, stop: Callable[[], Any]) -> None:
         """Report in a thread, and call `stop` when standard input ends."""

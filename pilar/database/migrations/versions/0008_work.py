@@ -58,6 +58,8 @@ def upgrade() -> None:
         existing_nullable=False,
         existing_comment="done, retry, snoozed, dead, fanned_out",
     )
+    op.execute("alter table queue_log drop constraint pk_queue_log")
+    op.execute("comment on column queue_log.fencing_token is 'names the attempt'")
     # These are emptied as fast as they are filled: by shares of their size, a vacuum would come far too late.
     for table in ("queue", "scheduled"):
         op.execute(
