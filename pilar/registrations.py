@@ -1,0 +1,257 @@
+"""Who answers what: handlers by event, job and delivery, the steps of a studio, reconcilers by kind of effect.
+
+What belongs here: the naming of each, explicitly. What does not: any rule, and building what is named (`app.py`).
+Names are stored: a handler and a step keep theirs for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pilar.affiliates.events import ReconcileCharge, ReconcileInvoice
+from pilar.affiliates.reconcile import Reconciler
+from pilar.affiliates.stripe_inbox import MoneyInbox
+from pilar.agents.adoption import Adopter
+from pilar.agents.answering import Answerer
+from pilar.agents.defaults import default_agent, install_rules
+from pilar.agents.events import AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
+from pilar.agents.support import Support
+from pilar.backplane.effects import EffectLedger, EffectSettled
+from pilar.backplane.handlers import Outside, Registry, Transactional
+from pilar.backplane.locks import LockKeeper
+from pilar.backplane.notices import IncidentRequested
+from pilar.backplane.reconciling import Reconcilers
+from pilar.bookings import defaults as calendar_defaults
+from pilar.bookings.events import BookingCancelled, BookingMade
+from pilar.clocks import Clocks
+from pilar.coach import events as coach_events
+from pilar.coach.asked import Coach
+from pilar.coach.defaults import training_logic
+from pilar.coach.dispatch import Dispatcher
+from pilar.coach.enrolment import Enrolments
+from pilar.coach.events import SendNudge
+from pilar.crypto import SecretBox
+from pilar.database.engine import Database
+from pilar.experiments.events import ExperimentDecided
+from pilar.experiments.outcomes import OutcomeKeeper
+from pilar.gateways import Gateways
+from pilar.health import events as health_events
+from pilar.health.asked import Checker
+from pilar.health.checks import run_checks
+from pilar.health.events import IncidentNoted
+from pilar.health.incidents import IncidentKeeper
+from pilar.messaging import defaults as messaging_defaults
+from pilar.messaging.controls import Release
+from pilar.messaging.doubts import MessagingDoubts
+from pilar.messaging.events import (
+    HandedOver,
+    MessageReceived,
+    OptedOut,
+    ReleaseHeld,
+    SendMessage,
+    SubmitTemplates,
+    TemplateChanged,
+)
+from pilar.messaging.inbox import WhatsAppInbox
+from pilar.messaging.sending import Sender
+from pilar.messaging.templates import TemplateKeeper
+from pilar.operator.projection import OverviewKeeper
+from pilar.providers.email.errors import MAIL
+from pilar.providers.twilio.errors import TWILIO
+from pilar.providers.whatsapp.errors import META
+from pilar.provisioning.asked import Resumer, WebhookKeeper
+from pilar.provisioning.doubts import ProvisioningDoubts
+from pilar.provisioning.events import (
+    RESUMED_BY,
+    AdvanceProvisioning,
+    ProvisioningBegun,
+    ProvisioningResumed,
+    ReconcileSubscription,
+    StepCompleted,
+    StepFailed,
+    StepWaits,
+    StudioActivated,
+    SubscriptionRead,
+    WebhookRecreate,
+)
+from pilar.provisioning.inbound_sms import TwilioInbox
+from pilar.provisioning.message_steps import MessageSteps
+from pilar.provisioning.runner import Runner
+from pilar.provisioning.setup import CONNECTION_STEP
+from pilar.provisioning.signup import Signup, StripeInbox
+from pilar.provisioning.steps import DatabaseStep, OutsideStep, Step, in_turn
+from pilar.provisioning.twilio_steps import TwilioSteps
+from pilar.provisioning.whatsapp_steps import WhatsAppSteps
+from pilar.provisioning.workspace_steps import WorkspaceSteps
+from pilar.settings import Settings
+from pilar.workspaces.store import get_workspace, load_configuration
+
+SHOWN_ON_OVERVIEW = (
+    ProvisioningBegun,
+    ProvisioningResumed,
+    StepWaits,
+    StepFailed,
+    StepCompleted,
+    StudioActivated,
+    SubscriptionRead,
+)
+"""After these events a studio looks different on the overview, and is refreshed."""
+
+ASKED_BY = {"mail": MAIL, "twilio": TWILIO, "whatsapp": META}
+"""The provider that an effect is had at, by the first part of its kind."""
+
+
+def provisioning_steps(
+    settings: Settings,
+    database: Database,
+    clocks: Clocks,
+    box: SecretBox,
+    gateways: Gateways,
+    ledger: EffectLedger,
+    messages: MessageSteps,
+) -> tuple[Step, ...]:
+    """How a studio comes into being, in order. Names are stored: a step keeps its name for good."""
+    workspace = WorkspaceSteps(database, clocks, gateways.stripe, settings)
+    twilio = TwilioSteps(database, clocks, gateways.twilio, ledger, box, settings)
+    whatsapp = WhatsAppSteps(database, clocks, gateways.graph, gateways.mailer, ledger, box, settings)
+    return (
+        OutsideStep("customer_validation", "Customer validation", workspace.validate_customer),
+        DatabaseStep("workspace_creation", "Workspace", workspace.create_workspace),
+        DatabaseStep(
+            "default_ai_agent",
+            "AI agent",
+            in_turn(
+                workspace.configure(
+                    "the agent to start with",
+                    lambda document: document.model_copy(
+                        update={"agent": document.agent or default_agent(document.studio)}
+                    ),
+                ),
+                lambda connection, job: install_rules(connection, job.workspace_id, clocks.business.now()),
+            ),
+        ),
+        DatabaseStep(
+            "training_logic",
+            "Training logic",
+            workspace.configure(
+                "the training logic to start with",
+                lambda document: document.model_copy(
+                    update={"coaching": document.coaching if document.coaching.schedules else training_logic()}
+                ),
+            ),
+        ),
+        DatabaseStep(
+            "followup_templates",
+            "Follow-up templates",
+            lambda connection, job: messaging_defaults.install(
+                connection,
+                job.workspace_id,
+                load_configuration(connection, job.workspace_id)[1].studio.language,
+                clocks.business.now(),
+            ),
+        ),
+        DatabaseStep(
+            "calendar_integration",
+            "Calendar",
+            lambda connection, job: calendar_defaults.install(connection, job.workspace_id, clocks.business.now()),
+        ),
+        OutsideStep("twilio_subaccount", "Twilio account", twilio.create_subaccount),
+        OutsideStep("phone_number_purchase", "Phone number", twilio.buy_number),
+        OutsideStep(CONNECTION_STEP, "WhatsApp account", whatsapp.connect),
+        OutsideStep("whatsapp_registration", "WhatsApp number", whatsapp.register),
+        OutsideStep("template_approval", "Message templates", messages.approve_templates),
+        DatabaseStep("test_message", "Test message", messages.send_test),
+        DatabaseStep(
+            "health_monitoring",
+            "Health monitoring",
+            lambda connection, job: run_checks(
+                connection, clocks, [get_workspace(connection, job.workspace_id).workspace_id]
+            ),
+        ),
+        OutsideStep("activation", "Activation", workspace.activate),
+    )
+
+
+def build_registry(
+    settings: Settings,
+    database: Database,
+    clocks: Clocks,
+    box: SecretBox,
+    gateways: Gateways,
+    locks: LockKeeper,
+    steps: Sequence[Step],
+) -> Registry:
+    """Who answers what."""
+    registry = Registry()
+    registry.on_delivery("stripe", "provisioning.signup", Transactional(StripeInbox(clocks).on_delivery))
+    registry.on_delivery("stripe", "affiliates.money", Transactional(MoneyInbox(clocks).on_delivery))
+    registry.on_delivery("twilio", "provisioning.codes", Transactional(TwilioInbox(clocks, box).on_delivery))
+    signup = Signup(database, clocks, gateways.stripe, box, steps, settings)
+    registry.on_job(ReconcileSubscription, Outside(signup.reconcile))
+    reconciler = Reconciler(database, clocks, gateways.stripe)
+    registry.on_job(ReconcileInvoice, Outside(reconciler.reconcile_invoice))
+    registry.on_job(ReconcileCharge, Outside(reconciler.reconcile_charge))
+    runner = Runner(database, clocks, locks, steps, lock_ttl=timedelta(seconds=settings.lease_seconds))
+    registry.on_job(AdvanceProvisioning, Outside(runner.advance))
+    registry.on_event(IncidentRequested, "health.incidents", Transactional(IncidentKeeper(clocks).on_request))
+    booked = OutcomeKeeper(clocks).on(BookingMade.type_name, lambda event: str(event.lead_id))
+    registry.on_event(BookingMade, "experiments.outcomes", Transactional(booked))
+    registry.know_event(BookingCancelled)
+    registry.on_event(ExperimentDecided, "agents.adopt", Transactional(Adopter(clocks).on_decided))
+    overview = OverviewKeeper(clocks)
+    for event in SHOWN_ON_OVERVIEW:
+        registry.on_event(event, "operator.overview", Transactional(overview.on_studio))
+    registry.on_event(IncidentNoted, "operator.overview", Transactional(overview.on_incident))
+    return registry
+
+
+def register_messaging(
+    registry: Registry, clocks: Clocks, sender: Sender, templates: TemplateKeeper, messages: MessageSteps
+) -> None:
+    """Who answers what about messages."""
+    registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks).on_delivery))
+    registry.on_job(SendMessage, Outside(sender.send))
+    registry.on_job(SubmitTemplates, Outside(templates.on_job))
+    registry.on_job(ReleaseHeld, Transactional(Release(clocks).run))
+    registry.on_event(TemplateChanged, "provisioning.templates", Transactional(messages.on_template))
+    registry.on_event(MessageReceived, "agents.answer", Transactional(Answerer(clocks).on_message))
+    registry.know_event(HandedOver)
+
+
+def register_doubts(
+    registry: Registry, database: Database, clocks: Clocks, box: SecretBox, gateways: Gateways, timeout: timedelta
+) -> Reconcilers:
+    """Who looks for which effect in doubt, and who goes on once it is settled."""
+    reconcilers = Reconcilers(timeout)
+    provisioning = ProvisioningDoubts(database, clocks, gateways.twilio, gateways.graph, box)
+    provisioning.register(reconcilers)
+    registry.on_event(EffectSettled, "provisioning.effects", Transactional(provisioning.on_settled))
+    messaging = MessagingDoubts(database, clocks, gateways.graph, box)
+    messaging.register(reconcilers)
+    registry.on_event(EffectSettled, "messaging.effects", Transactional(messaging.on_settled))
+    return reconcilers
+
+
+def register_coach(registry: Registry, clocks: Clocks) -> None:
+    """Who answers what about coaching."""
+    enrolments = Enrolments(clocks)
+    registry.on_event(CoachingAskedFor, "coach.enrol", Transactional(enrolments.on_asked_for))
+    registry.on_event(OptedOut, "coach.end", Transactional(enrolments.on_opted_out))
+    registry.on_job(SendNudge, Transactional(Dispatcher(clocks).run))
+
+
+def register_asked(registry: Registry, clocks: Clocks, webhooks: WebhookKeeper) -> None:
+    """Who does what programs and people may ask for by event."""
+    checker, coach, resumer = Checker(clocks), Coach(clocks), Resumer(clocks)
+    for check in health_events.ASKED_FOR:
+        registry.on_event(check, "health.look", Transactional(checker.on_asked))
+    for nudge in coach_events.ASKED_FOR:
+        registry.on_event(nudge, "coach.plan", Transactional(coach.on_asked))
+    for asked in RESUMED_BY:
+        registry.on_event(asked, "provisioning.resume", Transactional(resumer.on_asked))
+    registry.on_event(WebhookRecreate, "provisioning.subscribe", Outside(webhooks.on_asked))
+    support = Support(clocks, Answerer(clocks))
+    registry.on_event(AutoReplyRequest, "agents.reply", Transactional(support.on_reply_requested))
+    registry.on_event(EscalationNeeded, "agents.hand_over", Transactional(support.on_escalation))
+    registry.on_event(SupportIncident, "agents.incident", Transactional(support.on_incident))
