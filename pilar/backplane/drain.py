@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -34,6 +34,18 @@ log = logging.getLogger(__name__)
 _WORKSPACES_PER_CLAIM = 50
 _MOVED_AT_ONCE = 1_000
 _HOLDS_PER_VISIT = 200
+
+
+class Turned(NamedTuple):
+    """What one turn did; false where there was nothing to do."""
+
+    claimed: int
+    """Pieces that were claimed, or put aside under a pause."""
+    moved: int
+    """Pieces that have come due, or were let in."""
+
+    def __bool__(self) -> bool:
+        return self.claimed + self.moved > 0
 
 
 @dataclass
@@ -68,15 +80,12 @@ class Drain:
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _pools: dict[bool, ThreadPoolExecutor] = field(default_factory=dict)
 
-    def turn(self, lanes: Sequence[Lane], *, waiting_for: timedelta = timedelta(0)) -> int:
+    def turn(self, lanes: Sequence[Lane], *, waiting_for: timedelta = timedelta(0)) -> Turned:
         """Look what there is to do, move what has come due, and take one batch of each lane that holds work.
 
         Args:
             lanes: in this order; a lane may be named again, for those who must not wait for all the others.
             waiting_for: leave alone what has waited for less: it is a living worker's.
-
-        Returns:
-            How much was claimed or moved; 0 where there is nothing to do for now.
         """
         first: Lane | None = None
         claimed: store.Claimed | None = None
@@ -89,11 +98,12 @@ class Drain:
         if first is not None and claimed is not None:
             self._keep_ahead(first, claimed)
         moved = self.promote() if self._seen.later or self._seen.parked else 0
+        taken = 0
         for lane in lanes:
             # Each batch that is settled looks again: what it did may have brought work into lanes that were empty.
             if lane in self._seen.lanes or lane in self._ahead:
-                moved += self.step(lane, waiting_for=waiting_for)
-        return moved
+                taken += self.step(lane, waiting_for=waiting_for)
+        return Turned(taken, moved)
 
     def promote(self) -> int:
         """Move scheduled work whose time has come into the queue, and let parked work in; return how much moved."""
@@ -167,12 +177,12 @@ class Drain:
         *,
         waiting_for: timedelta = timedelta(0),
     ) -> int:
-        """Drain until nothing is due or the deadline (real time) has passed; return how much was claimed or moved."""
+        """Drain until nothing is due or the deadline (real time) has passed; return how many pieces were claimed."""
         total, lanes = 0, list(lanes)
         while self.clocks.real.now() < deadline:
-            claimed = self.turn(lanes, waiting_for=waiting_for)
-            total += claimed
-            if not claimed and not self._wait_for_one():
+            turned = self.turn(lanes, waiting_for=waiting_for)
+            total += turned.claimed
+            if not turned and not self._wait_for_one():
                 break
         self.finish()
         return total
