@@ -111,8 +111,9 @@ def _drained(server: Server, plan: Plan, of: Sequence[UUID], *, has_budgets: boo
 def _spend(database: Database, clocks: Clocks, spent: Mapping[UUID, int]) -> None:
     """Take a batch's use from the budgets: one transaction more than handlers need that do so in the batch's own."""
     with database.transaction(Scope.fleet()) as connection:
-        for workspace, amount in sorted(spent.items()):
-            budgets.consume(connection, clocks, workspace, _RESOURCE, amount)
+        shares = budgets.consume_many(connection, clocks, _RESOURCE, list(spent.items()))
+    if not all(share.fits for share in shares):
+        raise RuntimeError("a budget of a million is used up")
 
 
 def _timed(drain: Drain, is_wanted: Callable[[], bool], after_each: Callable[[], None] = lambda: None) -> float:

