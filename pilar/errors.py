@@ -121,3 +121,9 @@ class Busy(Transient):
     """Somebody else is at work on this just now."""
 
     code = "busy"
+
+
+class Held(Busy):
+    """Somebody holds this lock: wait until it is released or ends."""
+
+    code = "held"

@@ -83,7 +83,7 @@ def clean_up_daily(app: App) -> int:
     """
     now = app.clocks.real.now()
     with app.database.transaction(Scope.fleet()) as connection:
-        lock = locks.acquire(connection, "upkeep:clean_up", holder="upkeep", ttl=CLEANING, now=now)
+        lock = app.locks.acquire(connection, "upkeep:clean_up", "upkeep", ttl=CLEANING)
     if lock is None:
         return 0
     cleaned = retention.clean_up(
@@ -96,7 +96,7 @@ def clean_up_daily(app: App) -> int:
     with app.database.transaction(Scope.fleet()) as connection:
         sessions.forget_expired(connection, now)
         if cleaned.is_complete:
-            locks.renew(connection, lock, ttl=ONCE_A_DAY, now=app.clocks.real.now())
+            app.locks.renew(connection, lock, ttl=ONCE_A_DAY)
     return 1
 
 

@@ -106,4 +106,5 @@ class Worker:
 
     def _beat(self) -> None:
         with self._app.database.transaction(Scope.fleet()) as connection:
-            heartbeat.beat(connection, self.name, self._app.clocks.real.now())
+            known = self._app.breakers.snapshot()
+            heartbeat.beat(connection, self.name, self._app.clocks.real.now(), known)

@@ -50,6 +50,25 @@ def after_place(cursor: str | None) -> tuple[bool, datetime, UUID] | None:
         raise _not_ours() from error
 
 
+def after_death(cursor: str | None) -> tuple[datetime, int, str] | None:
+    """The place behind which a page of dead letters begins: a moment, a position and a handler's name."""
+    if cursor is None:
+        return None
+    try:
+        moment, position, handler = _decode(cursor).split(" ", 2)
+        if len(position) > 18:
+            raise _not_ours()
+        return datetime.fromisoformat(moment).astimezone(UTC), int(position), handler
+    except ValueError as error:
+        raise _not_ours() from error
+
+
+def death(of: tuple[datetime, int, str]) -> str:
+    """The cursor that stands behind a dead letter, by its place."""
+    moment, position, handler = of
+    return encode(f"{moment.isoformat()} {position} {handler}")
+
+
 def place(flag: bool, moment: datetime, identity: UUID) -> str:
     """The cursor that stands behind a place, which keeps where an entry was when it moves meanwhile."""
     return encode(f"{int(flag)} {moment.isoformat()} {identity}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
@@ -191,6 +191,28 @@ def count_dead(connection: Connection, filter: DeadFilter) -> int:  # noqa: A002
     """How many dead letters there are."""
     statement = text(f"select count(*) from dead_letter d where {_MATCHES}")
     return int(connection.execute(statement, _values(connection, filter)).scalar_one())
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many dead letters have something in common: their type, their error's code, or their studio's id."""
+
+    subject: str
+    count: int
+
+
+def count_dead_by(
+    connection: Connection,
+    filter: DeadFilter,  # noqa: A002 - the word of the field
+    by: Literal["type", "error_code", "workspace_id"],
+) -> list[Counted]:
+    """How many dead letters there are of each type, with each code or of each studio, the most first."""
+    column = {"type": "type", "error_code": "error_code", "workspace_id": "workspace_id"}[by]
+    statement = text(
+        f"select cast(d.{column} as text) as subject, count(*) as letters from dead_letter d where {_MATCHES}"
+        " group by 1 order by 2 desc, 1"
+    )
+    return [Counted(row.subject, row.letters) for row in connection.execute(statement, _values(connection, filter))]
 
 
 def requeue(

@@ -86,6 +86,10 @@ class Histogram:
         return self.percentile(0.99)
 
 
+EMPTY = Histogram((0,) * (len(BOUNDS) + 1), 0.0)
+"""Of nothing."""
+
+
 @dataclass(frozen=True)
 class WorkHistogram:
     """The attempts of one lane, or of one type, that ended in a span of time.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, text
+from sqlalchemy import Connection, delete, func, text, update
 
 from pilar.backplane.tables import limit_counter
 from pilar.errors import Invalid, TooManyRequests
@@ -74,6 +74,13 @@ def take(connection: Connection, limit: Limit, subject: str, now: datetime, *, c
             retry_after=_window_start(limit.window, now) + limit.window - now,
         )
     return left
+
+
+def give_back(connection: Connection, limit: Limit, subject: str, now: datetime) -> None:
+    """Count one use less in this window, where it turned out to be none; never below zero."""
+    window = limit_counter.c.window_start == _window_start(limit.window, now)
+    counter = update(limit_counter).filter_by(name=limit.name, subject=subject).where(window)
+    connection.execute(counter.values(count=func.greatest(limit_counter.c.count - 1, 0)))
 
 
 def take_many(connection: Connection, limit: Limit, costs: Mapping[str, int], now: datetime) -> dict[str, int]:

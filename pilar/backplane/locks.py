@@ -26,6 +26,8 @@ from pilar.clocks import Clock
 from pilar.errors import NotFound
 from pilar.ids import FLEET, new_id
 
+GONE = "There is no such lock, or it has expired."
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -119,8 +121,17 @@ def find(connection: Connection, lock_id: UUID, now: datetime) -> Lock:
     query = select(distributed_lock).where(distributed_lock.c.id == lock_id, distributed_lock.c.expires_at > now)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise NotFound("There is no such lock, or it has expired.")
+        raise NotFound(GONE)
     return _lock(row)
+
+
+def held_until(connection: Connection, key: str, workspace_id: UUID | None, now: datetime) -> datetime | None:
+    """When a lock ends unless it is renewed; None where nobody holds it."""
+    table = distributed_lock.c
+    query = select(table.expires_at).where(
+        table.namespace == (workspace_id or FLEET), table.key == key, table.expires_at > now
+    )
+    return connection.execute(query).scalar()
 
 
 def remove_expired(connection: Connection, now: datetime) -> int:

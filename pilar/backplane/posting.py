@@ -83,6 +83,13 @@ def postable(registry: Registry, kind: Kind, *, any_type: bool) -> list[str]:
     )
 
 
+def check_may_change(registry: Registry, kind: Kind, type_name: str, *, any_type: bool) -> None:
+    """Raise `Forbidden` where a studio may not cancel or put off work of a type: what it may not ask for."""
+    model = registry.payloads.get((kind, type_name))
+    if not (any_type or (model is not None and model.from_outside)):
+        raise Forbidden("This type of work is the system's own and is not changed from outside.")
+
+
 def post_event(
     connection: Connection, clocks: Clocks, registry: Registry, posting: Posting, aggregate: tuple[str, str] | None
 ) -> Posted:

@@ -148,5 +148,6 @@ worker_heartbeat = fleet_table(
     Column("worker", Text, primary_key=True),
     Column("started_at", Timestamp, nullable=False),
     Column("seen_at", Timestamp, nullable=False, comment="real time"),
+    json_column("breakers", nullable=True, comment="what it knows of providers; null: by a release that did not say"),
     comment="Which workers are alive; while one is, Dagster's sensors leave fresh work to it.",
 )

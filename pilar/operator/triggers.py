@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pilar.backplane import audit, locks
+from pilar.backplane import audit
+from pilar.backplane.locks import LockKeeper
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
 from pilar.errors import Busy, Conflict, OutcomeUnknown
@@ -63,12 +64,15 @@ class Started:
     is_new: bool
 
 
-def start(database: Database, clocks: Clocks, dagster: DagsterClient, trigger: Trigger, *, actor: str) -> Started:
+def start(
+    database: Database, clocks: Clocks, locks: LockKeeper, dagster: DagsterClient, trigger: Trigger, *, actor: str
+) -> Started:
     """Have a job run now, unless it is queued or running already.
 
     Args:
         database: for the lock and the audit log; no transaction is open while Dagster is asked.
         clocks: both clocks.
+        locks: who keeps them.
         dagster: whom to ask.
         trigger: what for.
         actor: who asks, as in the audit log.
@@ -86,7 +90,7 @@ def start(database: Database, clocks: Clocks, dagster: DagsterClient, trigger: T
     if found := _under_way(dagster, trigger, tags):
         return Started(found, is_new=False)
     with database.transaction(Scope.fleet()) as connection:
-        lock = locks.acquire(connection, f"dagster:{trigger.job}", holder=actor, ttl=LOCKED_FOR, now=clocks.real.now())
+        lock = locks.acquire(connection, f"dagster:{trigger.job}", holder=actor, ttl=LOCKED_FOR)
     if lock is None:
         raise Busy("Somebody is asking for this at this very moment: ask again in a few seconds.")
     try:

@@ -91,7 +91,7 @@ def sign_in_by_password(
         )
         return None
     for limit, subject in attempts:
-        limits.take(connection, limit, subject, now, cost=-1)
+        limits.give_back(connection, limit, subject, now)
     if passwords.is_outdated(person.password_hash):
         store.set_password_hash(connection, person.id, passwords.hash_password(password))
     return _open(connection, person.id, "password", now)

@@ -39,6 +39,12 @@ def get_workspace(connection: Connection, workspace_id: UUID) -> Row[Any]:
     return row
 
 
+def studio_names(connection: Connection, studios: Collection[UUID]) -> dict[UUID, str]:
+    """What studios are called, by id, as far as this scope sees them."""
+    query = select(workspace.c.workspace_id, workspace.c.name).where(workspace.c.workspace_id.in_(studios))
+    return {row.workspace_id: row.name for row in connection.execute(query)}
+
+
 def workspace_exists(connection: Connection, workspace_id: UUID) -> bool:
     """Whether there is such a studio in this scope."""
     query = select(workspace.c.workspace_id).filter_by(workspace_id=workspace_id)

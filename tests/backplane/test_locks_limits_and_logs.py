@@ -75,6 +75,19 @@ def test_many_uses_at_once_fit_together_or_not_at_all(bench: Bench) -> None:
             limits.take(connection, limit, "d", now)
 
 
+def test_a_use_that_was_none_is_given_back_in_its_own_window_and_never_below_zero(bench: Bench) -> None:
+    limit = limits.Limit("test", 2, timedelta(minutes=1))
+    with bench.database.transaction(Scope.fleet()) as connection:
+        limits.give_back(connection, limit, "a", bench.real.now())
+        assert limits.take(connection, limit, "a", bench.real.now()) == 1
+        limits.give_back(connection, limit, "a", bench.real.now())
+        limits.give_back(connection, limit, "a", bench.real.now())
+        assert limits.take(connection, limit, "a", bench.real.now()) == 1
+        limits.give_back(connection, limit, "b", bench.real.now())
+        limits.give_back(connection, limit, "a", bench.real.now() + timedelta(minutes=1))
+        assert limits.take(connection, limit, "a", bench.real.now()) == 0
+
+
 @pytest.mark.parametrize(
     ("limit", "amount", "window"),
     [

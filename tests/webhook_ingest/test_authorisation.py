@@ -83,6 +83,50 @@ MAY = {
     **{name: {"system"} for name in TIMERS},
     "new_event": {"admin", "system", "owner", "member"},
     "new_job": {"admin", "system", "owner", "member"},
+    "acquire_lock": {"admin", "system", "owner", "member"},
+    "renew_lock": {"admin", "system", "owner", "member"},
+    "release_lock": {"admin", "system", "owner", "member"},
+    **{
+        name: {"admin", "system", "owner", "member"}
+        for name in (
+            "list_events",
+            "list_studio_events",
+            "get_event",
+            "list_jobs",
+            "list_studio_jobs",
+            "get_job",
+            "cancel_job",
+            "reschedule_job",
+        )
+    },
+    **{
+        name: {"admin", "system"}
+        for name in (
+            "list_dead_letters",
+            "requeue_dead_letters",
+            "discard_dead_letters",
+            "list_pauses",
+            "pause_work",
+            "resume_work",
+            "list_unknown_effects",
+        )
+    },
+    **{
+        name: {"admin"}
+        for name in (
+            "settle_effect",
+            "queue",
+            "pause_queue",
+            "resume_queue",
+            "dead_letters",
+            "deal_with_dead_letters",
+            "effects",
+            "settle_effect_by_page",
+        )
+    },
+    "override_budget": {"admin"},
+    "list_budget_overrides": {"admin", "system"},
+    "end_budget_override": {"admin"},
     "dagster_page": {"admin"},
     "dagster_query": {"admin"},
 }
@@ -114,6 +158,26 @@ def answers(
         "switch_fleet": {"data": {"kind": "pause", "turn": "off"}},
         "new_event": {"json": {"type": "coaching.asked_for", "payload": {"lead_id": NOBODYS}}},
         "new_job": {"json": {"type": "messaging.submit_templates", "payload": {}}},
+        "acquire_lock": {"json": {"key": "k"}},
+        "renew_lock": {"json": {}},
+        "pause_queue": {"data": {"what": "type:no.such", "reason": "A drill"}},
+        "resume_queue": {"data": {"dimension": "lane", "subject": "bulk"}},
+        "deal_with_dead_letters": {"data": {"act": "requeue-all", "until": "2090-01-01T00:00:00Z"}},
+        "settle_effect_by_page": {"data": {"verdict": "happened", "note": "A drill"}},
+        "reschedule_job": {"json": {"scheduled_at": None}},
+        "requeue_dead_letters": {"json": {"all": True}},
+        "discard_dead_letters": {"json": {"all": True}},
+        "pause_work": {"json": {"dimension": "type", "subject": "no.such", "reason": "A drill"}},
+        "settle_effect": {"json": {"verdict": "happened", "note": "A drill"}},
+        "override_budget": {
+            "json": {
+                "workspace_id": NOBODYS,
+                "resource": "messages",
+                "amount": 1,
+                "until": "2099-01-01T00:00Z",
+                "reason": "A drill",
+            }
+        },
         "pause": {"json": {"reason": "A drill"}},
         "resume": {"json": {}},
         "dry_run": {"json": {"on": False, "reason": "A drill"}},
@@ -131,12 +195,14 @@ def _address(entry: Route, workspace_id: object, affiliate_id: object) -> str:
     path = entry.path.replace("{workspace_id}", str(workspace_id)).replace("{path:path}", "")
     path = path.replace("{affiliate_id}", str(affiliate_id)).replace("{code}", "x")
     path = path.replace("{token}", "x").replace("{name}", "app.css")
+    path = path.replace("{dimension}", "lane").replace("{subject}", "bulk")
     return re.sub(r"\{\w+_id\}", NOBODYS, path)
 
 
 def unexpected(found: dict[str, int]) -> dict[str, int]:
     """What did not go through, of what may: there is nothing by `NOBODYS`, the owner has no phone to test with."""
     told = {entry.name: {404} for entry in HTTP if NOBODYS in _address(entry, "", "")}
+    told |= {"override_budget": {404}, "resume_work": {404}}  # there is no such studio, and nothing is paused
     told |= {name: {409} for name in ("test_message", "send_test_message")} | {name: {422} for name in INCOMPLETE}
     told |= {name: {503} for name in (*TRIGGERS, *TIMERS, "run_state")}  # Dagster is away
     return {name: status for name, status in found.items() if status not in told.get(name, {200, 201, 303})}

@@ -135,7 +135,7 @@ def test_who_was_killed_while_asking_keeps_others_from_it_for_a_while_only(
     app, admin = house.app, house.bearer(Kind.ADMIN)
     mortal = MortalDatabase(app.database.url, dies_at=dies_at, after_commit=after_commit)
     with closing(mortal), pytest.raises(Killed):
-        triggers.start(mortal, app.clocks, app.gateways.dagster, triggers.RUN, actor="system")
+        triggers.start(mortal, app.clocks, app.locks, app.gateways.dagster, triggers.RUN, actor="system")
     answer = client.post("/api/autopilot/run", headers=admin)
     if orchestrator.launches:  # it was killed after the launch: the run is found
         assert (answer.status_code, answer.json()["is_new"]) == (202, False)

@@ -9,18 +9,19 @@ alone: they come with a token, which no browser adds by itself, so no page, link
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
 from pilar.errors import Transient
 from pilar.operator import triggers
 from pilar.operator.triggers import ASKED_BY, TRIGGERS, Trigger
 from pilar.providers.dagster.client import ENDED, Run
-from webhook_ingest.api.health import WaitingWork, pulse
+from webhook_ingest.api.health import InboxHealth, WaitingWork, pulse
+from webhook_ingest.api.queue import Standing, standing
 from webhook_ingest.deps import Asked, System
 
 
@@ -60,13 +61,15 @@ class JobState(BaseModel):
 
 
 class AutopilotStatus(BaseModel):
-    """How the background work stands."""
+    """How the background work stands; while the database is away `work` is null, and `inbox` tells what is spooled."""
 
     dagster: Literal["reachable", "unreachable"]
     database: Literal["reachable", "unreachable"]
     workers_alive: int
     waiting: list[WaitingWork]
     dead_letters: int
+    inbox: InboxHealth | None
+    work: Standing | None
     jobs: list[JobState]
     checked_at: datetime
 
@@ -75,7 +78,9 @@ def asks_for(trigger: Trigger) -> Callable[..., RunAccepted]:
     """The endpoint that has a job run."""
 
     def ask(app: System, caller: Asked, response: Response) -> RunAccepted:
-        started = triggers.start(app.database, app.clocks, app.gateways.dagster, trigger, actor=caller.principal.actor)
+        started = triggers.start(
+            app.database, app.clocks, app.locks, app.gateways.dagster, trigger, actor=caller.principal.actor
+        )
         item = _item(started.run)
         response.headers["location"] = item.href
         response.headers["cache-control"] = "no-store"
@@ -85,9 +90,18 @@ def asks_for(trigger: Trigger) -> Callable[..., RunAccepted]:
     return ask
 
 
-def autopilot_status(request: Request, app: System, response: Response) -> AutopilotStatus:
-    """How the background work stands: what waits, who drains it, and each job's newest run."""
+def autopilot_status(
+    request: Request,
+    app: System,
+    response: Response,
+    minutes: Annotated[int, Query(ge=1, le=1_440, description="How far back figures of what ended go.")] = 60,
+) -> AutopilotStatus:
+    """How the background work stands: what waits, how it went lately, who drains it, and each job's newest run."""
     health = pulse(request)
+    try:
+        work = standing(app, timedelta(minutes=minutes))
+    except Transient:
+        work = None
     try:
         newest, dagster = triggers.newest_runs(app.gateways.dagster), True
     except Transient:
@@ -104,6 +118,8 @@ def autopilot_status(request: Request, app: System, response: Response) -> Autop
         workers_alive=health.workers_alive,
         waiting=health.waiting,
         dead_letters=health.dead_letters,
+        inbox=health.inbox,
+        work=work,
         jobs=jobs,
         checked_at=health.checked_at,
     )

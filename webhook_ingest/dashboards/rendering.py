@@ -46,6 +46,16 @@ NOTICES = {
     "link-added": "The link is there.",
     "rule-on": "The rule is on: it answers from now on.",
     "rule-off": "The rule is off: it answers nothing any more.",
+    "work-paused": "No more of that work begins. What is under way is finished.",
+    "work-resumed": "Work goes on.",
+    "work-not-paused": "That was not paused any more.",
+    "requeued": "Back to work.",
+    "requeued-part": "A part of them is back at work. There are more: press again.",
+    "discarded": "Let go of. What they were about stays.",
+    "discarded-part": "A part of them is let go of. There are more: press again.",
+    "none-left": "There was none left: somebody was faster.",
+    "settled-happened": "Noted: it happened, and is not done again.",
+    "settled-did_not_happen": "Noted: it did not happen. It is free to be tried again.",
     "coaching-changed": "Saved. What is still to come has been planned anew.",
 }
 """What a page may say after a redirect, by the name in its address; free text there could be anybody's."""
@@ -144,7 +154,7 @@ def _environment() -> Environment:
     environment.filters.update(
         state=_state, party=_party, actor=_actor, posting=_posting, channel=_channel, stamp=_stamp, day=_day,
         weekday=_weekday, clock=_clock, local=_local, ago=_ago, lasted=_lasted, duration=_duration, percent=_percent,
-        points=_points, p_value=_p_value,
+        points=_points, p_value=_p_value, took=_took, per_minute=_per_minute,
     )  # fmt: skip
     return environment
 
@@ -189,6 +199,23 @@ def _p_value(p: float) -> str:
 
 def _duration(milliseconds: float) -> str:
     return f"{milliseconds:,.0f} ms" if milliseconds < 1_000 else f"{milliseconds / 1_000:,.1f} s"
+
+
+def _took(seconds: float) -> str:
+    """A span of time that may be of any length."""
+    if seconds < 0.0005:
+        return "under 1 ms"
+    if seconds < 1:
+        return f"{seconds * 1_000:,.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.0f} h"
+
+
+def _per_minute(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 or rate == int(rate) else f"{rate:.1f}" if rate >= 0.1 else "under 0.1"
 
 
 def _posting(kind: str) -> str:
