@@ -75,7 +75,10 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, nothing: s
     if not rows:
         answer(nothing)
         return
-    table = Table(*head)
+    table = Table()
+    for name in head:
+        # Folded, not cut: half an id is of no use to whoever copies it.
+        table.add_column(name, overflow="fold")
     for row in rows:
         # What comes out of the database is shown as it is: brackets in it are no mark-up.
         table.add_row(*map(Text, row))
