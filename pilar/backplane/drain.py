@@ -293,7 +293,7 @@ class Drain:
         """Settle a batch, and claim the next one in the same transaction where there is probably more."""
         if not (batch.transactional or batch.fans or batch.refused):
             return
-        room = 0 if batch.outside else self._pace(lane).batch
+        room = 0 if batch.outside else self._wanted(lane)
         ahead: store.Claimed | None = None
         try:
             with self.database.transaction(Scope.fleet()) as connection:

@@ -22,40 +22,16 @@ from pilar.errors import Permanent, Transient
 from pilar.health.incidents import IncidentKeeper, list_incidents
 from pilar.ids import new_id
 from pilar.settings import Settings
+from tests.backplane.ran import count, counted, note, ran
 from tests.fixtures.work import Bench, Happened
 
 
-def _note(connection: Connection, work: Work[Any]) -> None:
-    connection.execute(
-        text("insert into limit_counter values ('ran', :name, '2026-01-01', 1)"), {"name": work.content.name}
-    )
-
-
-def _count(connection: Connection, name: str) -> None:
-    """Count in the database: what a handler does is undone and done again when a neighbour fails."""
-    connection.execute(
-        text(
-            "insert into limit_counter values ('counted', :name, '2026-01-01', 1)"
-            " on conflict (name, subject, window_start) do update set count = limit_counter.count + 1"
-        ),
-        {"name": name},
-    )
-
-
-def _counted(bench: Bench) -> dict[str, int]:
-    return dict(bench.rows("select subject, count from limit_counter where name = 'counted'"))
-
-
-def _ran(bench: Bench) -> list[str]:
-    return sorted(row[0] for row in bench.rows("select subject from limit_counter where name = 'ran'"))
-
-
 def test_work_is_done_once_logged_and_gone(bench: Bench) -> None:
-    bench.on_chore(_note)
+    bench.on_chore(note)
     bench.ask("a", "b")
     assert bench.run() == 2
     assert bench.run() == 0
-    assert _ran(bench) == ["a", "b"]
+    assert ran(bench) == ["a", "b"]
     assert bench.one("select count(*) from queue") == 0
     assert bench.rows("select outcome, attempts from queue_log") == [("done", 1), ("done", 1)]
 
@@ -88,14 +64,14 @@ def test_a_failing_transaction_leaves_no_work_behind(bench: Bench) -> None:
 
 def test_one_poison_item_does_not_stop_its_batch(bench: Bench) -> None:
     def run(connection: Connection, work: Work[Any]) -> None:
-        _note(connection, work)
+        note(connection, work)
         if work.content.name == "poison":
             connection.execute(text("select 1/0"))
 
     bench.on_chore(run)
     bench.ask("a", "poison", "b")
     bench.run()
-    assert _ran(bench) == ["a", "b"], "what the poison item wrote is undone, what its neighbours wrote is not"
+    assert ran(bench) == ["a", "b"], "what the poison item wrote is undone, what its neighbours wrote is not"
     assert bench.one("select attempts from scheduled") == 1
 
 
@@ -157,11 +133,11 @@ def test_each_handler_of_an_event_retries_on_its_own(bench: Bench) -> None:
     attempts: list[int] = []
 
     def first(connection: Connection, work: Work[Happened]) -> None:
-        _count(connection, "first")
+        count(connection, "first")
 
     def second(connection: Connection, work: Work[Happened]) -> None:
         attempts.append(work.attempts)
-        _count(connection, "second")
+        count(connection, "second")
         if work.attempts == 1:
             raise Transient
 
@@ -172,14 +148,14 @@ def test_each_handler_of_an_event_retries_on_its_own(bench: Bench) -> None:
         bench.run()
         bench.real.advance(timedelta(minutes=1))
     assert attempts == [1, 2]
-    assert _counted(bench) == {"first": 1, "second": 1}
+    assert counted(bench) == {"first": 1, "second": 1}
     assert bench.one("select count(*) from queue") == 0
 
 
 def test_each_handler_of_a_delivery_retries_on_its_own(bench: Bench) -> None:
     def handler(name: str) -> Transactional:
         def run(connection: Connection, work: Work[Delivery]) -> None:
-            _count(connection, f"{name}:{work.content.external_id}")
+            count(connection, f"{name}:{work.content.external_id}")
             if name == "money" and work.attempts == 1:
                 raise Transient
 
@@ -202,7 +178,7 @@ def test_each_handler_of_a_delivery_retries_on_its_own(bench: Bench) -> None:
     for _ in range(4):
         bench.run(lane=Lane.INBOX)
         bench.real.advance(timedelta(minutes=1))
-    assert _counted(bench) == {"signup:evt_1": 1, "money:evt_1": 1, "codes:sms_1": 1}
+    assert counted(bench) == {"signup:evt_1": 1, "money:evt_1": 1, "codes:sms_1": 1}
     assert bench.one("select count(*) from queue") == 0
     assert bench.rows("select type, handler, outcome from queue_log order by type, finished_at, handler") == [
         ("stripe", "", "fanned_out"),
@@ -222,46 +198,20 @@ def test_an_event_nobody_waits_for_is_kept_and_done(bench: Bench) -> None:
 
 
 def test_work_for_later_waits_for_the_clock_it_was_planned_by(bench: Bench) -> None:
-    bench.on_chore(_note)
+    bench.on_chore(note)
     bench.ask("business", due_at=bench.business.now() + timedelta(hours=1), business_time=True)
     bench.ask("real", due_at=bench.real.now() + timedelta(hours=1))
     assert bench.run() == 0
     bench.business.advance(timedelta(hours=1))
     bench.run()
-    assert _ran(bench) == ["business"]
+    assert ran(bench) == ["business"]
     bench.real.advance(timedelta(hours=1))
     bench.run()
-    assert _ran(bench) == ["business", "real"]
-
-
-def test_work_whose_worker_died_is_done_by_another_and_the_dead_ones_result_is_refused(bench: Bench) -> None:
-    bench.on_chore(_note)
-    bench.ask("a")
-    dead = bench.drain("dead")
-    (row,) = bench.claim(dead)
-    assert bench.run(bench.drain("alive")) == 0, "while the lease lasts, it is the dead worker's"
-    bench.real.advance(timedelta(seconds=31))
-    assert bench.run(bench.drain("alive")) == 1
-    bench.run_claimed(dead, [row])
-    assert _ran(bench) == ["a"]
-    assert bench.rows("select worker, attempts from queue_log") == [("alive", 2)]
-
-
-def test_work_that_kills_its_workers_is_buried(bench: Bench) -> None:
-    bench.on_chore(_note)
-    bench.ask("killer", max_attempts=2)
-    for name in ("first", "second"):
-        assert len(bench.claim(bench.drain(name))) == 1, "and then the worker dies"
-        bench.real.advance(timedelta(seconds=31))
-    bench.run()
-    assert _ran(bench) == []
-    assert bench.rows("select error_code, error from dead_letter") == [
-        ("worker_died", "Whoever worked on this died 2 times.")
-    ]
+    assert ran(bench) == ["business", "real"]
 
 
 def test_workers_at_once_do_each_piece_once(bench: Bench) -> None:
-    bench.on_chore(_note)
+    bench.on_chore(note)
     for studio in range(20):
         bench.ask(*(f"{studio}-{number}" for number in range(50)), workspace_id=new_id())
     together = threading.Barrier(4)
@@ -277,25 +227,8 @@ def test_workers_at_once_do_each_piece_once(bench: Bench) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(_ran(bench)) == 1000, "a second run of the same piece would have broken the table's key"
+    assert len(ran(bench)) == 1000, "a second run of the same piece would have broken the table's key"
     assert bench.one("select count(*) from queue_log where outcome = 'done' and attempts = 1") == 1000
-
-
-def test_a_renewed_lease_keeps_long_work_to_its_worker(bench: Bench) -> None:
-    other: list[int] = []
-
-    def long(work: Work[Any]) -> None:
-        bench.real.advance(timedelta(seconds=20))
-        drain.renew_leases()
-        bench.real.advance(timedelta(seconds=20))
-        other.append(bench.drain("other").step(Lane.DEFAULT))
-
-    bench.on_chore(long, outside=True)
-    bench.ask("a")
-    drain = bench.drain("first")
-    bench.run(drain)
-    assert other == [0]
-    assert bench.rows("select worker, outcome from queue_log") == [("first", "done")]
 
 
 def test_outside_work_runs_without_a_transaction_and_settles_by_itself(bench: Bench) -> None:
@@ -371,58 +304,11 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def test_a_worker_that_lost_its_lease_fans_no_event_out_again(bench: Bench) -> None:
-    bench.registry.on_event(Happened, "first", Transactional(_note))
-    bench.registry.on_event(Happened, "second", Transactional(lambda connection, work: None))
-    bench.tell("a")
-    slow = bench.drain("slow")
-    rows = bench.claim(slow)
-    bench.real.advance(timedelta(seconds=31))
-    for _ in range(2):
-        bench.run(bench.drain("quick"))
-    bench.run_claimed(slow, rows)
-    bench.run(bench.drain("quick"))
-    assert _ran(bench) == ["a"]
-    assert bench.one("select count(*) from queue_log") == 3
-
-
 def test_a_batch_is_never_larger_than_was_asked_for(bench: Bench) -> None:
-    bench.on_chore(_note)
+    bench.on_chore(note)
     for studio in range(20):
         bench.ask(*(f"{studio}-{number}" for number in range(30)), workspace_id=new_id())
     assert len(bench.claim(bench.drain(batch=100))) == 100
-
-
-def test_studios_whose_work_is_all_leased_hide_no_other(bench: Bench) -> None:
-    bench.on_chore(_note)
-    for studio in range(60):
-        bench.ask(f"{studio}", workspace_id=new_id())
-    bench.claim(bench.drain("slow", batch=50))
-    quick = bench.drain("quick", batch=10)
-    assert quick.step(Lane.DEFAULT) == 10, "the first walk meets only what is leased"
-    quick.close()
-
-
-def test_what_a_batch_did_for_a_lost_piece_is_undone_and_its_neighbours_are_done_once(bench: Bench) -> None:
-    bench.on_chore(lambda connection, work: _count(connection, work.content.name))
-    bench.ask("a", "b", "c")
-    slow = bench.drain("slow")
-    rows = bench.claim(slow)
-    bench.rows("update queue set fencing_token = 0 where position = (select min(position) from queue) returning 1")
-    bench.run_claimed(slow, rows)
-    assert sorted(_counted(bench)) == ["b", "c"]
-    assert set(_counted(bench).values()) == {1}
-    assert bench.one("select count(*) from queue") == 1
-
-
-def test_what_is_claimed_ahead_is_given_back_when_the_drain_ends(bench: Bench) -> None:
-    bench.on_chore(_note)
-    bench.ask(*(f"{number}" for number in range(40)))
-    drain = bench.drain(batch=10)
-    drain.step(Lane.DEFAULT)
-    assert bench.one("select count(*) from queue where lease_until is not null") == 10
-    drain.close()
-    assert bench.rows("select count(*), max(attempts) from queue where lease_until is null") == [(30, 0)]
 
 
 def test_a_glance_names_the_lanes_that_hold_work_and_no_other(bench: Bench) -> None:
