@@ -9,6 +9,7 @@ worker's batch, a Dagster step, the effect ledger); domain code takes a connecti
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pilar.errors import Overloaded, Transient
+
+log = logging.getLogger(__name__)
 
 WAKE_CHANNEL = "pilar_work"
 """Where workers listen for the news that work is due."""
@@ -115,7 +118,7 @@ class Database:
                     raise Transient(f"The connection to the database was lost: {error.orig}") from error
                 raise
             if wake.pop(_WAKE, None):
-                raw(connection).execute(_NOTIFY)
+                _tell_workers(connection)
 
     def _enter(self, entrance: str) -> Connection:
         """A connection with its transaction begun. A pooled one may have died unseen: then another is made, once."""
@@ -146,6 +149,19 @@ class Database:
     def close(self) -> None:
         """Close the pool."""
         self.engine.dispose()
+
+
+def _tell_workers(connection: Connection) -> None:
+    """Send the notification.
+
+    Should it be lost, workers look for themselves a second later; the work is committed, and nobody may be told that it
+    failed.
+    """
+    try:
+        raw(connection).execute(_NOTIFY)
+    except psycopg.OperationalError as error:
+        log.warning("the workers were not told of new work: %s", error)
+        connection.invalidate(error)
 
 
 def wake_workers(connection: Connection) -> None:
