@@ -24,6 +24,7 @@ from pilar.app import App
 from pilar.backplane import heartbeat
 from pilar.backplane.facts import Lane
 from pilar.database.engine import WAKE_CHANNEL, Scope
+from pilar.database.shared_clock import renew
 from pilar.draining import LOOK_EVERY, renewed
 from pilar.errors import Transient
 from pilar.second_hand import SecondHand
@@ -101,6 +102,7 @@ class Worker:
                 if self._drain.is_busy:  # what ends may leave room for more of its lane
                     self._drain.wait_for_one(_GLANCE)
                     continue
+                renew(self._app.clocks.business)
                 for _ in listener.notifies(timeout=max(0.0, LOOK_EVERY - (time.monotonic() - began)), stop_after=1):
                     break
 

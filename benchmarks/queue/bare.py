@@ -20,11 +20,11 @@ from sqlalchemy import Connection
 from benchmarks.queue.peers.reporting import Tally
 from pilar.backplane import store
 from pilar.backplane.facts import Lane
-from pilar.database.engine import Database, Scope
+from pilar.database.engine import Database, Scope, set_local
 
 BATCH = 500
 WORKSPACES = 50
-CLAIMS_ONLY = store.CLAIMS_ONLY
+CLAIMS_ONLY = set_local(store.CLAIMS_ONLY)
 """What the drain says at the beginning of a transaction that only claims."""
 _WORKER = "bare"
 _LEASE = timedelta(seconds=60)

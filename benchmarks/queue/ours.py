@@ -40,7 +40,7 @@ def studios(count: int = STUDIOS) -> list[UUID]:
 def fill(
     database: Database, of: Sequence[UUID], count: int, batch: int, *, first: int = 0, due_at: datetime | None = None
 ) -> None:
-    """Enqueue so many chores in batches, dealt out to the workspaces in turn.
+    """Enqueue so many chores, dealt out to the workspaces in turn, as many at once as `facts.PORTION`.
 
     Args:
         database: where.
@@ -52,10 +52,10 @@ def fill(
     """
     clocks = system_clocks()
     for start in range(first, first + count, batch):
-        jobs = [
+        jobs = (
             Job(payload=chore(number), key=f"chore:{new_id()}", workspace_id=of[number % len(of)], due_at=due_at)
             for number in range(start, min(start + batch, first + count))
-        ]
+        )
         with database.transaction(Scope.fleet()) as connection:
             enqueue(connection, clocks, jobs, Cause.new())
 
@@ -77,7 +77,7 @@ def chore(number: int, sent: float = 0.0) -> Chore:
 def send_one(database: Database, clocks: Clocks, workspace: UUID, number: int, sent: float = 0.0) -> None:
     """Enqueue one chore with a commit of its own."""
     job = Job(payload=chore(number, sent), key=f"chore:{new_id()}", workspace_id=workspace)
-    with database.transaction(Scope.fleet()) as connection:
+    with database.pipelined(Scope.fleet()) as connection:
         enqueue(connection, clocks, [job], Cause.new())
 
 
@@ -123,10 +123,10 @@ def main() -> None:
         if options.command == "setup":  # its tables are there: the database is a copy of a migrated one
             answer(done=True)
         elif options.command == "bulk":
-            count, batch = numbers
+            count, _ = numbers  # it is given all of them, and makes portions by itself
             fill(database, studios(), 1, 1)
             with Stopwatch(count):
-                fill(database, studios(), count, batch)
+                fill(database, studios(), count, count)
         elif options.command == "single":
             _send(database, 1, None)
             with Stopwatch(numbers[0]):

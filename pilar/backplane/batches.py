@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
@@ -24,10 +25,16 @@ from pilar.backplane.facts import Kind, emit
 from pilar.backplane.handlers import Delivery, Outside, Registry, Transactional, UnknownType, Work
 from pilar.backplane.store import SettledRow
 from pilar.clocks import Clocks
+from pilar.database.engine import raw
 from pilar.errors import PilarError
 from pilar.ids import FLEET
 
 UNDER_ONE_SAVEPOINT = 100
+
+SAVEPOINT = "savepoint batch"
+"""Sent with what opens a batch's transaction (`settle_batch`): the first handler need not wait for it."""
+_KEEP = b"release savepoint batch; savepoint batch"
+_UNDO = b"rollback to savepoint batch"
 
 Piece = tuple[Work[Any], Transactional]
 
@@ -88,7 +95,7 @@ def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, worker: s
     """Run what is transactional, and settle all but what runs outside.
 
     Args:
-        connection: the batch's transaction; going by indexes from here on.
+        connection: the batch's transaction, opened with `SAVEPOINT`; going by indexes from here on.
         batch: what was claimed.
         clocks: both.
         worker: who claimed it.
@@ -131,28 +138,36 @@ def _run(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> Ite
 
 
 def _run_together(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> list[SettledRow]:
+    """Run pieces behind a savepoint that is set anew when they have run."""
     rows: list[SettledRow] = []
     if not pieces:
         return rows
-    savepoint = connection.begin_nested()
     for number, (work, handler) in enumerate(pieces):
         try:
             rows.append(outcomes.done(work, handler.run(connection, work)))
         except Exception as error:
-            savepoint.rollback()
-            return [
-                *_run_together(connection, pieces[:number], clocks),
-                _fail(connection, clocks, work, error),
-                *_run_together(connection, pieces[number + 1 :], clocks),
-            ]
+            _send(connection, _UNDO)
+            before = _run_together(connection, pieces[:number], clocks)
+            failed = _fail_and_keep(connection, clocks, work, error)
+            return [*before, failed, *_run_together(connection, pieces[number + 1 :], clocks)]
     try:
-        savepoint.commit()  # refused where a handler has swallowed an error of the database
-    except Exception as error:
-        savepoint.rollback()
+        _send(connection, _KEEP)  # refused where a handler has swallowed an error of the database
+    except psycopg.Error as error:
+        _send(connection, _UNDO)
         if len(pieces) == 1:
-            return [_fail(connection, clocks, pieces[0][0], error)]
+            return [_fail_and_keep(connection, clocks, pieces[0][0], error)]
         return [row for piece in pieces for row in _run_together(connection, [piece], clocks)]
     return rows
+
+
+def _fail_and_keep(connection: Connection, clocks: Clocks, work: Work[Any], error: Exception) -> SettledRow:
+    row = _fail(connection, clocks, work, error)
+    _send(connection, _KEEP)
+    return row
+
+
+def _send(connection: Connection, statements: bytes) -> None:
+    raw(connection).execute(statements, prepare=False)
 
 
 def _fail(connection: Connection, clocks: Clocks, work: Work[Any], error: Exception) -> SettledRow:

@@ -25,6 +25,7 @@ from pilar.backplane.batches import Batch, LeaseLost
 from pilar.backplane.facts import Lane
 from pilar.backplane.handlers import Outside, Registry, Work
 from pilar.backplane.pace import Pace
+from pilar.backplane.sweeping import Sweeper
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
 from pilar.errors import Transient
@@ -70,6 +71,10 @@ class Drain:
     _paces: dict[Lane, Pace] = field(default_factory=dict)
     _seen: store.Glance = field(default_factory=lambda: store.Glance(frozenset(), later=False, parked=False))
     """What the last glance saw."""
+    _is_idle: bool = True
+    """Whether the last turn found nothing to do."""
+    _woken_by: Lane | None = None
+    """The lane that held work after the last rest."""
     _turn: str = ""
     """Where the last visit to parked work ended."""
     _ahead: dict[Lane, store.Claimed] = field(default_factory=dict)
@@ -79,6 +84,10 @@ class Drain:
     """What runs outside, and whether in the lane of replies."""
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _pools: dict[bool, ThreadPoolExecutor] = field(default_factory=dict)
+    _sweeper: Sweeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sweeper = Sweeper(self.database.url)
 
     def turn(self, lanes: Sequence[Lane], *, waiting_for: timedelta = timedelta(0)) -> Turned:
         """Look what there is to do, move what has come due, and take one batch of each lane that holds work.
@@ -87,23 +96,35 @@ class Drain:
             lanes: in this order; a lane may be named again, for those who must not wait for all the others.
             waiting_for: leave alone what has waited for less: it is a living worker's.
         """
-        first: Lane | None = None
-        claimed: store.Claimed | None = None
-        with self.database.transaction(Scope.fleet(), settings=store.CLAIMS_ONLY) as connection:
-            self._glance(connection)
-            if not (self._seen.later or self._seen.parked):
-                first = next((lane for lane in lanes if lane in self._seen.lanes), None)
-            if first is not None and first not in self._ahead and (room := self._wanted(first)) > 0:
-                claimed = self._claim(connection, first, waiting_for, room)
-        if first is not None and claimed is not None:
-            self._keep_ahead(first, claimed)
+        self._look(lanes, waiting_for)
         moved = self.promote() if self._seen.later or self._seen.parked else 0
         taken = 0
         for lane in lanes:
             # Each batch that is settled looks again: what it did may have brought work into lanes that were empty.
             if lane in self._seen.lanes or lane in self._ahead:
                 taken += self.step(lane, waiting_for=waiting_for)
+        self._is_idle = taken + moved == 0
         return Turned(taken, moved)
+
+    def _look(self, lanes: Sequence[Lane], waiting_for: timedelta) -> None:
+        """See which lanes hold work and claim from the first, all in one transaction.
+
+        After a rest the same lane as the last time is tried before anything is looked at: a moment is saved where it
+        matters, and the look follows when its batch is settled.
+        """
+        lane, claimed = self._woken_by if self._is_idle else None, store.NOTHING
+        with self.database.pipelined(Scope.fleet(), settings=store.CLAIMS_ONLY) as connection:
+            if lane in lanes and lane is not None:
+                claimed = self._claim_more(connection, lane, waiting_for)
+            if not claimed:
+                self._glance(connection)
+                lane = next((one for one in lanes if one in self._seen.lanes), None)
+                if lane is not None and not (self._seen.later or self._seen.parked):
+                    claimed = self._claim_more(connection, lane, waiting_for)
+        if claimed and lane is not None:
+            self._keep_ahead(lane, claimed)
+            if self._is_idle:
+                self._woken_by = lane
 
     def promote(self) -> int:
         """Move scheduled work whose time has come into the queue, and let parked work in; return how much moved."""
@@ -142,7 +163,7 @@ class Drain:
             room = self._wanted(lane)
             if room <= 0:
                 return 0
-            with self.database.transaction(Scope.fleet(), settings=store.CLAIMS_ONLY) as connection:
+            with self.database.pipelined(Scope.fleet(), settings=store.CLAIMS_ONLY) as connection:
                 claimed = self._claim(connection, lane, waiting_for, room)
         rows = claimed.rows
         if rows:
@@ -151,6 +172,7 @@ class Drain:
             for work, handler in batch.outside:
                 self._submit(work, handler, lane)
             self._run(batch, lane, waiting_for, len(rows))
+            self._sweeper.settled(len(rows))
             self._pace(lane).learn(len(rows), time.monotonic() - began)
         return len(rows) + claimed.put_aside
 
@@ -220,6 +242,7 @@ class Drain:
         for pool in self._pools.values():
             pool.shutdown()
         self._pools.clear()
+        self._sweeper.close()
 
     def _pace(self, lane: Lane) -> Pace:
         return self._paces.setdefault(lane, Pace(self.batch))
@@ -242,7 +265,7 @@ class Drain:
         )
 
     def _keep_ahead(self, lane: Lane, claimed: store.Claimed) -> None:
-        if claimed.rows or claimed.put_aside:
+        if claimed:
             with self._mutex:
                 self._ahead[lane] = claimed
 
@@ -250,42 +273,49 @@ class Drain:
         with self._mutex:
             return self._ahead.pop(lane, None)
 
+    def _claim_more(self, connection: Connection, lane: Lane, waiting_for: timedelta) -> store.Claimed:
+        """What a lane that has nothing claimed ahead may be given."""
+        room = 0 if lane in self._ahead else self._wanted(lane)
+        return self._claim(connection, lane, waiting_for, room) if room > 0 else store.NOTHING
+
     def _claim(self, connection: Connection, lane: Lane, waiting_for: timedelta, most: int) -> store.Claimed:
-        workspaces = min(_WORKSPACES_PER_CLAIM, most)
         now = self.clocks.real.now()
 
-        def look(cursor: UUID, each: int, most: int) -> store.Claimed:
+        def look(cursor: UUID, workspaces: int, each: int) -> store.Claimed:
             return store.claim(
                 connection,
                 lane=lane,
                 cursor=cursor,
                 workspaces=workspaces,
                 each=each,
-                most=most,
+                most=workspaces * each,
                 due_before=now - waiting_for,
                 now=now,
                 lease_until=now + self.lease,
                 worker=self.worker,
             )
 
-        each = max(1, most // workspaces)
+        workspaces = min(_WORKSPACES_PER_CLAIM, most)
+        each = most // workspaces
         began_at = self._cursors.get(lane, store.ABOVE_ALL)
-        found = look(began_at, each, most)
-        rows, put_aside = found.rows, found.put_aside
-        while not rows and not put_aside and found.visited == workspaces:
+        found = look(began_at, workspaces, each)
+        while not found and found.visited == workspaces:
             # All that these workspaces have is under way: the next ones may have more.
-            found = look(found.cursor or store.ABOVE_ALL, each, most)
-            rows, put_aside = found.rows, found.put_aside
-        reached = found.cursor
+            found = look(found.cursor or store.ABOVE_ALL, workspaces, each)
+        rows, put_aside, reached = found.rows, found.put_aside, found.cursor
         if found.visited < workspaces:
-            # The walk came to its end: back to the top, and since few workspaces have work, take more of each. Where it
-            # began there and nobody had as much as was asked for, it has seen everything.
-            has_seen_all = began_at is store.ABOVE_ALL and len(rows) + put_aside < each
-            if not has_seen_all and len(rows) + put_aside <= most // 2:
-                left = most - len(rows)
-                more = look(store.ABOVE_ALL, -(-left // max(found.visited, 1)), left)
-                rows, put_aside = rows + more.rows, put_aside + more.put_aside
+            # The walk came to its end, and goes on at the top: in equal shares, and no further than they go round, else
+            # some would be left behind each time. Where it began at the top, the few who have work share what is left,
+            # unless nobody had as much as was asked for: then everything has been seen.
             reached = None
+            left = most - len(rows)
+            is_lap = began_at is not store.ABOVE_ALL
+            has_more = is_lap or len(rows) + put_aside >= each
+            if has_more and len(rows) + put_aside <= most // 2:
+                among = min(_WORKSPACES_PER_CLAIM, left // each) if is_lap else max(1, found.visited)
+                more = look(store.ABOVE_ALL, among, each if is_lap else max(1, left // among))
+                rows, put_aside = rows + more.rows, put_aside + more.put_aside
+                reached = more.cursor if is_lap and more.visited == among else None
         self._cursors[lane] = reached or store.ABOVE_ALL
         return store.Claimed(rows, put_aside, reached, found.visited)
 
@@ -296,7 +326,7 @@ class Drain:
         room = 0 if batch.outside else self._wanted(lane)
         ahead: store.Claimed | None = None
         try:
-            with self.database.transaction(Scope.fleet()) as connection:
+            with self.database.transaction(Scope.fleet(), settings=batches.SAVEPOINT) as connection:
                 batches.settle_batch(connection, batch, self.clocks, self.worker)
                 if 2 * claimed >= room > 0:
                     ahead = self._claim(connection, lane, waiting_for, room)
@@ -304,7 +334,7 @@ class Drain:
         except LeaseLost:
             log.warning("a lease was lost before its batch was settled: run again without it")
             ahead = None
-            with self.database.transaction(Scope.fleet()) as connection:
+            with self.database.transaction(Scope.fleet(), settings=batches.SAVEPOINT) as connection:
                 batches.settle_batch(connection, batch, self.clocks, self.worker, held=True)
         if ahead is not None:
             self._keep_ahead(lane, ahead)

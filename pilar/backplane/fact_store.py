@@ -10,9 +10,11 @@ before they are inserted: two batches with the same keys in another order would 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -21,55 +23,57 @@ from sqlalchemy import Connection
 from pilar.database.engine import raw
 from pilar.ids import FLEET
 
-# Postponed work waits in `scheduled`; work that takes its turn by a key waits in `parked` until it is let in.
-_INSERT_EVENTS = """
-with input as materialized (
-  select nextval('fact_position') as position, coalesce(workspace_id, %(fleet)s) as workspace, x.*,
-         (%(type)b::text[])[shape] as type, (%(aggregate_type)b::text[])[shape] as aggregate_type,
-         (%(version)b::smallint[])[shape] as version, (%(lane)b::text[])[shape] as lane,
-         (%(max_attempts)b::smallint[])[shape] as max_attempts
-  from unnest(%(id)b::uuid[], %(workspace_id)b::uuid[], %(key)b::text[], %(payload)b::text[], %(shape)b::smallint[],
-              %(aggregate_id)b::text[]) as x(id, workspace_id, key, payload, shape, aggregate_id)
-), fresh as (
-  insert into idempotency_key (workspace_id, digest, position, recorded_at)
-  select workspace, pilar_key_digest(2, type, key) as digest, position, %(recorded_at)s from input
-  order by workspace, digest
-  on conflict do nothing returning position
-), fact as (
-  insert into autopilot_event (position, id, workspace_id, aggregate_type, aggregate_id, type, version, payload,
-                               causation_id, correlation_id, idempotency_key, occurred_at, recorded_at)
-  select position, id, workspace_id, aggregate_type, aggregate_id, type, version, payload::jsonb, %(causation_id)s,
-         %(correlation_id)s, key, %(occurred_at)s, %(recorded_at)s
-  from input join fresh using (position)
-)
-insert into queue (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts, due_at)
-select position, '', 2, workspace, type, lane, 50, 0, max_attempts, %(recorded_at)s
-from input join fresh using (position)
-"""
+_EVENT_COLUMNS = {"id": "uuid", "workspace_id": "uuid", "key": "text", "payload": "text", "aggregate_id": "text"}
+_EVENT_SHAPE = {
+    "type": "text", "aggregate_type": "text", "version": "smallint", "lane": "text", "max_attempts": "smallint",
+}  # fmt: skip
+_JOB_COLUMNS = {
+    "id": "uuid", "workspace_id": "uuid", "key": "text", "payload": "text", "due_at": "timestamptz",
+    "business_time": "bool", "unique_key": "text", "concurrency_key": "text",
+}  # fmt: skip
+_JOB_SHAPE = {
+    "type": "text", "version": "smallint", "lane": "text", "priority": "smallint", "max_attempts": "smallint",
+    "concurrency_limit": "smallint",
+}  # fmt: skip
 
-_INSERT_JOBS = """
-with input as materialized (
-  select nextval('fact_position') as position, coalesce(workspace_id, %(fleet)s) as workspace, x.*,
-         (%(type)b::text[])[shape] as type, (%(version)b::smallint[])[shape] as version,
-         (%(lane)b::text[])[shape] as lane, (%(priority)b::smallint[])[shape] as priority,
-         (%(max_attempts)b::smallint[])[shape] as max_attempts,
-         (%(concurrency_limit)b::smallint[])[shape] as concurrency_limit
-  from unnest(%(id)b::uuid[], %(workspace_id)b::uuid[], %(key)b::text[], %(payload)b::text[], %(shape)b::smallint[],
-              %(due_at)b::timestamptz[], %(business_time)b::bool[], %(unique_key)b::text[],
-              %(concurrency_key)b::text[])
-         as x(id, workspace_id, key, payload, shape, due_at, business_time, unique_key, concurrency_key)
-), fresh as (
+_KEYS = """
+fresh as (
   insert into idempotency_key (workspace_id, digest, position, recorded_at)
-  select workspace, pilar_key_digest(3, type, key) as digest, position, %(recorded_at)s from input
+  select workspace, pilar_key_digest({kind}, type, key) as digest, position, %(recorded_at)s from input
   order by workspace, digest
   on conflict do nothing returning position
-), fact as (
+)"""
+
+_EVENTS = """
+, fact as (
+  insert into autopilot_event (position, id, workspace_id, aggregate_type, aggregate_id, type, version, payload,
+                               max_attempts, causation_id, correlation_id, idempotency_key, occurred_at, recorded_at)
+  select position, id, workspace_id, aggregate_type, aggregate_id, type, version, payload::jsonb, max_attempts,
+         %(causation_id)s, %(correlation_id)s, key, %(occurred_at)s, %(recorded_at)s
+  from input join fresh using (position)
+), due as (
+  insert into queue (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts, due_at)
+  select position, '', 2, workspace, type, lane, 50, 0, max_attempts, %(recorded_at)s
+  from input join fresh using (position)
+)"""
+
+_JOBS = """
+, fact as (
   insert into autopilot_job (position, id, workspace_id, type, version, payload, priority, max_attempts,
                              causation_id, correlation_id, idempotency_key, recorded_at)
   select position, id, workspace_id, type, version, payload::jsonb, priority, max_attempts, %(causation_id)s,
          %(correlation_id)s, key, %(recorded_at)s
   from input join fresh using (position)
-), later as (
+), due as (
+  insert into queue (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts, unique_key,
+                     due_at)
+  select position, '', 3, workspace, type, lane, priority, 0, max_attempts, unique_key, %(recorded_at)s
+  from input join fresh using (position) where due_at is null and concurrency_key is null
+)"""
+
+# Postponed work waits in `scheduled`; work that takes its turn by a key waits in `parked` until it is let in.
+_LATER = """
+, later as (
   insert into scheduled (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts,
                          concurrency_key, concurrency_limit, unique_key, due_at, business_time)
   select position, '', 3, workspace, type, lane, priority, 0, max_attempts, concurrency_key, concurrency_limit,
@@ -81,14 +85,9 @@ with input as materialized (
   select position, '', 3, workspace, type, lane, priority, 0, max_attempts, concurrency_key, concurrency_limit,
          unique_key, %(recorded_at)s, 'key:' || concurrency_key
   from input join fresh using (position) where due_at is null and concurrency_key is not null
-), due as (
-  insert into queue (position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts, unique_key,
-                     due_at)
-  select position, '', 3, workspace, type, lane, priority, 0, max_attempts, unique_key, %(recorded_at)s
-  from input join fresh using (position) where due_at is null and concurrency_key is null
-)
-select count(*) from fresh
-"""
+)"""
+
+_COUNT = "select count(*) from fresh"
 
 # A unique job is recorded if it gets its place among the waiting ones; the order of insertion is that of the keys.
 _TAKE_PLACES = """
@@ -149,36 +148,80 @@ class NewFacts:
     shape: list[int]
     more: dict[str, list[Any] | None]
 
+    @property
+    def is_one(self) -> bool:
+        """Whether it is one fact alone."""
+        return len(self.id) == 1
+
     def values(self, **more: Any) -> dict[str, Any]:
-        """The parameters of the statement."""
-        return {
+        """The parameters of the statement: of each column all values, or the one where it is one fact."""
+        columns: dict[str, list[Any] | None] = {
             "id": self.id,
             "workspace_id": self.workspace_id,
             "key": self.key,
             "payload": self.payload,
-            "shape": self.shape,
-            "causation_id": self.causation_id,
-            "correlation_id": self.correlation_id,
-            "fleet": FLEET,
             **self.shapes.columns(),
             **self.more,
-            **more,
         }
+        common = {"causation_id": self.causation_id, "correlation_id": self.correlation_id, "fleet": FLEET, **more}
+        if self.is_one:
+            return {name: values[0] if values else None for name, values in columns.items()} | common
+        return {**columns, **common, "shape": self.shape}
+
+
+@cache
+def _events(*, one: bool) -> str:
+    return _statement(_EVENT_COLUMNS, _EVENT_SHAPE, _KEYS.format(kind=2) + _EVENTS, one=one)
+
+
+@cache
+def _jobs(*, one: bool, all_at_once: bool) -> str:
+    parts = _KEYS.format(kind=3) + _JOBS + ("" if all_at_once else _LATER)
+    return _statement(_JOB_COLUMNS, _JOB_SHAPE, parts, one=one)
+
+
+def _statement(columns: Mapping[str, str], shape: Mapping[str, str], parts: str, *, one: bool) -> str:
+    """What is recorded, out of arrays with a value for each row, or out of plain values: one row costs half as much."""
+    if one:
+        named = [f"%({name})b::{kind} as {name}" for name, kind in {**columns, **shape}.items()]
+        rows = f"select coalesce(%(workspace_id)b::uuid, %(fleet)s) as workspace, {', '.join(named)}"
+    else:
+        arrays = [f"%({name})b::{kind}[]" for name, kind in (*columns.items(), ("shape", "smallint"))]
+        shaped = [f"(%({name})b::{kind}[])[shape] as {name}" for name, kind in shape.items()]
+        rows = (
+            f"select coalesce(workspace_id, %(fleet)s) as workspace, x.*, {', '.join(shaped)}"
+            f" from unnest({', '.join(arrays)}) as x({', '.join((*columns, 'shape'))})"
+        )
+    numbered = rows.replace("select ", "select nextval('fact_position') as position, ", 1)
+    return f"with input as materialized ({numbered}), {parts.strip()} {_COUNT}"
 
 
 def insert_events(connection: Connection, events: NewFacts, occurred_at: datetime, recorded_at: datetime) -> int:
     """Store events and their queue rows; return how many were new. No key may be there twice."""
-    return (
-        raw(connection)
-        .execute(_INSERT_EVENTS, events.values(occurred_at=occurred_at, recorded_at=recorded_at))
-        .rowcount
-    )
-
-
-def insert_jobs(connection: Connection, jobs: NewFacts, recorded_at: datetime) -> int:
-    """Store jobs and their work; return how many were new. No key may be there twice."""
-    counted = raw(connection).execute(_INSERT_JOBS, jobs.values(recorded_at=recorded_at)).fetchone()
+    values = events.values(occurred_at=occurred_at, recorded_at=recorded_at)
+    counted = raw(connection).execute(_events(one=events.is_one), values).fetchone()
     return int(counted[0]) if counted else 0
+
+
+def insert_jobs(connection: Connection, jobs: NewFacts, recorded_at: datetime) -> Callable[[], int]:
+    """Store jobs and their work; what is returned tells how many were new. No key may be there twice.
+
+    Within `streamed` the answer is not waited for until it is asked for.
+    """
+    all_at_once = not (jobs.more["due_at"] or jobs.more["concurrency_key"])
+    statement = _jobs(one=jobs.is_one, all_at_once=all_at_once)
+    answer = raw(connection).execute(statement, jobs.values(recorded_at=recorded_at))
+
+    def count() -> int:
+        counted = answer.fetchone()
+        return int(counted[0]) if counted else 0
+
+    return count
+
+
+def streamed(connection: Connection) -> AbstractContextManager[Any]:
+    """A block whose statements are sent while the ones before them are under way; an error is raised at its end."""
+    return raw(connection).pipeline()
 
 
 def take_places(

@@ -9,10 +9,12 @@ that retention, erasure and replay agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from itertools import islice
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -24,6 +26,11 @@ from pilar.backplane.fact_store import Shapes
 from pilar.clocks import Clocks
 from pilar.database.engine import wake_workers
 from pilar.ids import new_id
+
+PORTION = 1_000
+"""How many facts one statement records."""
+_UNDER_WAY = 2
+"""Portions whose answer is not waited for: more would only wait in memory."""
 
 
 class Kind(IntEnum):
@@ -150,28 +157,50 @@ def emit(connection: Connection, clocks: Clocks, events: Sequence[Event], cause:
     return recorded
 
 
-def enqueue(connection: Connection, clocks: Clocks, jobs: Sequence[Job], cause: Cause) -> int:
+def enqueue(connection: Connection, clocks: Clocks, jobs: Iterable[Job], cause: Cause) -> int:
     """Record jobs and put them into the queue, or the schedule where they are for later; return how many were new.
 
     A job with a unique key is new if none of its type, studio and unique key waits, and its own key is new.
+
+    A great many are best given as a generator: they are taken in by portions, and while the database records one the
+    next is made. Whoever enqueues many of the same keys at the same time does so in the same order, else the database
+    may have to undo one of them.
     """
-    jobs = _first_of_each(jobs)
-    unique = [job for job in jobs if job.unique_key is not None]
-    if not unique:
-        recorded = _insert_jobs(connection, clocks, jobs, cause)
+    jobs = iter(jobs)
+    first = list(islice(jobs, PORTION))
+    if len(first) < PORTION:
+        recorded = _take_in(connection, clocks, first, cause)()
     else:
-        recorded = _insert_jobs(connection, clocks, [job for job in jobs if job.unique_key is None], cause)
-        recorded += _insert_unique(connection, clocks, unique, cause)
+        recorded = 0
+        under_way = deque[Callable[[], int]]()
+        with fact_store.streamed(connection):
+            portion = first
+            while portion:
+                under_way.append(_take_in(connection, clocks, portion, cause))
+                if len(under_way) > _UNDER_WAY:
+                    recorded += under_way.popleft()()
+                portion = list(islice(jobs, PORTION))
+        recorded += sum(count() for count in under_way)
     if recorded:
         wake_workers(connection)
     return recorded
 
 
+def _take_in(connection: Connection, clocks: Clocks, jobs: Sequence[Job], cause: Cause) -> Callable[[], int]:
+    jobs = _first_of_each(jobs)
+    unique = [job for job in jobs if job.unique_key is not None]
+    if not unique:
+        return _insert_jobs(connection, clocks, jobs, cause)
+    others = _insert_jobs(connection, clocks, [job for job in jobs if job.unique_key is None], cause)
+    recorded = _insert_unique(connection, clocks, unique, cause)
+    return lambda: others() + recorded
+
+
 def _insert_jobs(
     connection: Connection, clocks: Clocks, jobs: Sequence[Job], cause: Cause, ids: list[UUID] | None = None
-) -> int:
+) -> Callable[[], int]:
     if not jobs:
-        return 0
+        return lambda: 0
     shapes = Shapes(("type", "version", "lane", "priority", "max_attempts", "concurrency_limit"))
     numbers = [
         shapes.number(
@@ -199,7 +228,7 @@ def _insert_unique(connection: Connection, clocks: Clocks, jobs: Sequence[Job], 
     free = fact_store.take_places(connection, list(by_place))
     places = [place for place in by_place if place in free]
     ids = [new_id() for _ in places]
-    recorded = _insert_jobs(connection, clocks, [by_place[place] for place in places], cause, ids)
+    recorded = _insert_jobs(connection, clocks, [by_place[place] for place in places], cause, ids)()
     fact_store.keep_places(connection, places, ids)
     return recorded
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection
 
-from pilar.database.engine import raw
+from pilar.database.engine import raw, set_local
 
 ABOVE_ALL = UUID(int=(1 << 128) - 1)
 """Where a walk over the workspaces starts; it goes downwards."""
@@ -51,6 +51,12 @@ class Claimed:
     put_aside: int
     cursor: UUID | None
     visited: int
+
+    def __bool__(self) -> bool:
+        return bool(self.rows) or self.put_aside > 0
+
+
+NOTHING = Claimed([], 0, None, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +126,19 @@ left join inbox i on i.position = case c.kind when 1 then c.position end
 order by c.position
 """
 
-BY_INDEX = (
-    "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off;"
-    " set local enable_material = off; set local plan_cache_mode = force_generic_plan"
-)
+_BY_INDEX = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+BY_INDEX = set_local(_BY_INDEX)
 """Settings for a transaction that claims, settles or admits, and runs no handlers after that. The statistics of a queue
 are always out of date: left alone, the planner reads whole tables to find a few rows.
 """
 
-CLAIMS_ONLY = f"{BY_INDEX}; set local synchronous_commit = off"
+CLAIMS_ONLY = {**_BY_INDEX, "synchronous_commit": "off"}
 """The same for a transaction that does nothing but claim: its commit need not wait for the disk. A claim that is lost
 in a crash of the server leaves the work as due as it was, and its holder is refused.
 """

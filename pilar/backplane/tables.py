@@ -75,6 +75,7 @@ autopilot_event = mixed_table(
     Column("type", Text, nullable=False),
     Column("version", SmallInteger, nullable=False, comment="version of the payload's shape"),
     json_column("payload", comment="references, never personal data"),
+    Column("max_attempts", SmallInteger, comment="of each of its handlers; null: recorded before it was kept"),
     Column("causation_id", Uuid, comment="the fact that caused this one"),
     Column("correlation_id", Uuid, nullable=False, comment="groups what belongs to one story"),
     Column("idempotency_key", Text, nullable=False),

@@ -51,9 +51,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-# A minute between two looks of autovacuum is half a million pieces of work that came and went: the queue would grow by
-# as much before it is swept.
-_DURABLE = {"shared_buffers": "256MB", "autovacuum_naptime": "2s"}
+_DURABLE = {"shared_buffers": "256MB"}
 _THROWAWAY = {"shared_buffers": "128MB", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

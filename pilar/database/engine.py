@@ -10,7 +10,7 @@ worker's batch, a Dagster step, the effect ledger); domain code takes a connecti
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,6 +33,11 @@ _WAKE = "pilar_wake"
 _NOTIFY = f"select pg_notify('{WAKE_CHANNEL}', '')"
 
 
+def set_local(settings: Mapping[str, str]) -> str:
+    """The statements that give a transaction these settings of the server."""
+    return "; ".join(f"set local {name} = '{value}'" for name, value in settings.items())
+
+
 @dataclass(frozen=True)
 class Scope:
     """What a transaction may see, as a role and at most one tenant."""
@@ -42,12 +47,17 @@ class Scope:
     affiliate_id: UUID | None = None
 
     @property
+    def settings(self) -> dict[str, str]:
+        """What puts a transaction under this scope; it ends with the transaction."""
+        named: dict[str, str] = {"role": self.role}
+        named |= {"pilar.workspace": str(UUID(int=self.workspace_id.int))} if self.workspace_id else {}
+        named |= {"pilar.affiliate": str(UUID(int=self.affiliate_id.int))} if self.affiliate_id else {}
+        return named
+
+    @property
     def entrance(self) -> str:
-        """The statements that open a transaction under this scope, sent as one; they end with the transaction."""
-        statements = ["begin", f"set local role {self.role}"]
-        statements += [f"set local pilar.workspace = '{UUID(int=self.workspace_id.int)}'"] if self.workspace_id else []
-        statements += [f"set local pilar.affiliate = '{UUID(int=self.affiliate_id.int)}'"] if self.affiliate_id else []
-        return "; ".join(statements)
+        """The statements that open a transaction under this scope, sent as one."""
+        return f"begin; {set_local(self.settings)}"
 
     @staticmethod
     def workspace(workspace_id: UUID) -> Scope:
@@ -120,15 +130,49 @@ class Database:
             if wake.pop(_WAKE, None):
                 _tell_workers(connection)
 
+    @contextmanager
+    def pipelined(self, scope: Scope, *, settings: Mapping[str, str] | None = None) -> Iterator[Connection]:
+        """A transaction under a scope whose statements don't wait for the answers to those before them.
+
+        For the hot path's own statements (`raw`) and for nothing else: SQLAlchemy would read answers that have not
+        come. Who reads an answer within the block waits for it; the commit and the notification of the workers are one
+        more journey, however many statements there were.
+
+        Args:
+            scope: what it may see.
+            settings: of the server, for this transaction.
+
+        Raises:
+            Transient: the database can't be reached; whether it was committed is not known.
+            Overloaded: all connections have been in use for too long.
+        """
+        names = {**scope.settings, **(settings or {})}
+        enter = f"select {', '.join('set_config(%s, %s, true)' for _ in names)}"
+        with self._checked_out() as connection:
+            driver, wake = raw(connection), connection.info
+            wake.pop(_WAKE, None)
+            committed: psycopg.Cursor[Any] | None = None
+            try:
+                with driver.pipeline():
+                    driver.execute("begin", prepare=False)
+                    driver.execute(enter, [part for pair in names.items() for part in pair])
+                    yield connection
+                    committed = driver.execute("commit", prepare=False)
+                    if wake.pop(_WAKE, None):
+                        driver.execute(_NOTIFY)
+            except psycopg.Error as error:
+                if not driver.closed:
+                    raise
+                connection.invalidate(error)
+                self.engine.dispose()
+                if committed is None or committed.statusmessage != "COMMIT":
+                    raise Transient(f"The connection to the database was lost: {error}") from error
+                log.warning("the workers were not told of new work: %s", error)
+
     def _enter(self, entrance: str) -> Connection:
         """A connection with its transaction begun. A pooled one may have died unseen: then another is made, once."""
         for is_last in (False, True):
-            try:
-                connection = self._unbegun.connect()
-            except OperationalError as error:
-                raise Transient(f"The database can't be reached: {error.orig}") from error
-            except PoolTimeout as error:
-                raise Overloaded("All connections to the database are in use.") from error
+            connection = self._checked_out()
             try:
                 connection.begin()
                 raw(connection).execute(entrance.encode(), prepare=False)
@@ -145,6 +189,14 @@ class Database:
             else:
                 return connection
         raise AssertionError  # pragma: no cover - the last turn has returned or raised
+
+    def _checked_out(self) -> Connection:
+        try:
+            return self._unbegun.connect()
+        except OperationalError as error:
+            raise Transient(f"The database can't be reached: {error.orig}") from error
+        except PoolTimeout as error:
+            raise Overloaded("All connections to the database are in use.") from error
 
     def close(self) -> None:
         """Close the pool."""

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, Connection, Double, Integer, insert, select, update
 
-from pilar.clocks import Clocks, ClockSetting, SystemClock
+from pilar.clocks import Clock, Clocks, ClockSetting, SystemClock
 from pilar.database.engine import Database, Scope
 from pilar.database.schema import Timestamp, fleet_table
 
-_REFRESH = timedelta(seconds=1)
+_OLD = timedelta(seconds=1)
+"""The age at which a reading is not believed any more."""
 
 business_clock = fleet_table(
     "business_clock",
@@ -41,17 +42,31 @@ class SharedClock:
         """Business time, in UTC."""
         real_now = self._real.now()
         with self._lock:
-            if self._read_at is None or real_now - self._read_at >= _REFRESH:
-                with self._database.transaction(Scope.fleet()) as connection:
-                    self._setting = load_setting(connection)
-                self._read_at = real_now
+            self._read(real_now, _OLD)
             setting = self._setting
         return setting.at(real_now) if setting else real_now
+
+    def renew(self) -> None:
+        """Read it before its time, while nobody waits: then nobody has to wait for it later."""
+        with self._lock:
+            self._read(self._real.now(), _OLD / 2)
+
+    def _read(self, real_now: datetime, old: timedelta) -> None:
+        if self._read_at is None or real_now - self._read_at >= old:
+            with self._database.transaction(Scope.fleet()) as connection:
+                self._setting = load_setting(connection)
+            self._read_at = real_now
 
 
 def shared_clocks(database: Database) -> Clocks:
     """The pair of clocks of a running system."""
     return Clocks(business=SharedClock(database), real=SystemClock())
+
+
+def renew(clock: Clock) -> None:
+    """Have a shared clock read while there is nothing else to do; another kind needs no reading."""
+    if isinstance(clock, SharedClock):
+        clock.renew()
 
 
 def load_setting(connection: Connection) -> ClockSetting | None:

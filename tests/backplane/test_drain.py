@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
-from pilar.backplane import store
+from pilar.backplane import store, sweeping
 from pilar.backplane.backlog import dead_letters, waiting
-from pilar.backplane.facts import Lane
+from pilar.backplane.facts import PORTION, Cause, Job, Lane, enqueue
 from pilar.backplane.handlers import Delivery, Outside, Snooze, Transactional, Work
 from pilar.backplane.inbox import InboxWriter, NewDelivery
 from pilar.backplane.notices import IncidentRequested
@@ -23,7 +24,7 @@ from pilar.health.incidents import IncidentKeeper, list_incidents
 from pilar.ids import new_id
 from pilar.settings import Settings
 from tests.backplane.ran import count, counted, note, ran
-from tests.fixtures.work import Bench, Happened
+from tests.fixtures.work import Bench, Chore, Happened
 
 
 def test_work_is_done_once_logged_and_gone(bench: Bench) -> None:
@@ -311,6 +312,18 @@ def test_a_batch_is_never_larger_than_was_asked_for(bench: Bench) -> None:
     assert len(bench.claim(bench.drain(batch=100))) == 100
 
 
+@pytest.mark.parametrize("count", [3, 60, 100])
+def test_studios_that_all_have_more_than_they_are_given_are_served_alike(bench: Bench, count: int) -> None:
+    bench.on_chore(note)
+    for studio in [new_id() for _ in range(count)]:
+        bench.ask(*map(str, range(3_000 // count)), workspace_id=studio)
+    drain = bench.drain(batch=100)
+    served = Counter(row.workspace_id for _ in range(20) for row in bench.claim(drain))
+    assert served.total() >= 1_500
+    assert len(served) == count
+    assert max(served.values()) <= 1.5 * min(served.values()), served
+
+
 def test_a_glance_names_the_lanes_that_hold_work_and_no_other(bench: Bench) -> None:
     bench.ask("a", lane=Lane.BULK)
     bench.ask("later", due_at=bench.real.now() + timedelta(hours=1))
@@ -322,3 +335,28 @@ def test_a_glance_names_the_lanes_that_hold_work_and_no_other(bench: Bench) -> N
     assert glance() == store.Glance(frozenset({"bulk"}), later=False, parked=False)
     bench.real.advance(timedelta(hours=1))
     assert glance() == store.Glance(frozenset({"bulk"}), later=True, parked=False)
+
+
+def test_a_queue_that_much_has_gone_through_is_vacuumed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.on_chore(note)
+    vacuumed = "select vacuum_count from pg_stat_user_tables where relname = 'queue'"
+    before = bench.one(vacuumed)
+    monkeypatch.setattr(sweeping, "AFTER", 10)
+    drain = bench.drain()
+    bench.ask(*map(str, range(9)))
+    drain.step(Lane.DEFAULT)
+    assert bench.one(vacuumed) == before, "not for a few"
+    bench.ask("one more")
+    drain.step(Lane.DEFAULT)
+    drain.close()
+    assert bench.one(vacuumed) == before + 1
+
+
+def test_a_great_many_jobs_are_taken_in_by_portions_each_once(bench: Bench) -> None:
+    names = [str(number) for number in range(2 * PORTION + 1)]
+    jobs = (Job(payload=Chore(name=name), key=name, unique_key=name[:3] or None) for name in [*names, names[0]])
+    with bench.database.transaction(Scope.fleet()) as connection:
+        unique = enqueue(connection, bench.clocks, jobs, Cause.new())
+    assert unique == len({name[:3] for name in names})
+    assert bench.ask(*names, names[0]) == len(names) - unique
+    assert bench.one("select count(distinct payload ->> 'name') from autopilot_job") == len(names)
