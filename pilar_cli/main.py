@@ -13,7 +13,7 @@ from pilar_cli import (
     inbox,
     migration,
     queue,
-    sandbox,
+    sandbox_commands,
     tokens,
     up,
     worker,
@@ -32,7 +32,7 @@ app.command("worker")(worker.worker)
 app.command("migrate")(migration.migrate)
 app.command("doctor")(doctor.doctor)
 app.command("dictionary")(dictionary.dictionary)
-app.command("sandbox", context_settings=sandbox.PASSED_ON)(sandbox.sandbox)
+app.add_typer(sandbox_commands.app, name="sandbox")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(tokens.app, name="token")
 app.add_typer(audit.app, name="audit")

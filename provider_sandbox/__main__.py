@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 from pathlib import Path
 
 from provider_sandbox.config import SandboxConfig
-from provider_sandbox.server import SandboxServer
+from provider_sandbox.server import SandboxServer, write_json
 
 REQUIRED = (
     *("stripe-api-key", "stripe-webhook-secret", "twilio-account-sid", "twilio-auth-token"),
@@ -47,10 +45,7 @@ def main() -> None:
 
     def listening(port: int, smtp_port: int) -> None:
         if port_file:
-            # Whoever waits for the file must never read half of it.
-            draft = port_file.with_name(f"{port_file.name}.new")
-            draft.write_text(json.dumps({"port": port, "smtp_port": smtp_port}))
-            os.replace(draft, port_file)  # noqa: PTH105 - one atomic call
+            write_json(port_file, {"port": port, "smtp_port": smtp_port})
         print(f"sandbox: http://{config.host}:{port} smtp://{config.host}:{smtp_port}", flush=True)
 
     SandboxServer(config, listening).serve_forever()

@@ -14,6 +14,10 @@ from pilar.clocks import Clock, SystemClock
 from provider_sandbox import delivery, leads, owner
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.control import Targets, control_router, set_targets
+from provider_sandbox.faults.control import faults_router
+from provider_sandbox.faults.mishaps import Mishaps
+from provider_sandbox.faults.requests import Lines, MisbehavingProviders
+from provider_sandbox.faults.store import Faults
 from provider_sandbox.mail import MailServer
 from provider_sandbox.meta import statuses, templates
 from provider_sandbox.meta import webhooks as meta_webhooks
@@ -37,7 +41,8 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     """The whole sandbox as one application.
 
     It opens its file at once and closes it when the application's life ends. Addresses of webhooks that `config` gives
-    replace remembered ones. `app.state.mail` tells the port of the mail server once the application has started.
+    replace remembered ones. `app.state.mail` tells the port of the mail server once the application has started;
+    `app.state.lines` is to be told the server's connections, for faults to cut.
 
     Args:
         config: keys, ports and delays.
@@ -47,6 +52,12 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     bell = Bell()
     state = State(config.state, clock, bell.ring)
     client = httpx.AsyncClient(trust_env=False, verify=trusted(), timeout=10.0)
+    faults = Faults(state)
+
+    def queue(name: str, width: int) -> TaskQueue:
+        return TaskQueue(name, state, bell, clock, config.retry, width)
+
+    deliveries = queue(delivery.QUEUE, delivery.WIDTH)
     courier = delivery.Courier(
         client,
         {
@@ -54,12 +65,8 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
             "twilio": twilio_messages.signer(state),
             "meta": meta_webhooks.signer(config, state),
         },
+        Mishaps(state, faults, deliveries),
     )
-
-    def queue(name: str, width: int) -> TaskQueue:
-        return TaskQueue(name, state, bell, clock, config.retry, width)
-
-    deliveries = queue(delivery.QUEUE, delivery.WIDTH)
     visits = queue(owner.QUEUE, owner.WIDTH)
     due_statuses = queue(statuses.QUEUE, statuses.WIDTH)
     due_reviews = queue(templates.QUEUE, templates.WIDTH)
@@ -82,7 +89,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
         "pending_reviews": due_reviews,
         "pending_leads": unread,
     }
-    mail = MailServer(state, person.read)
+    mail = MailServer(state, person.read, faults)
     with state.transaction() as tx:
         stripe_store.seed(tx)
         twilio_accounts.seed(tx, config)
@@ -112,6 +119,9 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     app.mount("/twilio", twilio_app(config, state, deliveries))
     app.mount("/meta/{version}", meta_app(config, state, deliveries, Messages(reporter, crowd.hear), reviewers))
     app.state.mail = mail
+    app.include_router(faults_router(faults))
+    app.state.lines = Lines()
+    app.add_middleware(MisbehavingProviders, faults=faults, lines=app.state.lines)
     return app
 
 

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pilar.clocks import ClockSetting
 from provider_sandbox import clock, mail
 from provider_sandbox.config import SandboxConfig
+from provider_sandbox.effects import by_kind, effects_router
 from provider_sandbox.meta import webhooks as meta_webhooks
 from provider_sandbox.pages import render
 from provider_sandbox.state import State, Transaction
@@ -102,6 +103,7 @@ def control_router(
     _actions(router, config, state, deliveries, client)
     _clock(router, state)
     _views(router, state, bell, queues)
+    router.include_router(effects_router(state))
     router.include_router(money_router(state, deliveries))
     return router
 
@@ -202,17 +204,6 @@ def _views(router: APIRouter, state: State, bell: Bell, queues: Mapping[str, Tas
         with state.transaction() as tx:
             return tx.find(kind)
 
-    @router.get("/control/effects")
-    async def effects() -> dict[str, Any]:
-        """What happened in the outside world, and how often."""
-        with state.transaction() as tx:
-            rows = tx.run(
-                "select kind, key, count(*) as count, min(at) as first_at, max(at) as last_at"
-                " from effect group by kind, key order by kind, key"
-            )
-            kinds = _effects(tx)
-        return {"total": sum(kinds.values()), "by_kind": kinds, "by_kind_and_key": [dict(row) for row in rows]}
-
     @router.get("/control/deliveries")
     async def all_deliveries() -> list[dict[str, Any]]:
         """Each webhook and how it fared."""
@@ -268,13 +259,9 @@ def _views(router: APIRouter, state: State, bell: Bell, queues: Mapping[str, Tas
     async def index() -> HTMLResponse:
         """The same at a glance."""
         with state.transaction() as tx:
-            page = render("index.html", effects=_effects(tx), objects=_objects(tx), paths=READABLE, pending=pending(tx))
+            page = render("index.html", effects=by_kind(tx), objects=_objects(tx), paths=READABLE, pending=pending(tx))
         return HTMLResponse(page)
 
 
 def _objects(tx: Transaction) -> dict[str, int]:
     return {row["kind"]: row["count"] for row in tx.run("select kind, count(*) as count from object group by kind")}
-
-
-def _effects(tx: Transaction) -> dict[str, int]:
-    return {row["kind"]: row["count"] for row in tx.run("select kind, count(*) as count from effect group by kind")}

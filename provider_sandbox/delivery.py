@@ -2,7 +2,8 @@
 
 How a delivery is addressed and signed is its provider's (`stripe/webhooks.py`, `twilio/messages.py`,
 `meta/webhooks.py`) and is decided anew at each attempt: signatures carry the real time, and the product may have
-moved. When and how often it is tried is `tasks.py`. Only a 2xx answer ends it, so it arrives at least once.
+moved. When and how often it is tried is `tasks.py`. Only a 2xx answer ends it, so it arrives at least once, unless a
+fault (`faults/mishaps.py`) befalls it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from provider_sandbox.faults.mishaps import Mishaps
 from provider_sandbox.tasks import NotDone
 
 QUEUE = "delivery"
@@ -36,16 +38,24 @@ Signer = Callable[[sqlite3.Row], Outgoing]
 class Courier:
     """Sends deliveries, each signed as its provider would."""
 
-    def __init__(self, client: httpx.AsyncClient, signers: Mapping[str, Signer]) -> None:
+    def __init__(self, client: httpx.AsyncClient, signers: Mapping[str, Signer], mishaps: Mishaps) -> None:
         self._client = client
         self._signers = signers
+        self._mishaps = mishaps
 
     async def deliver(self, task: sqlite3.Row) -> int:
-        """Send once; return the 2xx status, or raise `NotDone` with any other."""
+        """Send once; return the 2xx status, or raise `NotDone` with any other.
+
+        Raises:
+            Postponed: a fault holds it back.
+            Dropped: a fault has lost it, or it has no address any more.
+        """
+        self._mishaps.befall(task)
         outgoing = self._signers[task["topic"]](task)
         answer = await self._client.request(
             outgoing.method, outgoing.url, content=outgoing.content, headers=outgoing.headers
         )
         if not answer.is_success:
             raise NotDone(f"{outgoing.url} answered {answer.status_code}", answer.status_code)
+        self._mishaps.arrived(task)
         return answer.status_code

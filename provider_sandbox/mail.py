@@ -14,6 +14,8 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from provider_sandbox.faults.mail import MailFaults
+from provider_sandbox.faults.store import Faults
 from provider_sandbox.state import State, Transaction
 
 
@@ -32,11 +34,15 @@ Reader = Callable[[Transaction, Mail], None]
 
 
 class MailServer:
-    """Accepts every mail, and any name and password; a mail is durable before it is acknowledged."""
+    """Accepts every mail, and any name and password; a mail is durable before it is acknowledged.
 
-    def __init__(self, state: State, reader: Reader) -> None:
+    A fault of the plan may befall it, as any provider.
+    """
+
+    def __init__(self, state: State, reader: Reader, faults: Faults) -> None:
         self._state = state
         self._reader = reader
+        self._faults = MailFaults(faults)
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -63,7 +69,20 @@ class MailServer:
             self._server.close()
             await self._server.wait_closed()
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
+    async def handle_RCPT(  # noqa: N802 - its name
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take a recipient in, unless nobody is there just now."""
+        await self._faults.begins(server, envelope, address)
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
+        """Store a mail, unless a fault befalls it."""
+        return await self._faults.answered(server, envelope, lambda: self._take(envelope))
+
+    def _take(self, envelope: Envelope) -> str:
         """Store a mail, count it for each recipient, and let the reader see it."""
         raw = envelope.original_content or b""
         message = message_from_bytes(raw, _class=EmailMessage, policy=default)

@@ -39,6 +39,15 @@ class Dropped(Exception):
     """There is nobody left to do this for."""
 
 
+class Postponed(Exception):
+    """It is not the time yet: no attempt was made."""
+
+    def __init__(self, message: str, until: float) -> None:
+        """`until` is the moment of the next look, in Unix seconds."""
+        super().__init__(message)
+        self.until = until
+
+
 class Bell:
     """Wakes everybody who waits for a change. Take `next()` first, look at the state, then wait: nothing is missed."""
 
@@ -96,14 +105,15 @@ class TaskQueue:
         body: str = "",
         address: str = "",
         delay: float = 0.0,
-    ) -> None:
-        """Queue a task, to be tried after `delay` seconds. It is durable when the transaction commits."""
+    ) -> int:
+        """Queue a task, to be tried after `delay` seconds, durable when the transaction commits; return its id."""
         now = tx.now()
-        tx.run(
+        rows = tx.run(
             "insert into task (queue, topic, name, lane, address, body, next_at, created_at)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?)",
+            " values (?, ?, ?, ?, ?, ?, ?, ?) returning id",
             *(self.name, topic, name, lane, address, body, now.timestamp() + delay, now.isoformat()),
         )
+        return int(rows[0]["id"])
 
     def rows(self, tx: Transaction) -> list[sqlite3.Row]:
         """Every task, oldest first."""
@@ -175,9 +185,12 @@ class TaskQueue:
         status: int | None = None
         error: str | None = None
         outcome = "pending"
+        until: float | None = None
         try:
             status = await work(task)
             outcome = "done"
+        except Postponed as reason:
+            until, error = reason.until, str(reason)
         except Dropped as reason:
             outcome, error = "dropped", str(reason)
         except NotDone as failure:
@@ -189,12 +202,12 @@ class TaskQueue:
             error = f"{type(failure).__name__}: {failure}"
         finally:
             del self._busy[task["id"]]
-        attempts = task["attempts"] + 1
+        attempts = task["attempts"] + (until is None)
         with self._state.transaction() as tx:
             now = tx.now()
             tx.run(
                 "update task set state = ?, attempts = ?, next_at = ?, last_status = ?, last_error = ?, ended_at = ?"
                 " where id = ?",
-                *(outcome, attempts, now.timestamp() + self._retry.pause(attempts), status, error),
+                *(outcome, attempts, until or now.timestamp() + self._retry.pause(attempts), status, error),
                 *(None if outcome == "pending" else now.isoformat(), task["id"]),
             )

@@ -127,9 +127,21 @@ class RunningSandbox:
         """Each simulated lead with what they sent and received."""
         return list(self._call("GET", "leads"))
 
-    def effects(self) -> dict[str, int]:
-        """How often each kind of effect happened."""
-        return dict(self._call("GET", "effects")["by_kind"])
+    def set_faults(self, seed: int, rules: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Let providers misbehave; rules as of `PUT /control/faults`, which replace the former ones."""
+        return dict(self._call("PUT", "faults", json={"seed": seed, "rules": list(rules)}))
+
+    def clear_faults(self) -> dict[str, Any]:
+        """Let providers behave again. Returns what the plan had done."""
+        return dict(self._call("DELETE", "faults"))
+
+    def faults(self) -> dict[str, Any]:
+        """The plan with how often each rule fitted (`seen`) and struck."""
+        return dict(self._call("GET", "faults"))
+
+    def effects(self, **wanted: str) -> dict[str, int]:
+        """How often each kind of effect happened; `wanted` is provider, kind (a pattern), key or since."""
+        return dict(self._call("GET", "effects", params=wanted)["by_kind"])
 
     def effects_by_key(self) -> dict[tuple[str, str], int]:
         """How often each effect happened to each key."""

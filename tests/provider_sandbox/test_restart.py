@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import queue
 import signal
 import subprocess
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +22,7 @@ from provider_sandbox.config import SandboxConfig
 from provider_sandbox.state import State
 from provider_sandbox.testing import RunningSandbox, sandbox_config
 from tests.provider_sandbox.conftest import twilio_client
-from tests.provider_sandbox.product import Answer, running_product
+from tests.provider_sandbox.product import Answer, Received, running_product
 
 OPTIONS = (
     *("stripe_api_key", "stripe_webhook_secret", "twilio_account_sid", "twilio_auth_token"),
@@ -80,6 +84,82 @@ def test_nothing_is_lost_when_it_is_killed(tmp_path: Path):
     assert all(row["delivered"] for row in deliveries)
     assert (state["objects"]["stripe.customer"], state["objects"]["stripe.price"]) == (1, 2)
     assert (state["pending_deliveries"], state["pending_owners"]) == (0, 0)
+
+
+@pytest.mark.slow
+def test_nothing_is_doubled_when_it_is_killed_in_the_middle_of_each_webhook(tmp_path: Path):
+    """Each process delivers what the former one was killed over, and is killed over the next."""
+    config = sandbox_config(tmp_path / "state")
+    kills = 5
+    begun: queue.SimpleQueue[int] = queue.SimpleQueue()
+    numbers = itertools.count(1)
+    over = threading.Event()
+
+    def answered_every_other_time(_request: Received) -> Answer:
+        number = next(numbers)
+        if number % 2 and not over.is_set():
+            begun.put(number)
+            over.wait(60)
+        return Answer(200)
+
+    rules = [{"provider": "stripe", "direction": "webhook", "kind": "duplicate", "probability": 0.5}]
+    with running_product() as product:
+        product.respond = answered_every_other_time
+        for kill in range(kills):
+            with own_process(config, tmp_path, stripe_webhook_url=f"{product.url}/hook") as sandbox:
+                if kill == 0:
+                    sandbox.set_faults(3, rules)
+                    ids = sandbox.sign_up()
+                begun.get(timeout=30)
+        over.set()
+        with own_process(config, tmp_path) as sandbox:
+            sandbox.client.post("/control/deliveries/hurry").raise_for_status()
+            sandbox.wait_idle()
+            deliveries = sandbox.deliveries()
+            struck = sandbox.faults()["struck"]
+            counts = sandbox.client.get("/control/state").json()["objects"]
+        received = Counter(request.body for request in product.at("/hook"))
+
+    planned = Counter(ids["events"])
+    assert struck > 0
+    assert len(deliveries) == planned.total() + struck
+    assert all(row["delivered"] for row in deliveries)
+    # What a kill cut off came again, and nothing else did.
+    assert received.total() == len(deliveries) + kills
+    assert counts["stripe.customer"] == counts["stripe.subscription"] == counts["stripe.invoice"] == 1
+    assert counts["stripe.event"] == len(planned)
+
+
+@pytest.mark.slow
+def test_what_was_done_before_it_was_killed_is_found_and_not_done_again(tmp_path: Path):
+    config = sandbox_config(tmp_path / "state")
+    raised: list[Exception] = []
+    with own_process(config, tmp_path) as sandbox:
+        sandbox.set_faults(1, [{"provider": "twilio", "kind": "accept_then_timeout", "most": 1}])
+
+        def open_account() -> None:
+            twilio = twilio_client(sandbox)
+            try:
+                twilio.api.v2010.accounts.create(friendly_name="studio-1")
+            except Exception as error:
+                raised.append(error)
+            finally:
+                twilio.http_client.session.close()
+
+        asking = threading.Thread(target=open_account)
+        asking.start()
+        while not sandbox.effects():
+            assert asking.is_alive()
+    asking.join()
+    assert raised, "the answer can't have come"
+
+    with own_process(config, tmp_path) as sandbox:
+        twilio = twilio_client(sandbox)
+        assert len(twilio.api.v2010.accounts.list(friendly_name="studio-1")) == 1
+        twilio.http_client.session.close()
+        assert sandbox.effects() == {"twilio.subaccount_created": 1}
+        # Struck once, before the kill, and at most once: the look-up above was answered.
+        assert [rule["struck"] for rule in sandbox.faults()["rules"]] == [1]
 
 
 def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path: Path):
