@@ -30,12 +30,15 @@ from pilar.errors import NotConfigured
 from pilar.experiments import invariants as experiments_invariants
 from pilar.gateways import Gateways
 from pilar.health import invariants as health_invariants
+from pilar.health.model_check import ModelChecker
 from pilar.messaging import invariants as messaging_invariants
 from pilar.messaging.sending import Sender
 from pilar.messaging.templates import TemplateKeeper
 from pilar.providers.dagster.client import GRAPHQL_PATH, DagsterClient
+from pilar.providers.elevenlabs.client import ElevenLabs
 from pilar.providers.email.client import Mailer
 from pilar.providers.email.errors import MAIL
+from pilar.providers.llm.client import Models
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioGateway
 from pilar.providers.twilio.errors import TWILIO
@@ -96,6 +99,8 @@ class App:
         self.gateways.twilio.close()
         self.gateways.graph.close()
         self.gateways.dagster.close()
+        self.gateways.models.close()
+        self.gateways.voices.close()
         self.locks.close()
         self.database.close()
 
@@ -125,6 +130,8 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         graph=GraphClient(settings, breakers),
         mailer=Mailer(settings, breakers),
         dagster=DagsterClient(settings.dagster_url + GRAPHQL_PATH, timeout_seconds=settings.provider_timeout_seconds),
+        models=Models(settings, breakers),
+        voices=ElevenLabs(settings, breakers),
     )
     timeout = timedelta(seconds=settings.provider_timeout_seconds)
     ledger = EffectLedger(database, clocks, timeout=timeout, ready=ready(breakers))
@@ -135,7 +142,12 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     register_messaging(registry, clocks, Sender(database, clocks, gateways.graph, ledger, box), templates, messages)
     register_coach(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
-    register_asked(registry, clocks, WebhookKeeper(database, clocks, gateways.graph, ledger, box))
+    register_asked(
+        registry,
+        clocks,
+        WebhookKeeper(database, clocks, gateways.graph, ledger, box),
+        ModelChecker(database, clocks, gateways.models),
+    )
     return App(
         settings=settings,
         database=database,

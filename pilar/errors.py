@@ -51,6 +51,12 @@ class CircuitOpen(Transient):
     code = "circuit_open"
 
 
+class UnusableAnswer(Transient):
+    """A language model answered, and what it answered can't be used."""
+
+    code = "unusable_answer"
+
+
 class Invalid(Permanent):
     """The input is not valid."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilar.providers.dagster.client import DagsterClient
+from pilar.providers.elevenlabs.client import ElevenLabs
 from pilar.providers.email.client import Mailer
+from pilar.providers.llm.client import Models
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioGateway
 from pilar.providers.whatsapp.client import GraphClient
@@ -20,3 +22,5 @@ class Gateways:
     graph: GraphClient
     mailer: Mailer
     dagster: DagsterClient
+    models: Models
+    voices: ElevenLabs

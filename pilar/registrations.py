@@ -39,8 +39,9 @@ from pilar.gateways import Gateways
 from pilar.health import events as health_events
 from pilar.health.asked import Checker
 from pilar.health.checks import run_checks
-from pilar.health.events import IncidentNoted
+from pilar.health.events import AiProviderCheck, IncidentNoted
 from pilar.health.incidents import IncidentKeeper
+from pilar.health.model_check import ModelChecker
 from pilar.messaging import defaults as messaging_defaults
 from pilar.messaging.controls import Release
 from pilar.messaging.doubts import MessagingDoubts
@@ -241,11 +242,12 @@ def register_coach(registry: Registry, clocks: Clocks) -> None:
     registry.on_job(SendNudge, Transactional(Dispatcher(clocks).run))
 
 
-def register_asked(registry: Registry, clocks: Clocks, webhooks: WebhookKeeper) -> None:
+def register_asked(registry: Registry, clocks: Clocks, webhooks: WebhookKeeper, models: ModelChecker) -> None:
     """Who does what programs and people may ask for by event."""
     checker, coach, resumer = Checker(clocks), Coach(clocks), Resumer(clocks)
     for check in health_events.ASKED_FOR:
-        registry.on_event(check, "health.look", Transactional(checker.on_asked))
+        look = Outside(models.on_asked) if check is AiProviderCheck else Transactional(checker.on_asked)
+        registry.on_event(check, "health.look", look)
     for nudge in coach_events.ASKED_FOR:
         registry.on_event(nudge, "coach.plan", Transactional(coach.on_asked))
     for asked in RESUMED_BY:

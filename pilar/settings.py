@@ -83,6 +83,19 @@ class Settings(BaseSettings):
     meta_api_base: str = _setting("https://graph.facebook.com", "Meta's Graph API")
     meta_dialog_base: str = _setting("https://www.facebook.com", "Meta's sign-up dialog")
 
+    openai_api_key: SecretStr | None = _setting(
+        None, "OpenAI's key", "asking OpenAI's models: agents go by their rules"
+    )
+    openai_api_base: str = _setting("https://api.openai.com/v1", "OpenAI's API, its version included")
+    groq_api_key: SecretStr | None = _setting(None, "Groq's key", "asking Groq's models: agents go by their rules")
+    groq_api_base: str = _setting("https://api.groq.com/openai/v1", "Groq's API, its version included")
+    anthropic_api_key: SecretStr | None = _setting(
+        None, "Anthropic's key", "asking Anthropic's models: agents go by their rules"
+    )
+    anthropic_api_base: str = _setting("https://api.anthropic.com", "Anthropic's API")
+    elevenlabs_api_key: SecretStr | None = _setting(None, "ElevenLabs' key", "voices: nothing can be spoken or cloned")
+    elevenlabs_api_base: str = _setting("https://api.elevenlabs.io", "ElevenLabs' API")
+
     smtp_url: SecretStr | None = _setting(
         None,
         "mail server: smtp(s)://user:password@host:port",
@@ -111,7 +124,10 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("public_url", "stripe_api_base", "meta_api_base", "meta_dialog_base", "dagster_url")
+    @field_validator(
+        *("public_url", "stripe_api_base", "meta_api_base", "meta_dialog_base", "dagster_url"),
+        *("openai_api_base", "groq_api_base", "anthropic_api_base", "elevenlabs_api_base"),
+    )
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")

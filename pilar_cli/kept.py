@@ -58,6 +58,12 @@ def secret(home: Path, name: str, make: Callable[[], Value]) -> tuple[Value, boo
     return value, is_new
 
 
+def replace_secret(home: Path, name: str, value: Value) -> Value:
+    """Keep another secret under a name, and return it."""
+    write(home / SECRETS, read(home / SECRETS) | {name: value})
+    return value
+
+
 def choose_ports(
     home: Path, reserved: ReservedPorts, usual: Mapping[str, int], *, wanted: Mapping[str, int]
 ) -> dict[str, tuple[int, int]]:

@@ -12,6 +12,7 @@ from pilar_cli import (
     effects,
     inbox,
     migration,
+    models,
     queue,
     sandbox_commands,
     tokens,
@@ -31,6 +32,7 @@ app.command("down")(down.down)
 app.command("worker")(worker.worker)
 app.command("migrate")(migration.migrate)
 app.command("doctor")(doctor.doctor)
+app.command("models")(models.models)
 app.command("dictionary")(dictionary.dictionary)
 app.add_typer(sandbox_commands.app, name="sandbox")
 app.add_typer(inbox.app, name="inbox")

@@ -20,11 +20,14 @@ STATE = "sandbox"
 def sandbox_keys(home: Path) -> dict[str, str]:
     """What product and sandbox share, by the sandbox's options; made once, so that both agree in every run."""
     keys, _ = kept.secret(home, "sandbox", _new_keys)
+    if added := {name: key for name, key in _new_keys().items() if name not in keys}:
+        # A home of an earlier release lacks the keys of providers that have come since.
+        keys = kept.replace_secret(home, "sandbox", keys | added)
     return keys
 
 
 def sandbox(context: typer.Context) -> None:
-    """Run Stripe, Twilio, Meta and a mail server on this machine; keys and state are those of `pilar demo`."""
+    """Run Stripe, Twilio, Meta, models, voices and mail on this machine; keys and state are those of `pilar demo`."""
     from pilar.database.server_files import make_home
     from provider_sandbox.__main__ import arguments
     from provider_sandbox.config import SandboxConfig
@@ -67,4 +70,8 @@ def _new_keys() -> dict[str, str]:
         "meta-app-id": str(10**14 + secrets.randbelow(10**14)),
         "meta-app-secret": secrets.token_hex(16),
         "meta-verify-token": secrets.token_hex(16),
+        "openai-api-key": f"sk-{secrets.token_hex(16)}",
+        "groq-api-key": f"gsk_{secrets.token_hex(16)}",
+        "anthropic-api-key": f"sk-ant-{secrets.token_hex(16)}",
+        "elevenlabs-api-key": f"sk_{secrets.token_hex(16)}",
     }

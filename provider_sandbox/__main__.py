@@ -12,12 +12,14 @@ REQUIRED = (
     *("stripe-api-key", "stripe-webhook-secret", "twilio-account-sid", "twilio-auth-token"),
     *("meta-app-id", "meta-app-secret", "meta-verify-token"),
 )
+OPTIONAL = ("openai-api-key", "groq-api-key", "anthropic-api-key", "elevenlabs-api-key")
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line: one option for each field of the configuration."""
     parser = argparse.ArgumentParser(
-        prog="python -m provider_sandbox", description="Stripe, Twilio, Meta and a mail server on this machine."
+        prog="python -m provider_sandbox",
+        description="Stripe, Twilio, Meta, language models, voices and a mail server on this machine.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=4010, help="HTTP port; 0 takes any free one")
@@ -27,6 +29,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--meta-webhook-url", help="replaces the address that was remembered")
     for name in REQUIRED:
         parser.add_argument(f"--{name}", required=True)
+    for name in OPTIONAL:
+        parser.add_argument(f"--{name}", default="", help="without it the provider refuses every call")
     parser.add_argument("--owner-delay", type=float, default=1.0, help="seconds from a mail to the click on its link")
     parser.add_argument(
         "--status-delay", type=float, default=0.1, help="seconds from one status of a message to the next"

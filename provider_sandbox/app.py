@@ -14,15 +14,21 @@ from pilar.clocks import Clock, SystemClock
 from provider_sandbox import delivery, leads, owner
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.control import Targets, control_router, set_targets
+from provider_sandbox.elevenlabs import voices
+from provider_sandbox.elevenlabs.api import elevenlabs_app, elevenlabs_router
 from provider_sandbox.faults.control import faults_router
 from provider_sandbox.faults.mishaps import Mishaps
 from provider_sandbox.faults.requests import Lines, MisbehavingProviders
 from provider_sandbox.faults.store import Faults
 from provider_sandbox.mail import MailServer
+from provider_sandbox.mailbox import mailbox_router
 from provider_sandbox.meta import statuses, templates
 from provider_sandbox.meta import webhooks as meta_webhooks
 from provider_sandbox.meta.api import meta_app
 from provider_sandbox.meta.messages import Messages
+from provider_sandbox.models.anthropic import anthropic_app
+from provider_sandbox.models.control import models_router
+from provider_sandbox.models.openai import openai_app
 from provider_sandbox.state import State
 from provider_sandbox.stripe import store as stripe_store
 from provider_sandbox.stripe import webhooks as stripe_webhooks
@@ -93,6 +99,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     with state.transaction() as tx:
         stripe_store.seed(tx)
         twilio_accounts.seed(tx, config)
+        voices.seed(tx)
         targets = Targets(stripe_webhook_url=config.stripe_webhook_url, meta_webhook_url=config.meta_webhook_url)
         set_targets(tx, targets)
 
@@ -115,9 +122,16 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     app = FastAPI(title="Provider sandbox", lifespan=life, openapi_url=None)
     app.include_router(control_router(config, state, bell, pending, client))
     app.include_router(whatsapp_router(state, deliveries, crowd))
+    app.include_router(mailbox_router(state))
+    app.include_router(models_router(state))
+    app.include_router(elevenlabs_router(state))
     app.mount("/stripe", stripe_app(config, state, deliveries))
     app.mount("/twilio", twilio_app(config, state, deliveries))
     app.mount("/meta/{version}", meta_app(config, state, deliveries, Messages(reporter, crowd.hear), reviewers))
+    app.mount("/openai", openai_app("openai", config.openai_api_key, state))
+    app.mount("/groq/openai", openai_app("groq", config.groq_api_key, state))
+    app.mount("/anthropic", anthropic_app(config.anthropic_api_key, state))
+    app.mount("/elevenlabs", elevenlabs_app(config.elevenlabs_api_key, state))
     app.state.mail = mail
     app.include_router(faults_router(faults))
     app.state.lines = Lines()

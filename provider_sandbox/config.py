@@ -30,6 +30,11 @@ class SandboxConfig:
     meta_app_id: str
     meta_app_secret: str = field(repr=False)
     meta_verify_token: str = field(repr=False)
+    openai_api_key: str = field(default="", repr=False)
+    """Without a key a provider of models or voices refuses every call."""
+    groq_api_key: str = field(default="", repr=False)
+    anthropic_api_key: str = field(default="", repr=False)
+    elevenlabs_api_key: str = field(default="", repr=False)
     stripe_webhook_url: str | None = None
     meta_webhook_url: str | None = None
     host: str = "127.0.0.1"

@@ -110,6 +110,12 @@ def mails(tx: Transaction, to: str | None) -> list[dict[str, Any]]:
     return [_shown(row) for row in rows]
 
 
+def one(tx: Transaction, number: int) -> dict[str, Any] | None:
+    """A stored mail by its number, or None."""
+    rows = tx.run("select * from mail where id = ?", number)
+    return _shown(rows[0]) if rows else None
+
+
 def _shown(row: sqlite3.Row) -> dict[str, Any]:
     return {
         "id": row["id"],

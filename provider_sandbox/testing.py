@@ -31,6 +31,10 @@ def sandbox_config(state: Path, **changes: Any) -> SandboxConfig:
         "meta_app_id": str(10**14 + secrets.randbelow(10**14)),
         "meta_app_secret": secrets.token_hex(16),
         "meta_verify_token": secrets.token_hex(16),
+        "openai_api_key": f"sk-{secrets.token_hex(16)}",
+        "groq_api_key": f"gsk_{secrets.token_hex(16)}",
+        "anthropic_api_key": f"sk-ant-{secrets.token_hex(16)}",
+        "elevenlabs_api_key": f"sk_{secrets.token_hex(16)}",
         "owner_delay": 0.0,
         "status_delay": 0.0,
         "review_delay": 0.0,
@@ -162,6 +166,22 @@ class RunningSandbox:
     def mails(self, to: str | None = None) -> list[dict[str, Any]]:
         """Mail that arrived, for one recipient or for everybody."""
         return list(self._call("GET", "mails", params={"to": to} if to else {}))
+
+    def script_models(self, *answers: dict[str, Any], seed: int = 0) -> None:
+        """Put models' answers ready, in place of all that were; fields as of `PUT /control/models/answers`."""
+        self._call("PUT", "models/answers", json={"seed": seed, "answers": list(answers)})
+
+    def questions(self, provider: str | None = None) -> list[dict[str, Any]]:
+        """What models were asked, with what came of it, oldest first."""
+        return list(self._call("GET", "models/questions", params={"provider": provider} if provider else {}))
+
+    def model_usage(self) -> list[dict[str, Any]]:
+        """The bill: answers, tokens and cost by model."""
+        return list(self._call("GET", "models/usage"))
+
+    def set_voice_quota(self, characters: int) -> None:
+        """Let the account at ElevenLabs have so many characters a month."""
+        self._call("PUT", "elevenlabs/quota", json={"characters": characters})
 
     def wait_idle(self, seconds: float = 30.0) -> None:
         """Wait until nothing is under way; raise `AssertionError` when that takes too long."""

@@ -1,4 +1,7 @@
-"""Checks that somebody asks for. What belongs here: answering the events; what is looked at is in `checks.py`."""
+"""Checks that somebody asks for. What belongs here: answering the events by looking at what the database knows.
+
+What does not: what is looked at (`checks.py`), and the check that asks somebody outside first (`model_check.py`).
+"""
 
 from __future__ import annotations
 

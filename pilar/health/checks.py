@@ -6,7 +6,9 @@ What belongs here: what is looked at and when it counts as degraded or failed. W
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,6 +17,23 @@ from sqlalchemy import Connection, text
 from pilar.clocks import Clocks
 
 EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class ModelSeen:
+    """How a language model answered when it was asked.
+
+    Attributes:
+        issue: why it did not answer, None where it did.
+        tokens: what asking took.
+    """
+
+    provider: str
+    model: str
+    issue: str | None
+    milliseconds: int
+    tokens: int
+
 
 _UPSERT = """
 insert into health_check (workspace_id, component, status, metrics, issues, last_check, next_check,
@@ -101,16 +120,21 @@ _ON_REQUEST = {
         and m.accepted_at < :real_now - interval '15 minutes'
     ) m
     """,
-    # The agent answers by rules and asks no model yet, so what can fail is that no rule answers.
+    # The agent answers by rules, so it has failed where no rule answers; without its model it is degraded.
     "ai_provider": """
     select s.workspace_id,
-           case when r.rules = 0 then 'failed' when f.fell_back > f.answered then 'degraded' else 'healthy' end
-             as status,
-           jsonb_build_object('rules', r.rules, 'answered', f.answered, 'fell_back', f.fell_back) as metrics,
+           case when r.rules = 0 then 'failed' when f.fell_back > f.answered or m.issue is not null then 'degraded'
+                else 'healthy' end as status,
+           jsonb_build_object('rules', r.rules, 'answered', f.answered, 'fell_back', f.fell_back)
+             || case when m.model is null then '{}'::jsonb
+                     else jsonb_build_object('model', m.model, 'provider', m.provider, 'model_answers', m.issue is null,
+                                             'model_milliseconds', m.milliseconds) end as metrics,
            case when r.rules = 0 then jsonb_build_array('The agent has no rule in force: people answer everything.')
                 when f.fell_back > f.answered
                 then jsonb_build_array(f.fell_back || ' messages of the last day matched no rule.')
-                else '[]'::jsonb end as issues
+                else '[]'::jsonb end
+             || case when m.issue is null then '[]'::jsonb
+                     else jsonb_build_array('The model ' || m.model || ' does not answer. ' || m.issue) end as issues
     from studio s cross join lateral (
       select count(*) as rules from ai_rule where workspace_id = s.workspace_id and active
     ) r cross join lateral (
@@ -119,7 +143,12 @@ _ON_REQUEST = {
       from message m join rule_firing f on f.workspace_id = m.workspace_id and f.message_id = m.id
       where m.workspace_id = s.workspace_id and m.direction = 'in'
         and m.occurred_at >= :business_now - interval '1 day'
-    ) f
+    ) f left join lateral (
+      select document->'agent' as agent from workspace_configuration
+      where workspace_id = s.workspace_id order by version desc limit 1
+    ) c on true left join jsonb_to_recordset(cast(:models as jsonb))
+      as m(provider text, model text, issue text, milliseconds int)
+      on m.provider = c.agent->>'provider' and m.model = c.agent->>'model'
     """,
 }
 
@@ -131,6 +160,7 @@ def run_checks(
     clocks: Clocks,
     studios: Sequence[UUID] | None = None,
     components: Sequence[str] = COMPONENTS,
+    models: Sequence[ModelSeen] = (),
 ) -> dict[str, int]:
     """Look at studios, and return how many of these parts of theirs are in which state.
 
@@ -139,6 +169,7 @@ def run_checks(
         clocks: both clocks.
         studios: which; None: all.
         components: which of their parts.
+        models: those that were asked; a studio whose model was not is judged without it.
     """
     now = clocks.business.now()
     values = {
@@ -147,6 +178,7 @@ def run_checks(
         "components": list(components),
         "business_now": now,
         "real_now": clocks.real.now(),
+        "models": json.dumps([asdict(model) for model in models]),
     }
     for component in components:
         query = {**_COMPONENTS, **_ON_REQUEST}[component]

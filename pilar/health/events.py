@@ -57,7 +57,7 @@ class IntegrationCheck(CheckAskedFor):
 
 
 class AiProviderCheck(CheckAskedFor):
-    """Does a studio's agent find answers?"""
+    """Does a studio's agent find answers, and does its model give any?"""
 
     type_name: ClassVar[str] = "health.ai_provider_check"
     components: ClassVar[tuple[str, ...]] = ("ai_provider",)

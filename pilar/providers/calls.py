@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 
 import httpx
 from pydantic import SecretStr
@@ -222,6 +223,24 @@ def http_client(timeout_seconds: float) -> httpx.Client:
     return httpx.Client(timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS)))
 
 
+class Line:
+    """A client for one provider, made when it is first used: it reads the machine's certificates, which is slow."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        """Take the longest silence on the line that is waited through."""
+        self._timeout_seconds = timeout_seconds
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        """The client."""
+        return http_client(self._timeout_seconds)
+
+    def close(self) -> None:
+        """Close the connections, if there ever were any."""
+        if "http" in vars(self):
+            self.http.close()
+
+
 def required(settings: Settings, name: str) -> str:
     """A setting's text, the newest where it lists several.
 
@@ -232,16 +251,30 @@ def required(settings: Settings, name: str) -> str:
     Raises:
         NotConfigured: it is not set; says its name and what that turns off.
     """
-    value: object = getattr(settings, name)
-    if isinstance(value, tuple):
-        value = value[0] if value else None
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
-    # A key read from a file brings its line end along.
-    found = str(value).strip() if value is not None else ""
+    found = _text_of(settings, name)
     if not found:
         extra = type(settings).model_fields[name].json_schema_extra
         turned_off = extra.get("turns_off", "") if isinstance(extra, dict) else ""
         variable = f"PILAR_{name.upper()}"
         raise NotConfigured(f"{variable} is not set. {turned_off}".strip(), setting=variable)
     return found
+
+
+def is_set(settings: Settings, name: str) -> bool:
+    """Whether `required` would find a setting's text.
+
+    Args:
+        settings: the installation's.
+        name: the field's name in `Settings`.
+    """
+    return bool(_text_of(settings, name))
+
+
+def _text_of(settings: Settings, name: str) -> str:
+    value: object = getattr(settings, name)
+    if isinstance(value, tuple):
+        value = value[0] if value else None
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    # A key read from a file brings its line end along.
+    return str(value).strip() if value is not None else ""

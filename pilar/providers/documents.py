@@ -104,3 +104,8 @@ def moment(document: Document, name: str) -> datetime | None:
 def texts(document: Document, name: str) -> dict[str, str]:
     """A flat document of texts, such as metadata; empty where absent."""
     return {key: value for key, value in child(document, name).items() if isinstance(value, str)}
+
+
+def written(document: Document) -> str:
+    """A document as the JSON text that goes out, letters of every language as they are."""
+    return json.dumps(document, ensure_ascii=False)

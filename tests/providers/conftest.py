@@ -32,6 +32,14 @@ def settings_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
             "meta_app_secret": "newest-secret,older-secret",
             "meta_config_id": "815",
             "meta_api_base": base,
+            "openai_api_key": "sk-openai",
+            "openai_api_base": f"{base}/openai/v1",
+            "groq_api_key": "gsk_groq",
+            "groq_api_base": f"{base}/groq/openai/v1",
+            "anthropic_api_key": "sk-ant-anthropic",
+            "anthropic_api_base": f"{base}/anthropic/",
+            "elevenlabs_api_key": "sk_elevenlabs",
+            "elevenlabs_api_base": f"{base}/elevenlabs",
             "provider_timeout_seconds": 5.0,
         }
         return Settings(**(values | others))

@@ -9,12 +9,21 @@ from hypothesis import strategies as st
 
 from pilar.errors import CredentialsRefused, Permanent, PilarError, Transient
 from pilar.providers.calls import ErrorTable
+from pilar.providers.elevenlabs import errors as elevenlabs_errors
+from pilar.providers.llm import errors as model_errors
 from pilar.providers.stripe import errors as stripe_errors
 from pilar.providers.twilio import errors as twilio_errors
 from pilar.providers.whatsapp import errors as meta_errors
 from pilar.providers.whatsapp.errors import REACTIONS, Reaction, reaction_to
 
-TABLES = [stripe_errors.TABLE, twilio_errors.TABLE, meta_errors.TABLE]
+TABLES = [
+    *(stripe_errors.TABLE, twilio_errors.TABLE, meta_errors.TABLE, elevenlabs_errors.TABLE),
+    *(model_errors.OPENAI_TABLE, model_errors.GROQ_TABLE, model_errors.ANTHROPIC_TABLE),
+]
+READERS = [
+    *(stripe_errors.refusal_of, twilio_errors.refusal_of, meta_errors.refusal_of, elevenlabs_errors.refusal_of),
+    *(model_errors.openai_refusal, model_errors.anthropic_refusal),
+]
 META_CODES = [
     *(0, 1, 2, 3, 4, 10, 190, 200, 250, 299, 368, 80007, 130429, 130472, 130497),
     *(131000, 131008, 131009, 131016, 131026, 131031, 131037, 131042, 131047, 131048, 131049, 131050, 131051),
@@ -77,6 +86,7 @@ def test_whatever_meta_says_about_credentials_is_about_credentials(code: int) ->
 @given(st.integers(400, 599), st.binary())
 def test_no_body_breaks_the_reading_of_a_refusal(status: int, body: bytes) -> None:
     answer = httpx.Response(status, content=body)
-    for errors in (stripe_errors, twilio_errors, meta_errors):
-        refusal = errors.refusal_of(answer)
+    for refusal_of in READERS:
+        refusal = refusal_of(answer)
         assert (refusal.status, refusal.code) == (status, "")
+    assert model_errors.groq_refusal(answer).status == status
