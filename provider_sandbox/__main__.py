@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from provider_sandbox.config import SandboxConfig
+from provider_sandbox.meta.limits import FIRST_TIER, MetaLimits
 from provider_sandbox.server import SandboxServer, write_json
 
 REQUIRED = (
@@ -37,6 +38,12 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--review-delay", type=float, default=0.5, help="seconds that a template's review takes")
     parser.add_argument("--lead-delay", type=float, default=0.5, help="seconds until a lead reads a message")
+    parser.add_argument(
+        "--meta-tier",
+        choices=MetaLimits().names(),
+        default=FIRST_TIER,
+        help="how many people a new business on WhatsApp may write to in a day, outside their windows",
+    )
     parser.add_argument("--port-file", type=Path, help="where to write the ports as JSON once they listen")
     return parser
 

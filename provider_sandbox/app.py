@@ -22,10 +22,11 @@ from provider_sandbox.faults.requests import Lines, MisbehavingProviders
 from provider_sandbox.faults.store import Faults
 from provider_sandbox.mail import MailServer
 from provider_sandbox.mailbox import mailbox_router
-from provider_sandbox.meta import statuses, templates
+from provider_sandbox.meta import agenda, pauses, statuses, templates, traffic
 from provider_sandbox.meta import webhooks as meta_webhooks
 from provider_sandbox.meta.api import meta_app
 from provider_sandbox.meta.messages import Messages
+from provider_sandbox.meta.play import meta_router
 from provider_sandbox.models.anthropic import anthropic_app
 from provider_sandbox.models.control import models_router
 from provider_sandbox.models.openai import openai_app
@@ -37,7 +38,10 @@ from provider_sandbox.tasks import Bell, TaskQueue, Work
 from provider_sandbox.trust import trusted
 from provider_sandbox.twilio import accounts as twilio_accounts
 from provider_sandbox.twilio import messages as twilio_messages
+from provider_sandbox.twilio import reports as twilio_reports
+from provider_sandbox.twilio import senders
 from provider_sandbox.twilio.api import twilio_app
+from provider_sandbox.twilio.play import twilio_router
 from provider_sandbox.whatsapp_control import whatsapp_router
 
 logger = logging.getLogger(__name__)
@@ -76,16 +80,31 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     visits = queue(owner.QUEUE, owner.WIDTH)
     due_statuses = queue(statuses.QUEUE, statuses.WIDTH)
     due_reviews = queue(templates.QUEUE, templates.WIDTH)
+    due_sms = queue(twilio_reports.QUEUE, twilio_reports.WIDTH)
+    due_senders = queue(senders.QUEUE, senders.WIDTH)
     unread = queue(leads.QUEUE, leads.WIDTH)
     person = owner.Owner(visits, config.owner_delay)
     reporter = statuses.Statuses(state, due_statuses, deliveries, config.status_delay)
     reviewers = templates.Reviews(state, due_reviews, deliveries, config.review_delay)
     crowd = leads.Leads(state, unread, deliveries, config.lead_delay)
+    flow = traffic.Traffic(config.meta_limits, deliveries)
+    calendar = agenda.Agenda(
+        state,
+        bell,
+        {
+            pauses.UNPAUSE: lambda tx, subject: pauses.end_pause(tx, deliveries, subject),
+            traffic.GROWTH: flow.grow,
+        },
+    )
+    sms = twilio_reports.Reports(state, due_sms, deliveries, config.status_delay)
+    making = senders.Senders(state, due_senders, config.review_delay)
     works: dict[TaskQueue, Work] = {
         deliveries: courier.deliver,
         visits: person.visit,
         due_statuses: reporter.tell,
         due_reviews: reviewers.decide,
+        due_sms: sms.tell,
+        due_senders: making.advance,
         unread: crowd.read,
     }
     pending = {
@@ -93,6 +112,8 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
         "pending_owners": visits,
         "pending_statuses": due_statuses,
         "pending_reviews": due_reviews,
+        "pending_sms": due_sms,
+        "pending_senders": due_senders,
         "pending_leads": unread,
     }
     mail = MailServer(state, person.read, faults)
@@ -107,6 +128,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         await mail.start(config.host, config.smtp_port)
         background = [asyncio.create_task(queue.run(work), name=queue.name) for queue, work in works.items()]
+        background.append(asyncio.create_task(calendar.run(), name="Meta's agenda"))
         for task in background:
             task.add_done_callback(_report)
         try:
@@ -125,9 +147,12 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     app.include_router(mailbox_router(state))
     app.include_router(models_router(state))
     app.include_router(elevenlabs_router(state))
+    app.include_router(meta_router(config, state, deliveries))
+    app.include_router(twilio_router(state))
     app.mount("/stripe", stripe_app(config, state, deliveries))
-    app.mount("/twilio", twilio_app(config, state, deliveries))
-    app.mount("/meta/{version}", meta_app(config, state, deliveries, Messages(reporter, crowd.hear), reviewers))
+    app.mount("/twilio", twilio_app(config, state, deliveries, sms, making))
+    accepting = Messages(reporter, flow, crowd.hear)
+    app.mount("/meta/{version}", meta_app(config, state, deliveries, accepting, reviewers))
     app.mount("/openai", openai_app("openai", config.openai_api_key, state))
     app.mount("/groq/openai", openai_app("groq", config.groq_api_key, state))
     app.mount("/anthropic", anthropic_app(config.anthropic_api_key, state))

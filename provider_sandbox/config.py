@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from provider_sandbox.meta.limits import FIRST_TIER, MetaLimits
+
 
 @dataclass(frozen=True)
 class Retry:
@@ -50,3 +52,6 @@ class SandboxConfig:
     """Seconds until a simulated lead reads a message, and replies or not."""
     retry: Retry = Retry()
     twilio_subaccount_cap: int = 1000
+    meta_tier: str = FIRST_TIER
+    """How many people a new business may write to in a day: the name of a tier of `meta_limits`."""
+    meta_limits: MetaLimits = field(default_factory=MetaLimits)

@@ -28,6 +28,7 @@ from provider_sandbox.twilio import messages
 READABLE = (
     *("/control/state", "/control/effects", "/control/deliveries", "/control/owners", "/control/mails"),
     *("/control/leads", "/control/models/questions", "/control/models/usage", "/mails"),
+    *("/control/meta/answers", "/control/twilio/answers"),
 )
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from provider_sandbox import personas
 from provider_sandbox.meta import contacts, inbound, statuses
-from provider_sandbox.meta.inbound import Post, Said
+from provider_sandbox.meta.inbound import Post
+from provider_sandbox.meta.inbound_kinds import Said
 from provider_sandbox.personas import Mind
 from provider_sandbox.state import Body, State, Transaction
 from provider_sandbox.tasks import Dropped, TaskQueue

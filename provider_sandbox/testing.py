@@ -14,8 +14,10 @@ from typing import Any
 import httpx
 
 from provider_sandbox.config import Retry, SandboxConfig
+from provider_sandbox.meta.playing import MetaPlays
 from provider_sandbox.server import SandboxServer
 from provider_sandbox.trust import trusted
+from provider_sandbox.twilio.playing import TwilioPlays
 
 
 def sandbox_config(state: Path, **changes: Any) -> SandboxConfig:
@@ -45,7 +47,7 @@ def sandbox_config(state: Path, **changes: Any) -> SandboxConfig:
 
 
 @dataclass(frozen=True)
-class RunningSandbox:
+class RunningSandbox(MetaPlays, TwilioPlays):
     """A sandbox that listens, with the control API as methods."""
 
     base_url: str
@@ -84,10 +86,6 @@ class RunningSandbox:
         """Play a subscription's next month, paid. Returns the ids."""
         return dict(self._call("POST", "stripe/renew", json={"subscription": subscription, "seed": seed}))
 
-    def receive_sms(self, *, to: str, sender: str, text: str) -> dict[str, Any]:
-        """Play somebody who sends an SMS to a bought number."""
-        return dict(self._call("POST", "sms", json={"to": to, "sender": sender, "text": text}))
-
     def set_clock(self, *, real_anchor: datetime, business_anchor: datetime, rate: float = 1.0) -> None:
         """Move business time, as `pilar.clocks.ClockSetting` describes it."""
         anchors = {"real_anchor": real_anchor.isoformat(), "business_anchor": business_anchor.isoformat()}
@@ -96,27 +94,6 @@ class RunningSandbox:
     def reset_clock(self) -> None:
         """Let business time be real time again."""
         self._call("DELETE", "clock")
-
-    def receive_whatsapp(self, *, to: str, sender: str, text: str = "", repeat: int = 1, **more: Any) -> str:
-        """Play somebody who writes to a studio's number; `more` is name, type, id or context. Returns the wamid."""
-        entry = {"to": to, "messages": [{"from": sender, "text": text, **more}]}
-        return self.receive_delivery([entry], repeat=repeat)[0]
-
-    def receive_delivery(self, entries: Sequence[dict[str, Any]], *, repeat: int = 1) -> list[str]:
-        """Play people who write to several studios, in one delivery; entries as of `POST /control/meta/inbound`."""
-        answer = self._call("POST", "meta/inbound", json={"entries": list(entries), "repeat": repeat})
-        return list(answer["ids"])
-
-    def block(self, *, to: str, sender: str, blocked: bool = True) -> None:
-        """Play somebody who blocks a studio's number."""
-        self._call("PUT", "meta/blocks", json={"to": to, "from": sender, "blocked": blocked})
-
-    def set_template_status(
-        self, waba: str, name: str, language: str, event: str, reason: str | None = None
-    ) -> dict[str, Any]:
-        """Play Meta, which pauses, disables, rejects or approves a template."""
-        wanted = {"waba": waba, "name": name, "language": language, "event": event, "reason": reason}
-        return dict(self._call("POST", "meta/templates/status", json=wanted))
 
     def add_lead(self, *, to: str, sender: str, persona: str, name: str = "Bo", **more: Any) -> dict[str, Any]:
         """Let a simulated lead write to a studio; `more` is seed or language."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from provider_sandbox.leads import Known, Leads, NewLead, listed
 from provider_sandbox.meta import contacts, inbound, templates
-from provider_sandbox.meta.inbound import Post, Said, Unreachable
+from provider_sandbox.meta.inbound import Post, Unreachable
+from provider_sandbox.meta.inbound_kinds import KINDS, Said
 from provider_sandbox.personas import Language, Mind, Persona
 from provider_sandbox.state import State
 from provider_sandbox.tasks import TaskQueue
@@ -30,8 +31,34 @@ class Message(Body):
     name: str | None = None
     text: str = ""
     id: str | None = None
-    type: Literal["text", "button", "reaction", "audio", "unsupported"] = "text"
+    type: str = "text"
     context: str | None = None
+    fields: dict[str, Any] = {}
+    group: str | None = None
+    referral: dict[str, Any] | None = None
+    hidden: bool = False
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise ValueError(f"people send one of {', '.join(KINDS)}")
+        return kind
+
+    def as_said(self) -> Said:
+        """What this asks for."""
+        return Said(
+            self.sender,
+            self.text,
+            self.name,
+            self.type,
+            self.id,
+            self.context,
+            fields=self.fields,
+            group=self.group,
+            referral=self.referral,
+            hidden=self.hidden,
+        )
 
 
 class Entry(Body):
@@ -93,13 +120,7 @@ def _people(router: APIRouter, state: State, deliveries: TaskQueue) -> None:
     @router.post("/control/meta/inbound", status_code=201)
     async def receive(wanted: Inbound) -> dict[str, list[str]]:
         """People write to studios; one delivery tells of it all."""
-        posts = [
-            Post(
-                entry.to,
-                [Said(one.sender, one.text, one.name, one.type, one.id, one.context) for one in entry.messages],
-            )
-            for entry in wanted.entries
-        ]
+        posts = [Post(entry.to, [one.as_said() for one in entry.messages]) for entry in wanted.entries]
         try:
             with state.transaction() as tx:
                 return {"ids": inbound.receive(tx, deliveries, posts, repeat=wanted.repeat).ids}

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from pilar.tokens import new_token
 from provider_sandbox.meta import errors
+from provider_sandbox.meta.limits import FIRST_TIER
 from provider_sandbox.state import Body, Transaction
 
 WABA = "meta.waba"
@@ -26,14 +27,20 @@ def new_node_id() -> str:
     return str(10**14 + secrets.randbelow(9 * 10**14))
 
 
-def accept(tx: Transaction, state: str, redirect_uri: str) -> str:
+def accept(tx: Transaction, state: str, redirect_uri: str, tier: str) -> str:
     """The owner accepts: make the business of this `state` unless it is there, and a code for it.
+
+    Args:
+        tx: the open transaction.
+        state: what the product calls the studio.
+        redirect_uri: where the owner goes back to.
+        tier: how many people a new business may write to in a day.
 
     Returns:
         The authorisation code to put into the redirect.
     """
     known = tx.find(WABA, key=state)
-    waba = known[0] if known else _connect(tx, state)
+    waba = known[0] if known else _connect(tx, state, tier)
     code = new_token("AQ")
     issued = tx.now().timestamp()
     tx.put(CODE, code, {"waba": waba["id"], "redirect_uri": redirect_uri, "at": issued, "used": False})
@@ -82,7 +89,17 @@ def phone(tx: Transaction, token: str, identity: str, method: str) -> Body:
     return found
 
 
-def _connect(tx: Transaction, state: str) -> Body:
+def tier_of(waba: Body) -> str:
+    """How many people a business may write to in a day: a tier's name."""
+    return str(waba.get("tier", FIRST_TIER))
+
+
+def portfolio_of(waba: Body) -> str:
+    """The portfolio that owns a business: each studio has one of its own, and its limit is the portfolio's."""
+    return str(int(waba["id"]) + 1)
+
+
+def _connect(tx: Transaction, state: str, tier: str) -> Body:
     identity = new_node_id()
     created: datetime = tx.business_now()
     body = {
@@ -94,6 +111,7 @@ def _connect(tx: Transaction, state: str) -> Body:
         "currency": "EUR",
         "message_template_namespace": secrets.token_hex(16),
         "subscribed": [],
+        "tier": tier,
         "timezone_id": "1",
     }
     tx.effect("meta.waba_connected", state)

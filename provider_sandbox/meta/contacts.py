@@ -33,12 +33,22 @@ def wrote(tx: Transaction, phone: Body, wa_id: str, name: str | None) -> Body:
     """Somebody wrote: their window is open from now on, in business time."""
     contact = find(tx, phone, wa_id)
     contact |= {"name": name or contact["name"], "wrote_at": tx.business_now().isoformat()}
-    return _save(tx, phone, contact)
+    return save(tx, phone, contact)
 
 
 def block(tx: Transaction, phone: Body, wa_id: str, *, blocked: bool) -> Body:
     """Somebody blocks the business, or no longer does."""
-    return _save(tx, phone, find(tx, phone, wa_id) | {"blocked": blocked})
+    return save(tx, phone, find(tx, phone, wa_id) | {"blocked": blocked})
+
+
+def stop_marketing(tx: Transaction, phone: Body, wa_id: str, *, stopped: bool) -> Body:
+    """Somebody wants no more marketing of the business, or wants it again."""
+    return save(tx, phone, find(tx, phone, wa_id) | {"stopped_marketing": stopped})
+
+
+def save(tx: Transaction, phone: Body, contact: Body) -> Body:
+    """Keep a contact."""
+    return tx.put(KIND, _identity(phone, contact["wa_id"]), contact, owner=phone["id"], key=contact["wa_id"])
 
 
 def window_is_open(tx: Transaction, contact: Body) -> bool:
@@ -47,9 +57,9 @@ def window_is_open(tx: Transaction, contact: Body) -> bool:
     return wrote_at is not None and tx.business_now() - datetime.fromisoformat(wrote_at) < WINDOW
 
 
-def shown(contact: Body) -> Body:
-    """A contact as webhooks show it; a stranger has no name."""
-    known = {"wa_id": contact["wa_id"], "user_id": _scoped_id(contact)}
+def shown(contact: Body, *, hidden: bool = False) -> Body:
+    """A contact as webhooks show it; a stranger has no name, and who hides their number has an id alone."""
+    known = {"user_id": scoped_id(contact)} if hidden else {"wa_id": contact["wa_id"], "user_id": scoped_id(contact)}
     return {"profile": {"name": contact["name"]}, **known} if contact["name"] else known
 
 
@@ -64,7 +74,7 @@ def region(wa_id: str) -> str:
     )
 
 
-def _scoped_id(contact: Body) -> str:
+def scoped_id(contact: Body) -> str:
     """Meta's identifier of a person towards one business."""
     digest = hashlib.sha256(f"{contact['waba']}:{contact['wa_id']}".encode()).hexdigest()
     return f"{region(contact['wa_id'])}.{int(digest[:15], 16)}"
@@ -72,7 +82,3 @@ def _scoped_id(contact: Body) -> str:
 
 def _identity(phone: Body, wa_id: str) -> str:
     return f"{phone['id']}:{wa_id}"
-
-
-def _save(tx: Transaction, phone: Body, contact: Body) -> Body:
-    return tx.put(KIND, _identity(phone, contact["wa_id"]), contact, owner=phone["id"], key=contact["wa_id"])

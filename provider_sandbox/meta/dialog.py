@@ -33,7 +33,7 @@ def add_dialog(app: FastAPI, config: SandboxConfig, state: State) -> None:
         back = {"state": fields["state"]}
         if fields.get("decision") == "accept":
             with state.transaction() as tx:
-                back["code"] = accounts.accept(tx, fields["state"], fields["redirect_uri"])
+                back["code"] = accounts.accept(tx, fields["state"], fields["redirect_uri"], config.meta_tier)
         else:
             back |= {"error": "access_denied", "error_reason": "user_denied"}
         joint = "&" if "?" in fields["redirect_uri"] else "?"

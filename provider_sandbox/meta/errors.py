@@ -5,6 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from provider_sandbox.meta.codes import code_of
+
+REFERENCE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
+
 
 class GraphError(Exception):
     """An error answer in the Graph API's shape."""
@@ -41,12 +45,25 @@ def invalid(what: str) -> GraphError:
 
 def missing(name: str) -> GraphError:
     """A message lacks a parameter."""
-    return GraphError(131008, "(#131008) Required parameter is missing", details=f"{name} is required.")
+    return refused(131008, f"{name} is required.")
 
 
-def told(code: int, title: str, details: str) -> dict[str, Any]:
+def refused(code: int, details: str | None = None) -> GraphError:
+    """A refusal on the call, with the title and status that go with its code."""
+    known = code_of(code)
+    return GraphError(code, f"(#{code}) {known.title}", status=known.status, details=details)
+
+
+def told(code: int, details: str, title: str | None = None) -> dict[str, Any]:
     """An error that comes afterwards, in the status of a message."""
-    return {"code": code, "title": title, "message": title, "error_data": {"details": details}}
+    title = title or code_of(code).title
+    return {
+        "code": code,
+        "title": title,
+        "message": title,
+        "error_data": {"details": details},
+        "href": REFERENCE,
+    }
 
 
 def bad_code(subcode: int, why: str) -> GraphError:

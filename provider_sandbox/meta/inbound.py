@@ -1,46 +1,38 @@
-"""Messages from people. What belongs here: their kinds and shapes in a webhook, and that they open a window."""
+"""Messages from people. What belongs here: that they arrive, are told, and open a window; their shapes are not."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from provider_sandbox.meta import contacts
-from provider_sandbox.meta.accounts import PHONE, new_node_id
-from provider_sandbox.meta.messages import new_message_id
+from provider_sandbox.meta import contacts, media
+from provider_sandbox.meta.accounts import PHONE
+from provider_sandbox.meta.inbound_kinds import (
+    ABOUT_ANOTHER,
+    CALL,
+    ERRORS,
+    MEDIA,
+    SILENT,
+    Said,
+    content,
+    error,
+    mime_type,
+)
+from provider_sandbox.meta.messages import INBOUND, new_message_id
 from provider_sandbox.meta.statuses import metadata
 from provider_sandbox.meta.webhooks import MESSAGES, Change, tell
 from provider_sandbox.state import Body, Transaction
 from provider_sandbox.tasks import TaskQueue
 
-KIND = "meta.inbound"
-KINDS = ("text", "button", "reaction", "audio", "unsupported")
+KIND = INBOUND
+CALL_KIND = "meta.call"
+CALLS = "calls"
+"""The field of calls."""
 
 
 class Unreachable(LookupError):
     """Nobody has this number on WhatsApp."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What somebody sends.
-
-    Attributes:
-        sender: their number.
-        text: what they write; a button's title, a reaction's emoji.
-        name: as in their profile; None keeps the name that is known.
-        kind: one of `KINDS`.
-        id: the message's; a fresh one where none is given.
-        context: the message that this one answers or reacts to.
-    """
-
-    sender: str
-    text: str = ""
-    name: str | None = None
-    kind: str = "text"
-    id: str | None = None
-    context: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,21 +68,19 @@ def receive(tx: Transaction, deliveries: TaskQueue, posts: Sequence[Post], *, re
     for post in posts:
         phone = phone_of(tx, post.to)
         people: dict[str, Body] = {}
-        messages: list[Body] = []
+        by_field: dict[str, list[Body]] = {"messages": [], "calls": [], "errors": []}
         for said in post.messages:
             wa_id = contacts.digits(said.sender)
-            people[wa_id] = contacts.shown(contacts.wrote(tx, phone, wa_id, said.name))
-            message = _message(tx, phone, wa_id, said)
-            tx.put(KIND, message["id"], message, owner=phone["id"], key=wa_id)
-            messages.append(message)
-        ids += [message["id"] for message in messages]
-        value = {
-            "messaging_product": "whatsapp",
-            "metadata": metadata(phone),
-            "contacts": list(people.values()),
-            "messages": messages,
-        }
-        changes.append(Change(phone["waba"], MESSAGES, value))
+            contact = contacts.find(tx, phone, wa_id)
+            if said.kind not in SILENT:
+                contact = contacts.wrote(tx, phone, wa_id, said.name)
+            people[wa_id] = contacts.shown(contact, hidden=said.hidden)
+            part = _PARTS.get(said.kind, "messages")
+            item = _MAKERS[part](tx, phone, contact, said)
+            by_field[part].append(item)
+            if "id" in item:
+                ids.append(item["id"])
+        changes += _changes(phone, list(people.values()), by_field)
     return Receipt(ids, tell(tx, deliveries, changes, repeat=repeat))
 
 
@@ -102,28 +92,60 @@ def phone_of(tx: Transaction, number: str) -> Body:
     return found[0]
 
 
-def _message(tx: Transaction, phone: Body, wa_id: str, said: Said) -> Body:
+def _changes(phone: Body, people: list[Body], by_field: dict[str, list[Body]]) -> list[Change]:
+    about = {"messaging_product": "whatsapp", "metadata": metadata(phone)}
+    told = []
+    if by_field["messages"]:
+        told.append(Change(phone["waba"], MESSAGES, {**about, "contacts": people, "messages": by_field["messages"]}))
+    if by_field["calls"]:
+        told.append(Change(phone["waba"], CALLS, {**about, "contacts": people, "calls": by_field["calls"]}))
+    if by_field["errors"]:
+        told.append(Change(phone["waba"], MESSAGES, {**about, "errors": by_field["errors"]}))
+    return told
+
+
+def _message(tx: Transaction, phone: Body, contact: Body, said: Said) -> Body:
+    sender = {"from_user_id": contacts.scoped_id(contact)} if said.hidden else {"from": contact["wa_id"]}
     message: Body = {
-        "from": wa_id,
+        **sender,
         "id": said.id or new_message_id(),
         "timestamp": str(int(tx.business_now().timestamp())),
         "type": said.kind,
     }
-    if said.context and said.kind != "reaction":
+    if said.group:
+        message["group_id"] = said.group
+    if said.context and said.kind not in ABOUT_ANOTHER:
         message["context"] = {"from": contacts.digits(phone["number"]), "id": said.context}
-    return message | _content(said)
+    if said.referral:
+        message["referral"] = dict(said.referral)
+    file = None
+    if said.kind in MEDIA:
+        bytes_of_it = media.picture() if said.kind == "image" else said.text.encode() or said.kind.encode()
+        file = media.keep(tx, phone, mime_type(said.kind), bytes_of_it)
+    message |= content(said, file)
+    return tx.put(KIND, message["id"], message, owner=phone["id"], key=contact["wa_id"])
 
 
-def _content(said: Said) -> Body:
-    if said.kind == "text":
-        return {"text": {"body": said.text}}
-    if said.kind == "button":
-        return {"button": {"payload": said.text, "text": said.text}}
-    if said.kind == "reaction":
-        return {"reaction": {"message_id": said.context, "emoji": said.text}}
-    if said.kind == "audio":
-        digest = hashlib.sha256(said.text.encode()).hexdigest()
-        return {"audio": {"id": new_node_id(), "mime_type": "audio/ogg; codecs=opus", "sha256": digest, "voice": True}}
-    details = {"details": "Messages of this type are not passed on."}
-    error = {"code": 131051, "title": "Message type unknown", "message": "Message type unknown", "error_data": details}
-    return {"errors": [error]}
+def _call(tx: Transaction, phone: Body, contact: Body, said: Said) -> Body:
+    call: Body = {
+        "id": said.id or f"wacid.{secrets.token_hex(20)}",
+        "from": contact["wa_id"],
+        "to": contacts.digits(phone["number"]),
+        "event": "connect",
+        "direction": "USER_INITIATED",
+        "timestamp": str(int(tx.business_now().timestamp())),
+        **said.fields,
+    }
+    return tx.put(CALL_KIND, call["id"], call, owner=phone["id"], key=contact["wa_id"])
+
+
+def _error(_tx: Transaction, _phone: Body, _contact: Body, said: Said) -> Body:
+    return error(int(said.fields.get("code", 131000)), said.text or "Something went wrong at Meta.")
+
+
+_PARTS = {CALL: "calls", ERRORS: "errors"}
+_MAKERS: dict[str, Callable[[Transaction, Body, Body, Said], Body]] = {
+    "messages": _message,
+    "calls": _call,
+    "errors": _error,
+}

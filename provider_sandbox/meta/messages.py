@@ -7,17 +7,21 @@ can't be reached) is accepted, and told by a status.
 from __future__ import annotations
 
 import base64
+import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from provider_sandbox.meta import contacts, errors, templates
-from provider_sandbox.meta.errors import GraphError
+from provider_sandbox.meta import accounts, businesses, contacts, errors, filling, outgoing
+from provider_sandbox.meta.answers import Played
 from provider_sandbox.meta.statuses import MESSAGE, Statuses
+from provider_sandbox.meta.traffic import Traffic
 from provider_sandbox.state import Body, Transaction
 
 SERVICE = "service"
-LONGEST = 4096
+MARKETING = "marketing"
+REACTION = "reaction"
+INBOUND = "meta.inbound"
 LONGEST_CALLBACK = 512
 
 Listener = Callable[[Transaction, Body, Body], None]
@@ -27,12 +31,19 @@ Listener = Callable[[Transaction, Body, Body], None]
 class Messages:
     """Accepts what businesses send."""
 
-    def __init__(self, statuses: Statuses, listener: Listener) -> None:
+    def __init__(self, statuses: Statuses, traffic: Traffic, listener: Listener) -> None:
         self._statuses = statuses
+        self._traffic = traffic
         self._listener = listener
 
-    def send(self, tx: Transaction, phone: Body, document: Mapping[str, Any]) -> Body:
+    def send(self, tx: Transaction, phone: Body, document: Mapping[str, Any], played: Played | None = None) -> Body:
         """Accept a message from a number.
+
+        Args:
+            tx: the open transaction.
+            phone: the number.
+            document: the request.
+            played: the failure that a status is to tell, whatever the rules say.
 
         Returns:
             The answer to the call.
@@ -41,9 +52,14 @@ class Messages:
             GraphError: the request is not right, or the number or template can't be used.
         """
         to = _recipient(phone, document)
+        waba = tx.get(accounts.WABA, phone["waba"]) or {}
+        contact = contacts.find(tx, phone, to)
+        is_open = contacts.window_is_open(tx, contact)
+        _check_standing(tx, waba, is_open=is_open)
         callback = _callback(document)
         content = _content(tx, phone, document)
-        contact = contacts.find(tx, phone, to)
+        contact = contacts.save(tx, phone, self._traffic.admit(tx, phone, contact))
+        error = played.as_failure() if played else self._failure(tx, waba, contact, content, is_open=is_open)
         message = {
             "id": new_message_id(),
             "waba": phone["waba"],
@@ -55,14 +71,15 @@ class Messages:
             "reply_to": _context(document),
             "at": tx.business_now().isoformat(),
             "conversation": secrets.token_hex(16),
-            "error": _failure(tx, contact, content),
+            "error": error,
+            "delivered_after_failure": bool(played and played.delivered),
             "statuses": [],
         }
         tx.put(MESSAGE, message["id"], message, owner=phone["id"], key=to)
         tx.effect("meta.message_sent", callback or message["id"])
-        if message["error"]:
+        if error:
             tx.effect("meta.message_failed", callback or message["id"])
-        else:
+        elif content["type"] != REACTION:
             self._listener(tx, phone, message)
         self._statuses.follow(tx, message)
         return {
@@ -71,10 +88,55 @@ class Messages:
             "messages": [{"id": message["id"], "message_status": "accepted"}],
         }
 
+    def _failure(self, tx: Transaction, waba: Body, contact: Body, content: Body, *, is_open: bool) -> Body | None:
+        """Why a message that was accepted won't arrive, as a status tells it; None where it will."""
+        category = content["category"]
+        if contact["blocked"]:
+            return errors.told(131026, "The person can't be reached.")
+        if category == SERVICE and not is_open:
+            return errors.told(131047, "The person's last message is over a day old.")
+        if category == MARKETING and contact.get("stopped_marketing"):
+            return errors.told(131050, "The person has stopped this business's marketing.")
+        if category == MARKETING and contacts.region(contact["wa_id"]) == contacts.UNITED_STATES:
+            return errors.told(131049, "Nobody there gets marketing templates.")
+        if is_open:
+            return None
+        refused = self._traffic.opens(tx, waba, contact["wa_id"])
+        if refused is None and category == MARKETING:
+            refused = self._traffic.markets(tx, contact["wa_id"])
+        return refused
+
 
 def new_message_id() -> str:
     """A random identifier of a message."""
     return f"wamid.{base64.b64encode(secrets.token_bytes(30)).decode()}"
+
+
+def marks_read(document: Mapping[str, Any]) -> bool:
+    """Whether a request says that a message was read, in place of sending one."""
+    return "status" in document
+
+
+def mark_read(tx: Transaction, phone: Body, document: Mapping[str, Any]) -> None:
+    """Take note that somebody's message was read; raise 131009 for a message that this number did not get."""
+    if document.get("messaging_product") != "whatsapp" or document.get("status") != "read":
+        raise errors.invalid("Param status must be one of {READ}.")
+    identity = str(document.get("message_id"))
+    if not tx.run("select 1 from object where kind = ? and id = ? and owner = ?", INBOUND, identity, phone["id"]):
+        raise errors.refused(131009, "message_id is no message that this number has received.")
+    typing = document.get("typing_indicator")
+    if typing is not None and (not isinstance(typing, Mapping) or typing.get("type") != "text"):
+        raise errors.invalid("Param typing_indicator['type'] must be one of {TEXT}.")
+    tx.effect("meta.message_marked_read", identity)
+
+
+def _check_standing(tx: Transaction, waba: Body, *, is_open: bool) -> None:
+    """Refuse a business that has been banned, or restricted in what it is about to do."""
+    if businesses.banned(waba):
+        raise errors.refused(131031, "The business has been disabled.")
+    kind = businesses.CUSTOMER_INITIATED if is_open else businesses.BUSINESS_INITIATED
+    if businesses.restricted(tx, waba, kind):
+        raise errors.refused(368, "The business has been restricted for a while.")
 
 
 def _recipient(phone: Body, document: Mapping[str, Any]) -> str:
@@ -86,10 +148,12 @@ def _recipient(phone: Body, document: Mapping[str, Any]) -> str:
     if not isinstance(to, str) or not to:
         raise errors.invalid("The parameter to is required.")
     if phone["status"] != "CONNECTED":
-        raise GraphError(133010, "(#133010) Account not registered", details="The number is not registered.")
+        raise errors.refused(133010, "The number is not registered.")
+    if re.search(r"[A-Za-z]", to):
+        raise errors.refused(131009, "to is no phone number: the sandbox can't write to a business-scoped id.")
     number = contacts.digits(to)
     if not 7 <= len(number) <= 15:
-        raise GraphError(131009, "(#131009) Parameter value is not valid", details="to is no phone number.")
+        raise errors.refused(131009, "to is no phone number.")
     if number == contacts.digits(phone["number"]):
         raise errors.invalid("A number can't write to itself.")
     return number
@@ -113,81 +177,8 @@ def _context(document: Mapping[str, Any]) -> str | None:
 
 def _content(tx: Transaction, phone: Body, document: Mapping[str, Any]) -> Body:
     kind = document.get("type", "text")
-    if kind == "text":
-        return {"type": kind, "text": _text(document), "template": None, "category": SERVICE}
-    if kind != "template":
-        raise errors.invalid("Param type must be one of {TEXT, TEMPLATE}: the sandbox sends nothing else.")
-    wanted = document.get("template")
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str):
-        raise errors.missing("template['name']")
-    language = wanted.get("language")
-    if not isinstance(language, dict) or not isinstance(language.get("code"), str):
-        raise errors.invalid("The parameter template['language']['code'] is required.")
-    template = _usable(tx, phone["waba"], wanted["name"], language["code"])
-    values = _parameters(wanted.get("components") or [])
-    text = templates.text_of(template)
-    expected = len(templates.variables(text))
-    if len(values) != expected:
-        raise GraphError(
-            132000,
-            "(#132000) Number of parameters does not match the expected number of params",
-            details=f"The body has {len(values)} parameters where {expected} are expected.",
-        )
-    return {
-        "type": kind,
-        "text": templates.filled(text, values),
-        "template": {"name": template["name"], "language": template["language"], "parameters": values},
-        "category": template["category"].lower(),
-    }
-
-
-def _text(document: Mapping[str, Any]) -> str:
-    text = document.get("text")
-    body = text.get("body") if isinstance(text, dict) else None
-    if not isinstance(body, str) or not body:
-        raise errors.missing("text['body']")
-    if len(body) > LONGEST:
-        raise errors.invalid(f"Param text['body'] must be at most {LONGEST} characters long.")
-    return body
-
-
-def _usable(tx: Transaction, waba: str, name: str, language: str) -> Body:
-    template = templates.find(tx, waba, name, language)
-    if template and template["status"] == "PAUSED":
-        raise GraphError(132015, "(#132015) Template is Paused", details=f"{name} is paused.")
-    if template and template["status"] == "DISABLED":
-        raise GraphError(132016, "(#132016) Template is Disabled", details=f"{name} is disabled.")
-    if template is None or template["status"] != "APPROVED":
-        raise GraphError(
-            132001,
-            "(#132001) Template name does not exist in the translation",
-            status=404,
-            details=f"There is no approved {name} in {language}.",
-        )
-    return template
-
-
-def _parameters(components: Sequence[Any]) -> list[str]:
-    values: list[str] = []
-    for component in components:
-        if not isinstance(component, dict) or str(component.get("type")).lower() != "body":
-            raise errors.invalid("Param template['components'] may hold a body only: the sandbox knows nothing else.")
-        for parameter in component.get("parameters") or []:
-            text = parameter.get("text") if isinstance(parameter, dict) else None
-            if not isinstance(text, str) or not text or parameter.get("type") != "text":
-                raise GraphError(
-                    132012, "(#132012) Parameter format does not match format in the created template", details="body"
-                )
-            values.append(text)
-    return values
-
-
-def _failure(tx: Transaction, contact: Body, content: Body) -> Body | None:
-    """Why a message that was accepted won't arrive, as a status tells it; None where it will."""
-    if contact["blocked"]:
-        return errors.told(131026, "Message undeliverable", "The person can't be reached.")
-    if content["category"] == SERVICE and not contacts.window_is_open(tx, contact):
-        return errors.told(131047, "Re-engagement message", "The person's last message is over a day old.")
-    if content["category"] == "marketing" and contacts.region(contact["wa_id"]) == contacts.UNITED_STATES:
-        return errors.told(131049, "Message not delivered", "Nobody there gets marketing templates.")
-    return None
+    if kind == "template":
+        return filling.filled(tx, phone, document.get("template"))
+    text = outgoing.read(tx, phone, str(kind), document)
+    content = {} if kind == "text" else {"content": document[str(kind)]}
+    return {"type": kind, "text": text, "template": None, "category": SERVICE, **content}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pilar.tokens import same
 from provider_sandbox.meta import errors
@@ -19,7 +20,11 @@ SENDER = "WhatsApp"
 FIELDS = (
     *("id", "display_phone_number", "verified_name", "code_verification_status", "status", "quality_rating"),
     *("platform_type", "name_status", "account_mode", "messaging_limit_tier", "throughput"),
+    "whatsapp_business_manager_messaging_limit",
 )
+
+
+WEEK = timedelta(days=7)
 
 
 def add(tx: Transaction, waba: Body, fields: Mapping[str, str]) -> Body:
@@ -45,7 +50,6 @@ def add(tx: Transaction, waba: Body, fields: Mapping[str, str]) -> Body:
         "account_mode": "LIVE",
         "code_verification_status": "NOT_VERIFIED",
         "display_phone_number": f"+{dial} {national}",
-        "messaging_limit_tier": "TIER_250",
         "name_status": "PENDING_REVIEW",
         "platform_type": "NOT_APPLICABLE",
         "quality_rating": "UNKNOWN",
@@ -86,21 +90,60 @@ def verify_code(tx: Transaction, phone: Body, fields: Mapping[str, str]) -> None
     tx.effect("meta.number_verified", phone["number"])
 
 
-def register(tx: Transaction, phone: Body, fields: Mapping[str, str]) -> None:
-    """Make a verified number able to send; doing it again with the same pin changes nothing."""
+def attempt_registration(tx: Transaction, phone: Body, fields: Mapping[str, str], most: int) -> GraphError | None:
+    """Make a verified number able to send; doing it again with the same pin changes nothing.
+
+    Args:
+        tx: the open transaction.
+        phone: the number.
+        fields: of the request.
+        most: how many attempts are allowed in a moving week of business time.
+
+    Returns:
+        Why not, None where it is registered. It is returned so that the attempt is kept, as it counts at Meta too.
+    """
+    now = tx.business_now()
+    begin = (now - WEEK).isoformat()
+    recent = [moment for moment in phone.get("registrations", []) if moment > begin]
+    if len(recent) >= most:
+        return errors.refused(133016, f"The number was registered or deregistered {most} times within a week.")
+    phone = {**phone, "registrations": [*recent, now.isoformat()]}
+    tx.change(PHONE, phone["id"], phone)
+    try:
+        _register(tx, phone, fields)
+    except GraphError as refusal:
+        return refusal
+    return None
+
+
+def deregister(tx: Transaction, phone: Body) -> None:
+    """Take a number off the Cloud API; its pin stays."""
+    if phone["status"] != "CONNECTED":
+        raise errors.refused(133010, "The number is not registered.")
+    set_status(tx, phone, "DISCONNECTED")
+    tx.effect("meta.number_deregistered", phone["number"])
+
+
+def set_status(tx: Transaction, phone: Body, status: str) -> None:
+    """Give a number another status: only a CONNECTED one sends and receives."""
+    platform = "CLOUD_API" if status == "CONNECTED" else "NOT_APPLICABLE"
+    tx.change(PHONE, phone["id"], {**phone, "status": status, "platform_type": platform})
+
+
+def _register(tx: Transaction, phone: Body, fields: Mapping[str, str]) -> None:
     pin = fields.get("pin", "")
     if fields.get("messaging_product") != "whatsapp":
         raise errors.invalid("The parameter messaging_product is required.")
     if not re.fullmatch(r"\d{6}", pin):
         raise errors.invalid("Param pin must be 6 digits.")
     if phone["code_verification_status"] != "VERIFIED":
-        raise GraphError(133006, "(#133006) Phone number re-verification needed")
-    if phone["pin"] is not None:
-        if not same(pin, phone["pin"]):
-            raise GraphError(133005, "(#133005) Two step verification PIN Mismatch")
+        raise errors.refused(133006)
+    if phone["pin"] is not None and not same(pin, phone["pin"]):
+        raise errors.refused(133005)
+    if phone["status"] == "CONNECTED":
         return
     registered = {
-        "name_status": "APPROVED",
+        "name_status": "APPROVED" if phone["name_status"] == "PENDING_REVIEW" else phone["name_status"],
         "pin": pin,
         "platform_type": "CLOUD_API",
         "quality_rating": "GREEN",
@@ -111,10 +154,17 @@ def register(tx: Transaction, phone: Body, fields: Mapping[str, str]) -> None:
     tx.effect("meta.number_registered", phone["number"])
 
 
-def shown(phone: Body, wanted: str | None) -> Body:
-    """The fields that were asked for (comma-separated; None: all that can be), and always the id."""
+def shown(phone: Body, tier: str, wanted: str | None) -> Body:
+    """What Meta tells of a number.
+
+    Args:
+        phone: the number.
+        tier: how many people its business may write to in a day.
+        wanted: the fields that were asked for (comma-separated; None: all that can be); the id comes always.
+    """
     names = set(FIELDS if wanted is None else wanted.split(",")) | {"id"}
     unknown = sorted(names - set(FIELDS))
     if unknown:
         raise errors.invalid(f"Tried accessing nonexisting field ({unknown[0]})")
-    return {name: phone[name] for name in FIELDS if name in names}
+    known = {**phone, "messaging_limit_tier": tier, "whatsapp_business_manager_messaging_limit": tier}
+    return {name: known[name] for name in FIELDS if name in names}

@@ -53,7 +53,7 @@ class Statuses:
 
     def follow(self, tx: Transaction, message: Body) -> None:
         """Plan the statuses of a message that was accepted."""
-        course = (FAILED,) if message["error"] else course_of(digest_of(message))
+        course = _course(message)
         lane = f"meta {message['waba']}"
         for place, status in enumerate(course, start=1):
             self._tasks.add(tx, topic=status, name=message["id"], lane=lane, delay=self._delay * place)
@@ -75,6 +75,13 @@ class Statuses:
                 self._tasks.end(tx, row)
             changes = [_change(tx, phone_id, pairs) for phone_id, pairs in by_phone.items()]
             tell(tx, self._deliveries, changes)
+
+
+def _course(message: Body) -> tuple[str, ...]:
+    if message["error"]:
+        return (FAILED, "delivered") if message["delivered_after_failure"] else (FAILED,)
+    # Of a reaction Meta tells only that it was sent.
+    return ("sent",) if message["type"] == "reaction" else course_of(digest_of(message))
 
 
 def metadata(phone: Body) -> Body:

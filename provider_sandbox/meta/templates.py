@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from provider_sandbox.meta import errors
+from provider_sandbox.meta import agenda, errors
 from provider_sandbox.meta.accounts import new_node_id
 from provider_sandbox.meta.errors import GraphError
+from provider_sandbox.meta.limits import MetaLimits
 from provider_sandbox.meta.webhooks import Change, tell
 from provider_sandbox.state import Body, State, Transaction
 from provider_sandbox.tasks import Dropped, TaskQueue
@@ -25,10 +27,14 @@ PAGE = 25
 LONGEST = 1024
 REFUSED = "[[reject]]"
 """A body that holds this is rejected by the review."""
+UNPAUSE = "unpause"
+"""The plan that ends a pause."""
+DELETED = "meta.template_deleted"
+GRACE = timedelta(days=30)
 VARIABLE = re.compile(r"\{\{(\d+)\}\}")
 
 
-def submit(tx: Transaction, waba: Body, document: Mapping[str, Any]) -> Body:
+def submit(tx: Transaction, waba: Body, document: Mapping[str, Any], limits: MetaLimits) -> Body:
     """Take a template in for review, by Meta's rules for names, variables and examples."""
     name, language, category = (document.get(field) for field in ("name", "language", "category"))
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_]{1,512}", name):
@@ -39,6 +45,11 @@ def submit(tx: Transaction, waba: Body, document: Mapping[str, Any]) -> Body:
         raise errors.invalid(f"Param category must be one of {{{', '.join(CATEGORIES)}}}.")
     components = document.get("components")
     _check_body(components)
+    deleted = tx.get(DELETED, f"{waba['id']}:{name}:{language}")
+    if deleted and deleted["until"] > tx.business_now().isoformat():
+        raise GraphError(100, "Invalid parameter", subcode=2388023, details=f"{name} in {language} is being deleted.")
+    if tx.count(KIND, owner=waba["id"]) >= limits.templates:
+        raise errors.invalid(f"The business has {limits.templates} templates already, as many as it may.")
     if find(tx, waba["id"], name, language):
         raise GraphError(100, "Invalid parameter", subcode=2388024, details=f"There is {name} in {language} already.")
     body = {
@@ -64,9 +75,7 @@ def find(tx: Transaction, waba: str, name: str, language: str) -> Body | None:
 
 def listed(tx: Transaction, waba: str, query: Mapping[str, str]) -> Body:
     """A page of a business's templates, oldest first; `after` is the cursor of the page before."""
-    names = set(query["fields"].split(",")) | {"id"} if query.get("fields") else set(SHOWN)
-    if unknown := sorted(names - set(FIELDS)):
-        raise errors.invalid(f"Tried accessing nonexisting field ({unknown[0]})")
+    names = _names(query.get("fields"))
     limit = query.get("limit", str(PAGE))
     if not limit.isascii() or not limit.isdigit() or limit == "0":
         raise errors.invalid("Param limit must be a positive number.")
@@ -82,9 +91,20 @@ def listed(tx: Transaction, waba: str, query: Mapping[str, str]) -> Body:
     return {"data": data, "paging": paging}
 
 
+def shown(template: Body, wanted: str | None) -> Body:
+    """The fields of one template that were asked for (comma-separated; None: the usual ones), and always the id."""
+    names = _names(wanted)
+    return {name: template[name] for name in FIELDS if name in names}
+
+
 def text_of(template: Body) -> str:
     """The text with its variables."""
     return str(_body_of(template["components"])["text"])
+
+
+def component(components: Sequence[Body], kind: str) -> Body | None:
+    """The component of a kind (HEADER, BODY, FOOTER, BUTTONS), None where there is none."""
+    return next((one for one in components if str(one.get("type")).upper() == kind), None)
 
 
 def variables(text: str) -> list[int]:
@@ -97,12 +117,24 @@ def filled(text: str, values: Sequence[str]) -> str:
     return VARIABLE.sub(lambda found: values[int(found[1]) - 1], text)
 
 
-def set_status(tx: Transaction, deliveries: TaskQueue, template: Body, event: str, reason: str | None) -> Body:
-    """Change a template's status and tell its business's apps."""
+def set_status(
+    tx: Transaction, deliveries: TaskQueue, template: Body, event: str, reason: str | None, title: str | None = None
+) -> Body:
+    """Change a template's status and tell its business's apps; a pause that was to end is over with it.
+
+    Args:
+        tx: the open transaction.
+        deliveries: the queue of webhooks.
+        template: which.
+        event: the status.
+        reason: Meta's, NONE where there is none.
+        title: which pause it is, or that one has ended.
+    """
+    agenda.cancel(tx, UNPAUSE, template["id"])
     rejected = event == "REJECTED"
     reason = reason or ("INVALID_FORMAT" if rejected else "NONE")
     changed = {**template, "status": event, "rejected_reason": reason if rejected else "NONE"}
-    value = {
+    value: Body = {
         "event": event,
         "message_template_id": int(template["id"]),
         "message_template_name": template["name"],
@@ -110,8 +142,61 @@ def set_status(tx: Transaction, deliveries: TaskQueue, template: Body, event: st
         "reason": reason,
         "message_template_category": template["category"],
     }
+    if rejected:
+        advice = "Change the text and hand the template in again."
+        value["rejection_info"] = {"reason": f"The review said {reason}.", "recommendation": advice}
+    if title:
+        value["other_info"] = {"title": title, "description": f"{template['name']} is {event} now."}
+    if title == "DISABLED":
+        value["disable_info"] = {"disable_date": str(int(tx.business_now().timestamp()))}
     tell(tx, deliveries, [Change(template["waba"], "message_template_status_update", value)])
     return tx.change(KIND, template["id"], changed)
+
+
+def edit(tx: Transaction, template: Body, document: Mapping[str, Any], limits: MetaLimits) -> Body:
+    """Change a template's components or category, which takes it back into review.
+
+    An approved one can be changed once in a day and ten times in thirty, by business time; one that was rejected or
+    paused, at will.
+    """
+    if template["status"] not in ("APPROVED", "REJECTED", "PAUSED"):
+        raise errors.invalid(f"A template that is {template['status']} can't be changed.")
+    category = document.get("category", template["category"])
+    if category not in CATEGORIES:
+        raise errors.invalid(f"Param category must be one of {{{', '.join(CATEGORIES)}}}.")
+    if category != template["category"] and template["status"] == "APPROVED":
+        raise errors.invalid("The category of an approved template can't be changed.")
+    components = document.get("components", template["components"])
+    _check_body(components)
+    edits = template.get("edits", [])
+    if template["status"] == "APPROVED":
+        now = tx.business_now()
+        for days, most in ((1, limits.edits_a_day), (30, limits.edits_a_month)):
+            since = (now - timedelta(days=days)).isoformat()
+            if sum(moment > since for moment in edits) >= most:
+                raise errors.invalid(f"An approved template can be changed {most} times in {days} days.")
+        edits = [*edits, now.isoformat()]
+    changed = {**template, "category": category, "components": components, "status": "PENDING", "edits": edits}
+    agenda.cancel(tx, UNPAUSE, template["id"])
+    tx.effect("meta.template_edited", f"{template['waba']}:{template['name']}:{template['language']}")
+    return tx.change(KIND, template["id"], changed)
+
+
+def delete(tx: Transaction, waba: str, name: str | None, identity: str | None) -> None:
+    """Delete a template in every language, or the one with this id; an approved one's name is taken for thirty days."""
+    if not name:
+        raise errors.invalid("The parameter name is required.")
+    found = [one for one in tx.find(KIND, owner=waba) if one["name"] == name and identity in (None, one["id"])]
+    if not found:
+        raise GraphError(100, "Invalid parameter", subcode=2593002, details=f"There is no template {name}.")
+    for template in found:
+        agenda.cancel(tx, UNPAUSE, template["id"])
+        tx.remove(KIND, template["id"])
+        language = f"{name}:{template['language']}"
+        if template["status"] == "APPROVED":
+            until = (tx.business_now() + GRACE).isoformat()
+            tx.put(DELETED, f"{waba}:{language}", {"until": until}, owner=waba)
+        tx.effect("meta.template_deleted", f"{waba}:{language}")
 
 
 class Reviews:
@@ -139,6 +224,13 @@ class Reviews:
             self._tasks.end(tx, task)
 
 
+def _names(wanted: str | None) -> set[str]:
+    names = set(wanted.split(",")) | {"id"} if wanted else set(SHOWN)
+    if unknown := sorted(names - set(FIELDS)):
+        raise errors.invalid(f"Tried accessing nonexisting field ({unknown[0]})")
+    return names
+
+
 def _check_body(components: Any) -> None:
     if not isinstance(components, list) or not all(isinstance(one, dict) for one in components):
         raise errors.invalid("Param components must be an array of objects.")
@@ -159,9 +251,8 @@ def _check_body(components: Any) -> None:
 
 
 def _body_of(components: Sequence[Body]) -> Body:
-    for component in components:
-        if str(component.get("type")).upper() == "BODY":
-            return component
+    if body := component(components, "BODY"):
+        return body
     raise errors.invalid("A BODY component is required.")
 
 

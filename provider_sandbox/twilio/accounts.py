@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
 from datetime import datetime
 from email.utils import format_datetime
 
-from pilar.tokens import same
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.state import Body, Transaction
 from provider_sandbox.twilio import errors
@@ -19,6 +16,7 @@ VERSION = "2010-04-01"
 SUBRESOURCES = {
     "available_phone_numbers": "AvailablePhoneNumbers",
     "incoming_phone_numbers": "IncomingPhoneNumbers",
+    "keys": "Keys",
     "messages": "Messages",
 }
 
@@ -72,20 +70,16 @@ def update(tx: Transaction, account: Body, friendly_name: str | None, status: st
     return _save(tx, account)
 
 
-def authenticate(tx: Transaction, header: str) -> Body:
-    """The account whose SID and token a Basic header carries; raise 20003 for a wrong or inactive one."""
-    scheme, _, encoded = header.partition(" ")
-    try:
-        sid, _, token = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        sid, token = "", ""
-    account = tx.get(KIND, sid)
-    if scheme.lower() != "basic" or account is None or not same(token, account["auth_token"]):
-        raise errors.unauthenticated()
-    parent = tx.get(KIND, account["owner_account_sid"])
-    if account["status"] != "active" or parent is None or parent["status"] != "active":
-        raise errors.unauthenticated()
-    return account
+def add_parent(tx: Transaction, friendly_name: str) -> Body:
+    """Open one more account of its own, under which subaccounts can be made."""
+    sid = new_sid("AC")
+    return _save(tx, _account(tx, sid, secrets.token_hex(16), sid, friendly_name))
+
+
+def set_status(tx: Transaction, account: Body, status: str) -> Body:
+    """Twilio itself suspends or reactivates an account, a parent too: with it all of its subaccounts stand still."""
+    tx.effect(f"twilio.account_{status}", account["friendly_name"])
+    return _save(tx, {**account, "status": status, "date_updated": stamp(tx.now())})
 
 
 def reach(tx: Transaction, caller: Body, sid: str, *, active: bool) -> Body:

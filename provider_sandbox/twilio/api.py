@@ -6,35 +6,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.pages import form_fields
 from provider_sandbox.state import Body, State, Transaction
 from provider_sandbox.tasks import TaskQueue
-from provider_sandbox.twilio import accounts, errors, messages, numbers
+from provider_sandbox.twilio import accounts, answers, credentials, errors, messages, numbers, paging
 from provider_sandbox.twilio.errors import TwilioError
+from provider_sandbox.twilio.reports import Reports
+from provider_sandbox.twilio.senders import Senders
+from provider_sandbox.twilio.senders_api import add_senders
 
 BASE = f"/{accounts.VERSION}/Accounts"
 
 
-def twilio_app(config: SandboxConfig, state: State, deliveries: TaskQueue) -> FastAPI:
-    """The application to mount where the product rewrites Twilio's host to."""
-    app = FastAPI(openapi_url=None)
+def twilio_app(
+    config: SandboxConfig, state: State, deliveries: TaskQueue, reports: Reports, making: Senders
+) -> FastAPI:
+    """The application to mount where the product rewrites Twilio's hosts to."""
+
+    async def check_played(request: Request) -> None:
+        # In a transaction of its own: what is played is used up by the request that it fails.
+        to = (await form_fields(request)).get("To") if request.method == "POST" else None
+        with state.transaction() as tx:
+            code = answers.take(tx, _path(request).partition("?")[0], to, later=False)
+        if code is not None:
+            raise answers.as_error(code)
+
+    app = FastAPI(openapi_url=None, dependencies=[Depends(check_played)])
     app.add_exception_handler(TwilioError, _as_error)
     app.add_exception_handler(404, _no_path)
     app.add_exception_handler(405, _no_method)
     _account_routes(app, config, state)
+    _key_routes(app, state)
     _number_routes(app, state)
-    _message_routes(app, state, deliveries)
+    _message_routes(app, state, deliveries, reports)
+    add_senders(app, state, making)
     return app
+
+
+def _header(request: Request) -> str:
+    return request.headers.get("authorization", "")
 
 
 @contextmanager
 def _caller(state: State, request: Request) -> Iterator[tuple[Transaction, Body]]:
     with state.transaction() as tx:
-        yield tx, accounts.authenticate(tx, request.headers.get("authorization", ""))
+        yield tx, credentials.authenticate(tx, _header(request))
 
 
 @contextmanager
@@ -48,6 +68,7 @@ def _account_routes(app: FastAPI, config: SandboxConfig, state: State) -> None:
     async def create_account(request: Request) -> Response:
         form = await form_fields(request)
         with _caller(state, request) as (tx, caller):
+            credentials.refuse_keys(_header(request))
             body = accounts.create(tx, caller, form.get("FriendlyName"), config.twilio_subaccount_cap)
         return JSONResponse(body, 201)
 
@@ -67,11 +88,52 @@ def _account_routes(app: FastAPI, config: SandboxConfig, state: State) -> None:
     async def update_account(request: Request, sid: str) -> Response:
         form = await form_fields(request)
         with _account(state, request, sid, active=False) as (tx, account):
+            credentials.refuse_keys(_header(request))
             changed = accounts.update(tx, account, form.get("FriendlyName"), form.get("Status"))
             if changed["status"] == "closed":
                 for number in tx.find(numbers.KIND, owner=sid):
                     numbers.release(tx, number)
         return JSONResponse(changed)
+
+
+def _key_routes(app: FastAPI, state: State) -> None:
+    keys_path = f"{BASE}/{{sid}}/Keys"
+
+    @contextmanager
+    def manager(request: Request, sid: str) -> Iterator[tuple[Transaction, Body]]:
+        with _account(state, request, sid) as (tx, account):
+            credentials.refuse_keys(_header(request))
+            yield tx, account
+
+    @app.post(f"{keys_path}.json")
+    async def create_key(request: Request, sid: str) -> Response:
+        form = await form_fields(request)
+        with manager(request, sid) as (tx, account):
+            return JSONResponse(credentials.create(tx, account, form.get("FriendlyName")), 201)
+
+    @app.get(f"{keys_path}.json")
+    async def list_keys(request: Request, sid: str) -> Response:
+        with manager(request, sid) as (tx, account):
+            found = [credentials.shown(key) for key in tx.find(credentials.KIND, owner=account["sid"])]
+        return _page(request, "keys", found)
+
+    @app.get(f"{keys_path}/{{key_sid}}.json")
+    async def fetch_key(request: Request, sid: str, key_sid: str) -> Response:
+        with manager(request, sid) as (tx, account):
+            return JSONResponse(credentials.shown(credentials.existing(tx, account, key_sid)))
+
+    @app.post(f"{keys_path}/{{key_sid}}.json")
+    async def rename_key(request: Request, sid: str, key_sid: str) -> Response:
+        form = await form_fields(request)
+        with manager(request, sid) as (tx, account):
+            key = credentials.existing(tx, account, key_sid)
+            return JSONResponse(credentials.shown(credentials.rename(tx, key, form.get("FriendlyName"))))
+
+    @app.delete(f"{keys_path}/{{key_sid}}.json")
+    async def delete_key(request: Request, sid: str, key_sid: str) -> Response:
+        with manager(request, sid) as (tx, account):
+            credentials.delete(tx, credentials.existing(tx, account, key_sid))
+        return Response(status_code=204)
 
 
 def _number_routes(app: FastAPI, state: State) -> None:
@@ -113,14 +175,14 @@ def _number_routes(app: FastAPI, state: State) -> None:
         return Response(status_code=204)
 
 
-def _message_routes(app: FastAPI, state: State, deliveries: TaskQueue) -> None:
+def _message_routes(app: FastAPI, state: State, deliveries: TaskQueue, reports: Reports) -> None:
     messages_path = f"{BASE}/{{sid}}/Messages"
 
     @app.post(f"{messages_path}.json")
     async def send_message(request: Request, sid: str) -> Response:
         form = await form_fields(request)
         with _account(state, request, sid) as (tx, account):
-            return JSONResponse(messages.send(tx, deliveries, account, form), 201)
+            return JSONResponse(messages.send(tx, deliveries, reports, account, form), 201)
 
     @app.get(f"{messages_path}.json")
     async def list_messages(request: Request, sid: str) -> Response:
@@ -142,8 +204,7 @@ def _path(request: Request, **changed: int) -> str:
 
 
 def _page(request: Request, name: str, found: list[Body]) -> Response:
-    size = min(max(int(request.query_params.get("PageSize", 50)), 1), 1000)
-    page = int(request.query_params.get("Page", 0))
+    size, page = paging.size_of(request.query_params, 50), paging.page_of(request.query_params)
     start = page * size
     shown = found[start : start + size]
     following = start + size < len(found)

@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 import sqlite3
 from collections.abc import Mapping
-from urllib.parse import urlencode
 
 from provider_sandbox.delivery import Outgoing, Signer
 from provider_sandbox.state import Body, State, Transaction
 from provider_sandbox.tasks import Dropped, TaskQueue
-from provider_sandbox.twilio import accounts, errors, numbers, pool
+from provider_sandbox.twilio import accounts, answers, errors, lines, numbers, pool
 from provider_sandbox.twilio.accounts import new_sid, stamp, uri
 from provider_sandbox.twilio.errors import TwilioError
+from provider_sandbox.twilio.reports import MESSAGE, Reports
+from provider_sandbox.twilio.signatures import signed
 
-KIND = "twilio.message"
-
-
-def signature(url: str, parameters: Mapping[str, str], auth_token: str) -> str:
-    """The `X-Twilio-Signature` of a request to exactly this address with these form fields."""
-    text = url + "".join(name + parameters[name] for name in sorted(parameters))
-    return base64.b64encode(hmac.new(auth_token.encode(), text.encode(), hashlib.sha1).digest()).decode()
+KIND = MESSAGE
+LONGEST = 1600
 
 
-def send(tx: Transaction, deliveries: TaskQueue, account: Body, form: Mapping[str, str]) -> Body:
-    """Send an SMS from one of the account's numbers; a recipient of the sandbox's own receives it."""
+def send(tx: Transaction, deliveries: TaskQueue, reports: Reports, account: Body, form: Mapping[str, str]) -> Body:
+    """Send an SMS from one of the account's numbers; a recipient of the sandbox's own receives it.
+
+    Raises:
+        TwilioError: 21211 or 21614 about the recipient's number, 21610 for somebody who said STOP, 21602 without a
+            text, 21606 for a number that is not the account's.
+    """
     to, sender, text = form.get("To", ""), form.get("From", ""), form.get("Body", "")
     if not re.fullmatch(r"\+[1-9]\d{6,14}", to):
         raise TwilioError(400, 21211, f"Invalid 'To' phone number: {to}")
     if not text:
         raise errors.missing("Body", 21602)
+    if len(text) > LONGEST:
+        raise TwilioError(400, 21617, f"The message body exceeds the {LONGEST} character limit")
     number = numbers.owner_of(tx, sender)
     if number is None or number["account_sid"] != account["sid"]:
         raise TwilioError(400, 21606, f"{sender} is not a number of this account that can send SMS.")
+    lines.check(tx, sender, to)
     message = _message(tx, account["sid"], sender, to, text, direction="outbound-api", status="queued")
     tx.effect("twilio.sms_sent", to)
-    receive(tx, deliveries, to=to, sender=sender, text=text)
+    error = answers.take(tx, message["uri"], to, later=True) or lines.failure(tx, to)
+    reports.follow(tx, message, form.get("StatusCallback"), error)
+    if error is None:
+        receive(tx, deliveries, to=to, sender=sender, text=text)
     return message
 
 
@@ -74,29 +78,27 @@ def receive(tx: Transaction, deliveries: TaskQueue, *, to: str, sender: str, tex
         body = json.dumps(parameters)
         name, address = message["sid"], number["sid"]
         deliveries.add(tx, topic="twilio", name=name, lane=f"twilio {to}", address=address, body=body)
+    if reply := lines.hear(tx, sender, to, text):
+        _message(tx, number["account_sid"], to, sender, reply, direction="outbound-reply", status="sent")
     return message
 
 
 def signer(state: State) -> Signer:
-    """Addresses and signs queued SMS webhooks with the token of the account that owns the number."""
+    """Addresses and signs queued webhooks: of an SMS that came in, or of what became of one that was sent."""
 
     def sign(task: sqlite3.Row) -> Outgoing:
+        told = json.loads(task["body"])
         with state.transaction() as tx:
-            number = tx.get(numbers.KIND, task["address"])
-            account = tx.get(accounts.KIND, number["account_sid"]) if number else None
-        if number is None or account is None or not number["sms_url"]:
+            if "url" in told:
+                account = tx.get(accounts.KIND, task["address"])
+                url, method, parameters = told["url"], "POST", told["parameters"]
+            else:
+                number = tx.get(numbers.KIND, task["address"]) or {"account_sid": "", "sms_url": "", "sms_method": ""}
+                account = tx.get(accounts.KIND, number["account_sid"])
+                url, method, parameters = number["sms_url"], number["sms_method"], told
+        if account is None or not url:
             raise Dropped("the number was released or listens no longer")
-        url, parameters = number["sms_url"], json.loads(task["body"])
-        if number["sms_method"] == "GET":
-            url += ("&" if "?" in url else "?") + urlencode(parameters)
-            return Outgoing(url, b"", {"X-Twilio-Signature": signature(url, {}, account["auth_token"])}, "GET")
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-            "I-Twilio-Idempotency-Token": task["name"],
-            "User-Agent": "TwilioProxy/1.1 (sandbox)",
-            "X-Twilio-Signature": signature(url, parameters, account["auth_token"]),
-        }
-        return Outgoing(url, urlencode(parameters).encode(), headers)
+        return signed(url, method, parameters, account["auth_token"], task["name"])
 
     return sign
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from provider_sandbox.state import Body, Transaction
-from provider_sandbox.twilio import errors, pool
+from provider_sandbox.twilio import errors, paging, pool
 from provider_sandbox.twilio.accounts import new_sid, stamp, uri
 from provider_sandbox.twilio.errors import TwilioError
 
@@ -41,9 +41,11 @@ def available(tx: Transaction, account: Body, country: str, query: Mapping[str, 
         for area, number in pool.candidates(
             country, query.get("AreaCode"), query.get("Contains"), account["friendly_name"]
         )
-        if query.get("InLocality") in (None, area.locality) and owner_of(tx, number) is None
+        if query.get("InLocality") in (None, area.locality)
+        and query.get("InRegion") in (None, area.region)
+        and owner_of(tx, number) is None
     )
-    return list(islice(free, min(int(query.get("PageSize", 30)), 1000)))
+    return list(islice(free, paging.size_of(query, 30)))
 
 
 def buy(tx: Transaction, account: Body, form: Mapping[str, str]) -> Body:
@@ -159,5 +161,5 @@ def _offer(area: pool.Area, number: str) -> Body:
         "phone_number": number,
         "postal_code": None,
         "rate_center": None,
-        "region": None,
+        "region": area.region,
     }

@@ -24,6 +24,7 @@ class Area:
     locality: str
     first: int = 0
     count: int = 0
+    region: str | None = None
 
     @property
     def size(self) -> int:
@@ -62,11 +63,12 @@ def _areas() -> Iterator[Area]:
         ("191", "498", "Tyneside"),
     ):
         yield Area("GB", "44", code, f"{stem}0", 3, locality)
-    for code, locality in (
-        *(("212", "New York"), ("213", "Los Angeles"), ("305", "Miami"), ("312", "Chicago"), ("404", "Atlanta")),
-        *(("415", "San Francisco"), ("512", "Austin"), ("602", "Phoenix"), ("617", "Boston"), ("206", "Seattle")),
+    for code, locality, region in (
+        *(("212", "New York", "NY"), ("213", "Los Angeles", "CA"), ("305", "Miami", "FL"), ("312", "Chicago", "IL")),
+        *(("404", "Atlanta", "GA"), ("415", "San Francisco", "CA"), ("512", "Austin", "TX")),
+        *(("602", "Phoenix", "AZ"), ("617", "Boston", "MA"), ("206", "Seattle", "WA")),
     ):
-        yield Area("US", "1", code, "555", 4, locality, first=100, count=100)
+        yield Area("US", "1", code, "555", 4, locality, first=100, count=100, region=region)
 
 
 AREAS = tuple(_areas())

@@ -16,8 +16,10 @@ from tests.providers.local_http import Answer, running_server
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with running_server() as hooks, running_sandbox(sandbox_config(tmp_path / "state")) as sandbox:
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """Our clients and a sandbox; a test may say with `indirect` what is different in the sandbox's configuration."""
+    config = sandbox_config(tmp_path / "state", **getattr(request, "param", {}))
+    with running_server() as hooks, running_sandbox(config) as sandbox:
         hooks.answers(Answer(200, {}))
         settings = settings_for(sandbox)
         world = World(sandbox, hooks, settings, StripeGateway(settings), TwilioGateway(settings), GraphClient(settings))

@@ -187,7 +187,7 @@ PUBLISHED_FAILURE = {
     "timestamp": str,
     "recipient_id": str,
     "biz_opaque_callback_data": str,
-    "errors": [{"code": int, "title": str, "message": str, "error_data": {"details": str}}],
+    "errors": [{"code": int, "title": str, "message": str, "error_data": {"details": str}, "href": str}],
 }
 PUBLISHED_MESSAGE = {"from": str, "id": str, "timestamp": str, "type": str, "text": {"body": str}}
 PUBLISHED_CONTACT = {"profile": {"name": str}, "wa_id": str, "user_id": str}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
-from tests.provider_sandbox.graph import Graph
+from tests.provider_sandbox.graph import Graph, Studio, connected
 from tests.provider_sandbox.product import Product, running_product
 
 
@@ -38,7 +38,7 @@ class Rewritten(TwilioHttpClient):
         self._base = f"{base_url}/twilio"
 
     def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Response:
-        return super().request(method, url.replace("https://api.twilio.com", self._base, 1), *arguments, **options)
+        return super().request(method, re.sub(r"^https://\w+\.twilio\.com", self._base, url), *arguments, **options)
 
 
 def twilio_client(sandbox: RunningSandbox, sid: str | None = None, token: str | None = None) -> Client:
@@ -77,12 +77,21 @@ def graph(sandbox: RunningSandbox) -> Graph:
 
 
 @pytest.fixture
+def studio(sandbox: RunningSandbox) -> Studio:
+    return connected(sandbox.client, sandbox.config)
+
+
+@pytest.fixture
 def told(sandbox: RunningSandbox, product: Product) -> Callable[[], list[dict[str, Any]]]:
-    """Meta's webhooks come to the product; waits until nothing is under way and gives the bodies."""
+    return told_by(sandbox, product)
+
+
+def told_by(sandbox: RunningSandbox, product: Product) -> Callable[[], list[dict[str, Any]]]:
+    """Meta's webhooks come to the product; what is returned waits until nothing is under way and gives the bodies."""
     sandbox.set_targets(meta_webhook_url=f"{product.url}/hook")
 
     def bodies() -> list[dict[str, Any]]:
         sandbox.wait_idle()
-        return [json.loads(request.body) for request in product.at("/hook")]
+        return product.documents("/hook")
 
     return bodies

@@ -11,6 +11,7 @@ import httpx
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.pages import Page
 
+STUDIO, LEAD = "+31200001234", "+31612345678"
 BACK = "http://127.0.0.1:1/callback"
 
 
@@ -88,3 +89,39 @@ class Graph:
             component["example"] = {"body_text": [["x"] * count]}
         template = {"name": name, "language": "nl", "category": "UTILITY", "components": [component]}
         return self.call("POST", f"{self.waba}/message_templates", json=template | changes)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A studio whose number can send and whose webhooks come to our app."""
+
+    graph: Graph
+    phone_id: str
+
+    def send(self, to: str = LEAD, text: str = "Hoi", /, **changes: Any) -> dict[str, Any]:
+        return self.graph.send(self.phone_id, to, text, **changes)
+
+    def code(self, to: str = LEAD, **changes: Any) -> int:
+        """The error of a message, 0 where it is accepted."""
+        return int(self.send(to, **changes).get("error", {}).get("code", 0))
+
+
+def connected(client: httpx.Client, config: SandboxConfig, name: str = "studio-1", number: str = STUDIO) -> Studio:
+    graph = Graph(client, config)
+    graph.connect(name)
+    return Studio(graph, graph.connect_number(number))
+
+
+def values(bodies: list[dict[str, Any]], field: str = "messages") -> list[dict[str, Any]]:
+    """What deliveries tell of a field."""
+    return [
+        change["value"]
+        for body in bodies
+        for entry in body["entry"]
+        for change in entry["changes"]
+        if change["field"] == field
+    ]
+
+
+def statuses(bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [status for value in values(bodies) for status in value.get("statuses", [])]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 
@@ -42,6 +44,10 @@ class Product:
 
     def at(self, path: str) -> list[Received]:
         return [request for request in self.received if request.path == path]
+
+    def documents(self, path: str) -> list[dict[str, Any]]:
+        """The JSON bodies that came there."""
+        return [json.loads(request.body) for request in self.at(path)]
 
 
 def failing_first(times: int, status: int = 500) -> Callable[[Received], Answer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 import stripe
 from starlette.testclient import TestClient
 
-from pilar.clocks import ManualClock
+from pilar.clocks import ClockSetting, ManualClock
 from provider_sandbox.app import create_app
+from provider_sandbox.clock import as_text, real_seconds
 from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
 from tests.provider_sandbox.conftest import stripe_client
-from tests.provider_sandbox.product import Product
+from tests.provider_sandbox.graph import connected
+from tests.provider_sandbox.product import Answer, Product, Received
 
 FUTURE = datetime(2031, 5, 1, 9, tzinfo=UTC)
 
@@ -60,3 +63,34 @@ def test_the_clock_stays_as_it_is_over_a_restart(tmp_path: Path, reset: bool):
         created = sandbox.sign_up()["customer"]
         moment = stripe_client(sandbox).v1.customers.retrieve(created).created
         assert (datetime.fromtimestamp(moment, UTC) >= FUTURE) is not reset
+
+
+def test_the_way_to_a_moment_of_business_time_takes_as_long_as_its_rate_says():
+    def setting(rate: float) -> str:
+        return as_text(ClockSetting(FUTURE, FUTURE, rate))
+
+    hour = timedelta(hours=1)
+    assert real_seconds(None, hour) == 3600
+    assert real_seconds(setting(60), hour) == 60
+    assert real_seconds(setting(0), hour) is None
+    assert real_seconds(setting(60), -hour) == 0
+
+
+def test_a_pause_ends_by_itself_while_business_time_runs(tmp_path: Path, product: Product):
+    config = sandbox_config(tmp_path, meta_webhook_url=f"{product.url}/hook")
+    ended = threading.Event()
+
+    def respond(request: Received) -> Answer:
+        if b"UNPAUSE" in request.body:
+            ended.set()
+        return Answer()
+
+    product.respond = respond
+    with running_sandbox(config) as sandbox:
+        studio = connected(sandbox.client, config)
+        studio.graph.submit("offer", "Kom langs!")
+        sandbox.wait_idle()
+        # Three hours pass in a tenth of a second, and nobody asks for anything meanwhile.
+        sandbox.set_clock(real_anchor=datetime.now(UTC), business_anchor=FUTURE, rate=36000 * 3)
+        sandbox.set_template_quality(studio.graph.waba, "offer", "nl", "RED")
+        assert ended.wait(30)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,43 +12,11 @@ import pytest
 from provider_sandbox.meta.contacts import region
 from provider_sandbox.meta.statuses import UNUSUAL, USUAL, course_of, digest_of
 from provider_sandbox.testing import RunningSandbox
-from tests.provider_sandbox.graph import Graph
+from tests.provider_sandbox.graph import STUDIO, Graph, Studio, statuses, values
 
-STUDIO, LEAD, AMERICAN = "+31200001234", "+31612345678", "+13125550123"
+LEAD, AMERICAN = "+31612345678", "+13125550123"
 WA_ID = "31612345678"
 Told = Callable[[], list[dict[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Studio:
-    graph: Graph
-    phone_id: str
-
-    def send(self, to: str = LEAD, text: str = "Hoi", /, **changes: Any) -> dict[str, Any]:
-        return self.graph.send(self.phone_id, to, text, **changes)
-
-    def code(self, **changes: Any) -> int:
-        return int(self.send(**changes)["error"]["code"])
-
-
-@pytest.fixture
-def studio(graph: Graph) -> Studio:
-    graph.connect("studio-1")
-    return Studio(graph, graph.connect_number(STUDIO))
-
-
-def values(bodies: list[dict[str, Any]], field: str = "messages") -> list[dict[str, Any]]:
-    return [
-        change["value"]
-        for body in bodies
-        for entry in body["entry"]
-        for change in entry["changes"]
-        if change["field"] == field
-    ]
-
-
-def statuses(bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [status for value in values(bodies) for status in value.get("statuses", [])]
 
 
 def text_with(course: tuple[str, ...]) -> str:
@@ -117,9 +84,11 @@ def test_what_is_due_for_a_business_at_once_comes_together(sandbox: RunningSandb
         ({"messaging_product": None}, 100),
         ({"to": ""}, 100),
         ({"to": "12"}, 131009),
+        ({"to": "NL.123456789012"}, 131009),
         ({"to": STUDIO}, 100),
         ({"recipient_type": "group"}, 100),
-        ({"type": "sticker"}, 100),
+        ({"type": "hologram"}, 100),
+        ({"type": "sticker"}, 131008),
         ({"text": {}}, 131008),
         ({"text": None}, 131008),
         ({"text": {"body": "x" * 4097}}, 100),
