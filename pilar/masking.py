@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,17 @@ EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 PHONE = re.compile(r"(?<![\w-])(\+\d[\d ().-]{6,}\d|\d{9,15})(?![\w-])")
 BEARER = re.compile(r"(?i)(bearer|basic)\s+[A-Za-z0-9._~+/=-]+")
 KEY_SHAPED = re.compile(r"\b(sk|rk|pk|whsec|pilar|EAA)_?(live|test)?_?[A-Za-z0-9_-]{12,}")
+
+# What an error quotes of the data it is about: PostgreSQL's lines beside its message, which may run over several lines
+# of a lead's text; SQLAlchemy's parameters; pydantic's input.
+_QUOTED = (
+    re.compile(
+        r"^(DETAIL|CONTEXT|LINE \d+): .*?(?=^\[SQL|^\(Background|^Traceback |^The above |^During |\Z)",
+        re.MULTILINE | re.DOTALL,
+    ),
+    re.compile(r"^\[parameters: .*$", re.MULTILINE),
+    re.compile(r"input_value=.*?(?=, input_type=)", re.DOTALL),
+)
 
 
 def mask_email(address: str) -> str:
@@ -36,7 +48,10 @@ def mask_phone(number: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """A text with its addresses, numbers and keys shortened."""
+    """A text with its addresses, numbers and keys shortened, and without what an error quotes of its data."""
+    if "DETAIL: " in text or "[parameters: " in text or "input_value=" in text or "\nLINE " in text:
+        for quoted in _QUOTED:
+            text = quoted.sub("…", text)
     text = BEARER.sub(lambda match: f"{match.group(1)} ***", text)
     text = KEY_SHAPED.sub("***", text)
     text = EMAIL.sub(lambda match: mask_email(match.group()), text)
@@ -65,11 +80,18 @@ def mask(value: Any, key: str = "") -> Any:
     return value
 
 
+def masked_traceback(error: BaseException) -> str:
+    """An error with where it happened, as a log may have it."""
+    return mask_text("".join(traceback.format_exception(error))).rstrip()
+
+
 class MaskingFilter(logging.Filter):
-    """Masks a log record's final message, so that no caller has to remember to."""
+    """Masks a log record's final message and its traceback, so that no caller has to remember to."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; never drop it."""
         record.msg = mask_text(record.getMessage())
         record.args = None
+        if isinstance(record.exc_info, tuple) and record.exc_info[1] is not None:
+            record.exc_text, record.exc_info = masked_traceback(record.exc_info[1]), None
         return True

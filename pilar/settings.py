@@ -109,9 +109,13 @@ class Settings(BaseSettings):
     dagster_url: str = _setting("http://127.0.0.1:3000", "where Dagster's webserver listens")
 
     log_kept_days: int = _setting(30, "how long the log of attempts at work is kept", ge=1)
-    keys_kept_days: int = _setting(90, "how long idempotency keys are kept: the same key is the same fact", ge=30)
+    keys_kept_days: int = _setting(
+        90,
+        "how long idempotency keys are kept: the same key is the same fact; no older webhook is replayed",
+        ge=30,
+    )
     deliveries_kept_days: int = _setting(
-        90, "how long webhooks are kept with their bodies; providers repeat one for days", ge=30
+        90, "how long webhooks are kept with their bodies, once worked on; providers repeat one for days", ge=30
     )
     facts_kept_days: int = _setting(400, "how long events and jobs are kept that are done", ge=30)
     effects_kept_days: int = _setting(400, "how long settled sends and the like are kept; purchases for good", ge=30)

@@ -69,6 +69,17 @@ def death(of: tuple[datetime, int, str]) -> str:
     return encode(f"{moment.isoformat()} {position} {handler}")
 
 
+def after_received(cursor: str | None) -> tuple[datetime, int] | None:
+    """The place behind which a page of deliveries begins: a moment and a position."""
+    found = after_death(cursor)
+    return None if found is None else found[:2]
+
+
+def received(of: tuple[datetime, int]) -> str:
+    """The cursor that stands behind a delivery, by its place."""
+    return death((*of, ""))
+
+
 def place(flag: bool, moment: datetime, identity: UUID) -> str:
     """The cursor that stands behind a place, which keeps where an entry was when it moves meanwhile."""
     return encode(f"{int(flag)} {moment.isoformat()} {identity}")

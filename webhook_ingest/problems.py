@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import traceback
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
@@ -20,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from pilar import errors
-from pilar.masking import mask_text
+from pilar.masking import mask_text, masked_traceback
 from webhook_ingest.dashboards.rendering import ERROR, render
 
 log = logging.getLogger(__name__)
@@ -98,7 +97,7 @@ def answer_to(error: errors.PilarError) -> Response:
 
 def unforeseen(error: Exception) -> Response:
     """The problem document of an error that nobody foresaw; what happened is in the log, masked."""
-    log.error("unforeseen: %s", mask_text("".join(traceback.format_exception(error))))
+    log.error("unforeseen: %s", masked_traceback(error))
     return problem(500, _KEPT_TO_OURSELVES[500], code="internal")
 
 

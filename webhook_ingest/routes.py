@@ -19,6 +19,7 @@ from webhook_ingest.api import (
     effects,
     facts,
     health,
+    inbox,
     locks,
     messaging,
     operator,
@@ -46,6 +47,7 @@ from webhook_ingest.dashboards import (
 )
 from webhook_ingest.dashboards import dead_letters as dead_letters_page
 from webhook_ingest.dashboards import effects as effects_page
+from webhook_ingest.dashboards import inbox as inbox_page
 from webhook_ingest.route import Forgery, Route, only
 from webhook_ingest.webhooks import entrance
 
@@ -134,6 +136,19 @@ API = (
           OPERATIONS_WRITE, summary="Send dead letters back to work: some by id, all that match, or all."),
     Route("POST", "/api/autopilot/dead-letters/discard", dead_letters.discard_dead_letters, "discard_dead_letters",
           OPERATIONS_WRITE, summary="Let go of dead letters: some by id, all that match, or all."),
+    Route("GET", "/api/autopilot/inbox", inbox.list_inbox, "list_inbox", ADMIN,
+          summary="Webhooks as they came in, the newest first, with what became of them.",
+          responses={404: "There is no such studio."}),
+    Route("POST", "/api/autopilot/inbox/replay", inbox.replay_deliveries, "replay_deliveries", ADMIN_WRITES,
+          summary="Have webhooks worked on again: some by id, or all that match. Nothing is done twice.",
+          responses={404: "There is no such studio."}),
+    Route("GET", "/api/autopilot/inbox/{delivery_id}", inbox.get_delivery, "get_delivery", ADMIN,
+          summary="One webhook: its body, masked unless asked for, and what came of it.",
+          responses={404: "There is none (any more)."}),
+    Route("POST", "/api/autopilot/inbox/{delivery_id}/replay", inbox.replay_delivery, "replay_delivery", ADMIN_WRITES,
+          summary="Have one webhook worked on again. Nothing is done twice.",
+          responses={404: "There is none (any more).",
+                     409: "It is being worked on, or so old that what it caused is not known any more."}),
     Route("GET", "/api/autopilot/pauses", pauses.list_pauses, "list_pauses", OPERATIONS,
           summary="Work that is not begun for now, by type, lane or studio."),
     Route("POST", "/api/autopilot/pauses", pauses.pause_work, "pause_work", OPERATIONS_WRITE, status=201,
@@ -240,6 +255,11 @@ PAGES = (
     Route("GET", "/dead-letters", dead_letters_page.dead_letters, "dead_letters", ADMIN, answers="page"),
     Route("POST", "/dead-letters", dead_letters_page.deal_with, "deal_with_dead_letters", ADMIN_WRITES,
           answers="page"),
+    Route("GET", "/inbox", inbox_page.inbox, "inbox", ADMIN, answers="page"),
+    Route("POST", "/inbox", inbox_page.replay_some, "replay_some", ADMIN_WRITES, answers="page"),
+    Route("GET", "/inbox/{delivery_id}", inbox_page.delivery, "delivery", ADMIN, answers="page"),
+    Route("POST", "/inbox/{delivery_id}", inbox_page.unmask, "unmask_delivery", ADMIN_WRITES, answers="page"),
+    Route("POST", "/inbox/{delivery_id}/replay", inbox_page.replay_one, "replay_one", ADMIN_WRITES, answers="page"),
     Route("GET", "/effects", effects_page.effects, "effects", ADMIN, answers="page"),
     Route("POST", "/effects/{effect_id}", effects_page.settle, "settle_effect_by_page", ADMIN_WRITES,
           answers="page"),

@@ -23,6 +23,7 @@ from sqlalchemy import Connection
 from pilar.backplane import outcomes, store
 from pilar.backplane.facts import Kind, emit
 from pilar.backplane.handlers import Delivery, Outside, Registry, Transactional, UnknownType, Work
+from pilar.backplane.received import note_subjects
 from pilar.backplane.store import SettledRow
 from pilar.clocks import Clocks
 from pilar.database.engine import raw
@@ -111,6 +112,8 @@ def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, worker: s
     ran = list(_run(connection, pieces, clocks))
     rest = [SettledRow(work.position, work.fencing_token, "fanned_out") for work, _ in batch.fans]
     rest += [_fail(connection, clocks, work, error) for work, error in batch.refused]
+    # Also of those that failed: they are the ones that somebody will look for.
+    note_subjects(connection, (work for work, _ in pieces))
     store.by_index(connection)
     fans = ((work.position, name) for work, names in batch.fans for name in names)
     rows = [*ran, *rest]

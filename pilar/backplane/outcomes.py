@@ -19,7 +19,7 @@ from pilar.backplane.notices import ABOUT_INCIDENTS, IncidentRequested, incident
 from pilar.backplane.retries import backoff
 from pilar.backplane.store import SettledRow
 from pilar.errors import CircuitOpen, PilarError, Transient
-from pilar.masking import mask, mask_text
+from pilar.masking import mask, mask_text, masked_traceback
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ LONGEST_ERROR = 2_000
 
 def done(work: Work[Any], result: Result) -> SettledRow:
     """The work is done."""
-    told = json.dumps(mask(result), default=str) if result else None
-    return SettledRow(work.position, work.fencing_token, "done", result=told)
+    answered = json.dumps(mask(result), default=str) if result else None
+    return SettledRow(work.position, work.fencing_token, "done", result=answered)
 
 
 def failed(work: Work[Any], error: Exception, now: datetime) -> SettledRow:
@@ -41,7 +41,7 @@ def failed(work: Work[Any], error: Exception, now: datetime) -> SettledRow:
         now: real time.
     """
     if not isinstance(error, PilarError | Snooze):
-        log.error("%s %s failed", work.type, work.id, exc_info=error)
+        log.error("%s %s failed: %s", work.type, work.id, masked_traceback(error))
     due_at: datetime | None = None
     if isinstance(error, Snooze):
         outcome, due_at = "snoozed", now + error.delay

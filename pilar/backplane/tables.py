@@ -62,7 +62,25 @@ inbox = fleet_table(
     Column("body", LargeBinary, nullable=False, comment="the body, byte by byte"),
     Column("received_at", Timestamp, nullable=False, comment="real time"),
     UniqueConstraint("provider", "external_id"),
+    Index(None, "received_at", "position"),
     comment="Each webhook delivery that was answered 200, as it came.",
+)
+
+inbox_subject = fleet_table(
+    "inbox_subject",
+    Column("subject", BigInteger, primary_key=True, autoincrement=False, comment="a digest: see backplane/subjects.py"),
+    Column("position", BigInteger, primary_key=True, autoincrement=False, comment="the delivery that names it"),
+    # Rows come in the order of positions, so a summary of each range of pages finds those of a delivery.
+    Index(None, "position", postgresql_using="brin"),
+    comment="What deliveries name (ids, numbers, addresses), as digests: noted when one is worked on, gone with it.",
+)
+
+inbox_replay = fleet_table(
+    "inbox_replay",
+    Column("position", BigInteger, primary_key=True, autoincrement=False, comment="the delivery"),
+    Column("replayed_at", Timestamp, primary_key=True, comment="real time"),
+    Column("replayed_by", Text, nullable=False, comment="actor, as in the audit log"),
+    comment="Which deliveries somebody had worked on again; gone with the delivery.",
 )
 
 autopilot_event = mixed_table(

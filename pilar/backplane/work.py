@@ -302,7 +302,7 @@ def _below(before: int | None) -> str:
 
 
 def _event(row: RowMapping) -> EventState:
-    handlers = tuple(map(_handler, row["handlers"]))
+    handlers = tuple(map(handler_state, row["handlers"]))
     return EventState(**{**row, "status": Status(row["status"]), "handlers": handlers})
 
 
@@ -310,7 +310,8 @@ def _job(row: RowMapping) -> JobState:
     return JobState(**{**row, "status": Status(row["status"])})
 
 
-def _handler(told: Mapping[str, Any]) -> HandlerState:
+def handler_state(told: Mapping[str, Any]) -> HandlerState:
+    """One handler as the views tell it."""
     moments = ("scheduled_at", "locked_at", "lease_until", "started_at", "finished_at")
     read = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in moments}
     return HandlerState(**{**told, **read, "status": Status(told["status"])})

@@ -93,6 +93,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
+            # Else an error's text quotes what people wrote.
+            hide_parameters=True,
             # An INSERT's row count tells «new» from «was there»; SQLAlchemy keeps it on request only.
             execution_options={"preserve_rowcount": True},
             connect_args={"application_name": application_name, "connect_timeout": 10, "options": "-c timezone=UTC"},

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from pilar.backplane import working_again
 from pilar.backplane.handlers import Delivery, Work
 from pilar.clocks import Clocks
 from pilar.errors import Invalid
@@ -45,7 +46,14 @@ class WhatsAppInbox:
     def _take(self, connection: Connection, work: Work[Delivery], change: deliveries.Change, studios: _Studios) -> str:
         if isinstance(change, TemplateStatus):
             studio = studios.of_account(change.account_id)
-            return templates.note_status(connection, self._clocks, studio, change, work.cause) if studio else "nobodys"
+            if studio is None:
+                return "nobodys"
+            if replays := working_again.count_replays(connection, work.position):
+                # What was decided then may have been decided anew since: how it stands now is asked for instead.
+                occasion = f"{work.content.external_id}:{replays}"
+                templates.ask_to_submit(connection, self._clocks, studio, occasion=occasion, story=work.cause)
+                return "templates_asked_for"
+            return templates.note_status(connection, self._clocks, studio, change, work.cause)
         if isinstance(change, InboundMessage | MessageStatus | Preference):
             studio = studios.of_number(change.phone_number_id)
             if studio is None:

@@ -94,6 +94,16 @@ def messages_of(
     return list(reversed(newest))
 
 
+def messages_named(connection: Connection, names: Sequence[str], limit: int) -> list[Row[Any]]:
+    """The messages with these ids at WhatsApp, of all studios, without their texts, the oldest first."""
+    columns = (
+        message.c.workspace_id, message.c.id, message.c.lead_id, message.c.direction, message.c.kind, message.c.state,
+        message.c.origin, message.c.provider_message_id, message.c.occurred_at,
+    )  # fmt: skip
+    query = select(*columns).where(message.c.provider_message_id.in_(names))
+    return list(connection.execute(query.order_by(message.c.occurred_at, message.c.id).limit(limit)))
+
+
 def statuses_of(connection: Connection, workspace_id: UUID, message_ids: Sequence[UUID]) -> list[Row[Any]]:
     """What the provider told about messages, the oldest first."""
     query = select(message_status).filter_by(workspace_id=workspace_id)

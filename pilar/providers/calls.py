@@ -218,8 +218,10 @@ def http_client(timeout_seconds: float) -> httpx.Client:
     Args:
         timeout_seconds: the longest silence on the line that is waited through.
     """
-    # httpx logs whole addresses, and Meta's carry secrets; the policy above writes the one line per call.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # httpx logs whole addresses, and Meta's carry secrets; Stripe's SDK logs what is sent, with people's addresses. The
+    # policy above writes the one line per call.
+    for name in ("httpx", "httpcore", "stripe", "twilio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.Client(timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS)))
 
 

@@ -212,6 +212,15 @@ def find_integration(connection: Connection, provider: str, external_id: str) ->
     return _integration(row) if row else None
 
 
+def names_at_providers(connection: Connection, workspace_id: UUID) -> list[str]:
+    """What a studio goes by at the providers: ids of its accounts, its number, its subscription and its customer."""
+    accounts = select(integration.c.external_id, integration.c.phone_number_id, integration.c.phone_number)
+    payments = select(subscription.c.stripe_subscription_id, subscription.c.stripe_customer_id)
+    rows = [*connection.execute(accounts.filter_by(workspace_id=workspace_id))]
+    rows += connection.execute(payments.filter_by(workspace_id=workspace_id))
+    return [name for row in rows for name in row if name]
+
+
 def find_integration_of_number(connection: Connection, provider: str, phone_number_id: str) -> Integration | None:
     """The studio's account whose number has that id at the provider; needs the fleet's scope."""
     row = connection.execute(

@@ -5,9 +5,13 @@ A name that nobody has words for is shown as it is: a new type must not need a p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pilar.backplane.facts import Lane
+from pilar.backplane.received import ReceivedDelivery
+from pilar.backplane.work import Status
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,20 @@ LANES = {
     Lane.REPLY: ("Replies", "Answers that somebody waits for."),
     Lane.DEFAULT: ("Everything else", "Provisioning, payments, what follows from events."),
     Lane.BULK: ("In bulk", "Nudges and other work in quantity; it gives way to all other lanes."),
+}
+
+PROVIDERS = {"stripe": "Stripe", "twilio": "Twilio", "whatsapp": "WhatsApp"}
+_DELIVERIES = {
+    Status.COMPLETED: "Worked on",
+    Status.FAILED: "Needs help",
+    Status.PENDING: "Waits",
+    Status.IN_PROGRESS: "In progress",
+    Status.RETRYING: "Tried again later",
+    Status.PARKED: "Held back",
+    Status.SCHEDULED: "Put off",
+    Status.DISCARDED: "Let go of",
+    Status.CANCELLED: "Withdrawn",
+    Status.ARCHIVED: "Worked on, the log of it is gone",
 }
 
 _DEFECT = Reason(
@@ -80,3 +98,22 @@ def reason(error_code: str) -> Reason:
 def effect(kind: str) -> str:
     """What was to be done, by the effect's kind."""
     return _EFFECTS.get(kind, kind)
+
+
+def delivery_status(status: Status) -> str:
+    """Where a webhook is."""
+    return _DELIVERIES[status]
+
+
+def came_of(delivery: ReceivedDelivery) -> str:
+    """What came of a webhook's parts, as its handlers told; empty where nothing is told."""
+    told = [(handler.handler, handler.result) for handler in delivery.handlers if handler.result]
+    return "; ".join(_result(name if len(told) > 1 else "", result) for name, result in told)
+
+
+def _result(name: str, result: Mapping[str, Any]) -> str:
+    parts = [
+        f"{value} × {key.replace('_', ' ').replace(':', ': ')}" if isinstance(value, int) else f"{key}: {value}"
+        for key, value in result.items()
+    ]
+    return f"{name}: {', '.join(parts)}" if name else ", ".join(parts)
