@@ -55,6 +55,8 @@ def web_service(settings: Settings, port: int, *, host: str = LOOPBACK, workers:
             *("--factory", "webhook_ingest.main:app", "--host", host, "--port", str(port)),
             *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--workers", str(workers)),
             *("--timeout-graceful-shutdown", "5"),
+            # By default a process that has not come up within five seconds is killed, again and again.
+            *("--timeout-worker-healthcheck", str(round(_READY_SECONDS))),
         ),
         env=environment(settings),
         ready=lambda: _health(port).get("database") == "reachable",

@@ -4,8 +4,8 @@ What belongs here: the door's group-committing writer, and which way a delivery 
 and what a delivery means; the statement that stores them (`inbox_link.py`), the spool (`spool.py`) and its replay
 (`replay.py`).
 
-The writer is the one async piece of `pilar`. It has no timer: each of its lanes takes all that is buffered (at most
-`BATCH`), inserts it in one commit, tells who waits, and takes what has come meanwhile. Under load the commits
+The writer is the one async piece of `pilar`. It has no timer: its lane takes all that is buffered (at most `BATCH`),
+inserts it in one commit, tells who waits, and takes what has come meanwhile. Under load the commits
 grow; with one delivery there is one commit.
 
 While the database is away deliveries go to the spool on this machine's disk, and behind those that wait there until
@@ -31,7 +31,9 @@ from pilar.errors import Transient
 
 log = logging.getLogger(__name__)
 
-LANES = 2
+LANES = 1
+"""The next batch gathers while one is committed: a second lane would make two small ones of it (ADR 0023)."""
+
 BUFFERED_AT_MOST = 10_000
 BUFFERED_BYTES_AT_MOST = 64 * 1024 * 1024
 STOPPING = "The web service is stopping."

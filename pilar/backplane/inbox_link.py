@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import socket
@@ -19,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from pilar.backplane.deliveries import NewDelivery
 from pilar.database.engine import WAKE_CHANNEL
@@ -34,14 +34,14 @@ _INSERT: LiteralString = """
 with input as materialized (
   select nextval('fact_position') as position, o.* from (
     select * from unnest(%(id)b::uuid[], %(provider)b::text[], %(external_id)b::text[], %(workspace_id)b::uuid[],
-                         %(headers)b::jsonb[], %(body)b::bytea[], %(received_at)b::timestamptz[],
+                         %(headers)b::text[], %(body)b::bytea[], %(received_at)b::timestamptz[],
                          %(lane)b::text[]) with ordinality
                   as x(id, provider, external_id, workspace_id, headers, body, received_at, lane, nth)
     order by nth
   ) o
 ), fresh as (
   insert into inbox (position, id, provider, external_id, workspace_id, headers, body, received_at)
-  select position, id, provider, external_id, workspace_id, headers, body, received_at from input
+  select position, id, provider, external_id, workspace_id, headers::jsonb, body, received_at from input
   order by provider, external_id
   on conflict (provider, external_id) do nothing returning position
 )
@@ -204,7 +204,7 @@ def _columns(batch: Sequence[NewDelivery]) -> dict[str, Any]:
         "provider": [delivery.provider for delivery in batch],
         "external_id": [delivery.external_id for delivery in batch],
         "workspace_id": [delivery.workspace_id for delivery in batch],
-        "headers": [Jsonb(dict(delivery.headers)) for delivery in batch],
+        "headers": [json.dumps(dict(delivery.headers)) if delivery.headers else "{}" for delivery in batch],
         "body": [delivery.body for delivery in batch],
         "received_at": [delivery.received_at for delivery in batch],
         "fleet": FLEET,

@@ -46,6 +46,8 @@ class _Job:
     within: Callable[[SpoolFile], Any] | None = None
     alone: Callable[[], Any] | None = None
     makes_file: bool = False
+    instead: Callable[[SpoolFile], Any] | None = None
+    """What is done in memory should the disk refuse it."""
 
 
 class SpoolUnusable(Transient):
@@ -178,16 +180,20 @@ class Spool:
     async def settle(self, stored: Sequence[int], refused: Sequence[tuple[int, str]]) -> None:
         """Remove what the database has, and put aside what it refuses.
 
+        On a disk that is full that is done in memory, and on the disk when there is room: else nothing could be
+        replayed from there, and nothing would go to the database that is back.
+
         Raises:
-            SpoolUnusable: the disk does not answer; they will be replayed again.
+            SpoolUnusable: the file is gone; they will be replayed again.
         """
 
         def run(file: SpoolFile) -> None:
+            file.catch_up()
             file.forget(stored)
             for seq, reason in refused:
                 file.refuse(seq, reason)
 
-        await self._ask(within=run)
+        await self._ask(within=run, instead=lambda file: file.remember(stored, refused))
         self._is_full = False
         self._replayed += len(stored)
         self._refused += len(refused)
@@ -211,10 +217,11 @@ class Spool:
         within: Callable[[SpoolFile], Any] | None = None,
         alone: Callable[[], Any] | None = None,
         makes_file: bool = False,
+        instead: Callable[[SpoolFile], Any] | None = None,
     ) -> Any:
         if self._thread is None:
             raise SpoolUnusable
-        job = _Job(Future(), within, alone, makes_file)
+        job = _Job(Future(), within, alone, makes_file, instead)
         self._jobs.put(job)
         return await asyncio.wrap_future(job.done)
 
@@ -248,16 +255,29 @@ class Spool:
                 results = [job.within(file) for job in jobs if job.within]
                 file.commit()
                 file.look_for_oldest()
+                self._error = None
                 if waited and not file.held.waiting:
                     file.shrink()
-                self._error = None
                 self._publish()
         except Exception as error:
             self._in_trouble(error)
-            _fail(jobs, error)
+            self._answer_in_trouble(jobs, error)
         else:
             for job, result in zip(jobs, results, strict=True):
                 job.done.set_result(result)
+
+    def _answer_in_trouble(self, jobs: Sequence[_Job], error: Exception) -> None:
+        for job in jobs:
+            if job.instead is None or self._file is None:
+                _fail([job], error)
+                continue
+            try:
+                job.instead(self._file)
+                self._publish()
+            except Exception as failure:
+                _fail([job], failure)
+            else:
+                job.done.set_result(None)
 
     def _run_alone(self, job: _Job, run: Callable[[], Any]) -> None:
         try:
@@ -279,6 +299,7 @@ class Spool:
     def _take_over(self) -> int:
         files = spool_files(self._directory, self._database)
         if self._file is not None:
+            self._catch_up(self._file)
             self._file.recount()
         if self._left is None:
             ours = self._file.path if self._file else None
@@ -300,6 +321,13 @@ class Spool:
                     self._left = None
         self._look_around()
         return moved
+
+    def _catch_up(self, file: SpoolFile) -> None:
+        if file.is_behind:
+            file.begin()
+            file.catch_up()
+            file.commit()
+            file.shrink()
 
     def _look_around(self) -> None:
         if self._file is not None:
@@ -345,6 +373,12 @@ class Spool:
     def _let_go(self) -> None:
         for file in (self._left, self._file):
             if file is not None:
+                try:
+                    self._catch_up(file)
+                except _TROUBLE as error:
+                    log.warning("what is stored stays in the spool's file, and will be replayed again: %s", error)
+                    file.abandon()
+                    continue
                 try:
                     file.close()
                 except _TROUBLE as error:

@@ -59,6 +59,10 @@ _INSERT = (
 )
 
 
+_START = (-1, -1)
+"""Before every row."""
+
+
 class Unreadable(Exception):
     """The file is damaged, or was written by a later release."""
 
@@ -97,6 +101,12 @@ class SpoolFile:
         self._connection = connection
         self._inode = path.stat().st_ino
         self.held = Held()
+        self._settled: dict[int, str | None] = {}
+        """What is settled and still on the disk, which could not be written: None for what is stored elsewhere, else
+        why it is refused. A process that is killed with it has it stored once more, as the same deliveries."""
+        self._passed = _START
+        """Where the first row lies behind which not all is settled."""
+        self._catching_up = False
         self.recount()
         self._base = self._last_number()
         """What was there before comes first: the numbers of arrival of our process begin behind it."""
@@ -142,6 +152,7 @@ class SpoolFile:
 
     def begin(self) -> None:
         """Begin the transaction in which everything else happens."""
+        self._catching_up = False
         self._connection.execute("begin immediate")
 
     def commit(self) -> None:
@@ -152,6 +163,10 @@ class SpoolFile:
         """
         self._stand()
         self._connection.execute("commit")
+        if self._catching_up:
+            self._settled.clear()
+            self._passed = _START
+            self.recount()
 
     def reopen(self) -> None:
         """Undo everything since `begin`, and go on with what is on the disk.
@@ -191,12 +206,27 @@ class SpoolFile:
 
     def first(self, rows: int, most_bytes: int) -> list[Spooled]:
         """The next to be replayed, in order of arrival: as many as both bounds allow, and one at least."""
+        found = self._behind(self._passed, rows, most_bytes)
+        if not found and self._passed != _START:
+            # What people have released since then lies before.
+            found = self._behind(_START, rows, most_bytes)
+        return found
+
+    def _behind(self, passed: tuple[int, int], rows: int, most_bytes: int) -> list[Spooled]:
         found: list[Spooled] = []
         size = 0
-        for row in self._connection.execute(
-            f"select seq, {COLUMNS} from delivery where refused is null order by arrived, seq limit ?", (rows,)
+        for arrived, *row in self._connection.execute(
+            f"select arrived, seq, {COLUMNS} from delivery where refused is null and (arrived, seq) > (?, ?)"
+            " order by arrived, seq",
+            passed,
         ):
-            one = decoded(row)
+            if row[0] in self._settled:
+                if not found:
+                    self._passed = (arrived, row[0])
+                continue
+            if len(found) == rows:
+                break
+            one = decoded(tuple(row))
             size += one.size
             if found and size > most_bytes:
                 break
@@ -217,6 +247,34 @@ class SpoolFile:
         )
         self.held.waiting -= aside.rowcount
         self.held.refused += aside.rowcount
+
+    def remember(self, stored: Sequence[int], refused: Sequence[tuple[int, str]]) -> None:
+        """Settle deliveries in memory, where the disk can't be written: what comes behind them need not wait."""
+        settled: dict[int, str | None] = dict.fromkeys(stored) | dict(refused)
+        for seq, reason in settled.items():
+            is_there = self._connection.execute(
+                "select 1 from delivery where seq = ? and refused is null", (seq,)
+            ).fetchone()
+            if is_there and seq not in self._settled:
+                self._settled[seq] = reason
+                self.held.waiting -= 1
+                self.held.refused += reason is not None
+        self._behind(self._passed, 1, 1)  # it goes past them
+        self.look_for_oldest()
+
+    def catch_up(self) -> None:
+        """Settle on the disk what was settled in memory; it is forgotten there with the next commit."""
+        if self._settled:
+            self.forget([seq for seq, reason in self._settled.items() if reason is None])
+            for seq, reason in self._settled.items():
+                if reason is not None:
+                    self.refuse(seq, reason)
+            self._catching_up = True
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is settled in memory alone."""
+        return bool(self._settled)
 
     def move_from(self, other: SpoolFile, rows: int) -> int:
         """Take the first deliveries of another file over, behind our own; return how many.
@@ -259,15 +317,18 @@ class SpoolFile:
             "select (select count(*) from delivery where refused is null),"
             " (select count(*) from delivery where refused is not null)"
         ).fetchone()
-        self.held = Held(waiting, refused)
+        aside = sum(reason is not None for reason in self._settled.values())
+        self.held = Held(waiting - len(self._settled), refused + aside)
         self.look_for_oldest()
 
     def look_for_oldest(self) -> None:
         """Learn since when the first of those that wait does."""
         row = self._connection.execute(
-            "select received_at from delivery where refused is null order by arrived, seq limit 1"
+            "select received_at from delivery where refused is null and (arrived, seq) > (?, ?)"
+            " order by arrived, seq limit 1",
+            self._passed,
         ).fetchone()
-        self.held.oldest = datetime.fromisoformat(row[0]) if row else None
+        self.held.oldest = datetime.fromisoformat(row[0]) if row and self.held.waiting else None
 
     def used_bytes(self) -> int:
         """What the file's pages in use take."""

@@ -91,7 +91,6 @@ def test_twilios_forms_are_kept_by_message_and_status(client: TestClient, house:
     for status in ("sent", "delivered", "delivered"):
         form = {"AccountSid": PARENT, "MessageSid": "SM1", "MessageStatus": status}
         assert client.post(**twilio_request(STATUS, form, "parent-token", "?x=1")).status_code == 200
-    # Which of the inbox's two lanes takes a delivery decides its position: positions don't tell the order of arrival.
     assert {external_id: headers["about"] for _, external_id, _, headers in kept(house)} == {
         "SM1": "sms",
         "SM1:sent": "status",

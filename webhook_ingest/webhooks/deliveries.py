@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
+
+from pydantic_core import from_json
 
 from pilar.backplane.deliveries import NewDelivery
 from pilar.errors import Permanent
@@ -32,18 +35,18 @@ class Knock:
     Attributes:
         path: as it came.
         query: as it came, without the question mark.
-        headers: by name in lower case.
+        headers: by name in lower case, as they came: few of them are ever read.
         body: byte for byte.
     """
 
     path: str
     query: str
-    headers: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
     body: bytes
 
     def header(self, name: str) -> str:
         """A header's value, empty where there is none."""
-        return self.headers.get(name, "")
+        return self.headers.get(name.encode(), b"").decode("latin-1")
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -57,6 +60,11 @@ class Reply:
 
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
+
+    @cached_property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """As they are sent."""
+        return ((b"content-type", self.content_type.encode()), (b"content-length", str(len(self.body)).encode()))
 
 
 class Door(Protocol):
@@ -79,12 +87,20 @@ class Door(Protocol):
 def document(body: bytes) -> dict[str, Any]:
     """A body that has to be a JSON object; raise `Malformed` for any other."""
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Malformed("The body is no JSON.") from error
+        parsed = from_json(body)
+    except ValueError:
+        parsed = _leniently(body)
     if not isinstance(parsed, dict):
         raise Malformed("The body is no JSON object.")
     return parsed
+
+
+def _leniently(body: bytes) -> Any:
+    """What the quick parser refuses and the standard library reads: half a surrogate pair, another encoding."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("The body is no JSON.") from error
 
 
 def fields(text: str) -> list[tuple[str, str]]:

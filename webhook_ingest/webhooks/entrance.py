@@ -138,14 +138,9 @@ class Entrance:
 
 
 def _knock(scope: Scope, body: bytes) -> Knock:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    return Knock(scope["path"], scope["query_string"].decode("latin-1"), headers, body)
+    return Knock(scope["path"], scope["query_string"].decode("latin-1"), dict(scope["headers"]), body)
 
 
 async def _answer(send: Send, reply: Reply) -> None:
-    headers = [
-        (b"content-type", reply.content_type.encode()),
-        (b"content-length", str(len(reply.body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": reply.headers})
     await send({"type": "http.response.body", "body": reply.body})
