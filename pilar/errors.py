@@ -81,6 +81,12 @@ class NotFound(Permanent):
     code = "not_found"
 
 
+class InsufficientFunds(Permanent):
+    """The balance at the provider does not cover this: ask anew, under another key, when it does."""
+
+    code = "insufficient_funds"
+
+
 class Unauthenticated(Permanent):
     """Sign in first, or send a valid token."""
 

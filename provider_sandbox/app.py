@@ -33,6 +33,7 @@ from provider_sandbox.models.openai import openai_app
 from provider_sandbox.state import State
 from provider_sandbox.stripe import store as stripe_store
 from provider_sandbox.stripe import webhooks as stripe_webhooks
+from provider_sandbox.stripe.agenda import Agenda
 from provider_sandbox.stripe.api import stripe_app
 from provider_sandbox.tasks import Bell, TaskQueue, Work
 from provider_sandbox.trust import trusted
@@ -117,6 +118,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
         "pending_leads": unread,
     }
     mail = MailServer(state, person.read, faults)
+    appointments = Agenda(state, deliveries, bell)
     with state.transaction() as tx:
         stripe_store.seed(tx)
         twilio_accounts.seed(tx, config)
@@ -129,6 +131,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
         await mail.start(config.host, config.smtp_port)
         background = [asyncio.create_task(queue.run(work), name=queue.name) for queue, work in works.items()]
         background.append(asyncio.create_task(calendar.run(), name="Meta's agenda"))
+        background.append(asyncio.create_task(appointments.run(), name="Stripe's agenda"))
         for task in background:
             task.add_done_callback(_report)
         try:
@@ -142,14 +145,14 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
             state.close()
 
     app = FastAPI(title="Provider sandbox", lifespan=life, openapi_url=None)
-    app.include_router(control_router(config, state, bell, pending, client))
+    app.include_router(control_router(config, state, bell, pending, client, appointments.catch_up))
     app.include_router(whatsapp_router(state, deliveries, crowd))
     app.include_router(mailbox_router(state))
     app.include_router(models_router(state))
     app.include_router(elevenlabs_router(state))
     app.include_router(meta_router(config, state, deliveries))
     app.include_router(twilio_router(state))
-    app.mount("/stripe", stripe_app(config, state, deliveries))
+    app.mount("/stripe", stripe_app(config, state, deliveries, appointments))
     app.mount("/twilio", twilio_app(config, state, deliveries, sms, making))
     accepting = Messages(reporter, flow, crowd.hear)
     app.mount("/meta/{version}", meta_app(config, state, deliveries, accepting, reviewers))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 import httpx
@@ -51,6 +51,7 @@ class Signup(Body):
     client_reference_id: str | None = None
     seed: int = 1
     metadata: dict[str, str] = {}
+    trial_days: int | None = Field(None, ge=1, le=730)
 
 
 class Targets(Body):
@@ -82,6 +83,8 @@ class BusinessClock(Body):
     real_anchor: AwareDatetime
     business_anchor: AwareDatetime
     rate: float = Field(1.0, ge=0)
+    skip: bool = False
+    """Whether the months between are skipped: what is subscribed to is not charged for them."""
 
 
 def set_targets(tx: Transaction, targets: Targets) -> None:
@@ -97,12 +100,22 @@ def control_router(
     bell: Bell,
     queues: Mapping[str, TaskQueue],
     client: httpx.AsyncClient,
+    clock_moved: Callable[..., Awaitable[None]],
 ) -> APIRouter:
-    """The control API and the index page; `queues` are by the name under which what is pending in each is told."""
+    """The control API and the index page.
+
+    Args:
+        config: keys.
+        state: everything that is kept.
+        bell: rings when something changes.
+        queues: by the name under which what is pending in each is told.
+        client: for asking the product.
+        clock_moved: has happen what the new business time brings about, before its setting is answered.
+    """
     router = APIRouter()
     deliveries = queues["pending_deliveries"]
     _actions(router, config, state, deliveries, client)
-    _clock(router, state)
+    _clock(router, state, clock_moved)
     _views(router, state, bell, queues)
     router.include_router(effects_router(state))
     router.include_router(money_router(state, deliveries))
@@ -163,21 +176,25 @@ def _actions(
             raise HTTPException(502, f"{url} can't be reached: {type(error).__name__}") from error
 
 
-def _clock(router: APIRouter, state: State) -> None:
+def _clock(router: APIRouter, state: State, clock_moved: Callable[..., Awaitable[None]]) -> None:
     @router.put("/control/clock")
     async def move_clock(wanted: BusinessClock) -> dict[str, str]:
         """Move business time; it stays moved when the sandbox is started again."""
         setting = ClockSetting(wanted.real_anchor, wanted.business_anchor, wanted.rate)
         with state.transaction() as tx:
             tx.remember(clock.SETTING, clock.as_text(setting))
-            return {"business_now": tx.business_now().isoformat()}
+            answer = {"business_now": tx.business_now().isoformat()}
+        await clock_moved(skipping=wanted.skip)
+        return answer
 
     @router.delete("/control/clock")
     async def reset_clock() -> dict[str, str]:
         """Let business time be real time again."""
         with state.transaction() as tx:
             tx.forget(clock.SETTING)
-            return {"business_now": tx.business_now().isoformat()}
+            answer = {"business_now": tx.business_now().isoformat()}
+        await clock_moved()
+        return answer
 
 
 def _views(router: APIRouter, state: State, bell: Bell, queues: Mapping[str, TaskQueue]) -> None:

@@ -44,6 +44,13 @@ create table if not exists task (
     created_at text not null, ended_at text);
 create index if not exists task_by_name on task (queue, name);
 create index if not exists task_due on task (queue, next_at, id) where state = 'pending';
+create table if not exists appointment (
+    seq integer primary key autoincrement, kind text not null, id text not null, at integer not null,
+    unique (kind, id));
+create index if not exists appointment_due on appointment (at, seq);
+create table if not exists balance (
+    account text not null, currency text not null, status text not null, net integer not null,
+    primary key (account, currency, status)) without rowid;
 create table if not exists mail (
     id integer primary key autoincrement, sender text not null, recipients text not null, subject text not null,
     text text not null, html text not null, raw blob not null, at text not null);
@@ -97,6 +104,10 @@ class Transaction:
                 sql += f" and {column} = ?"
                 values.append(value)
         return [json.loads(row["body"]) for row in self.run(f"{sql} order by seq", *values)]
+
+    def owner_of(self, kind: str, identity: str) -> str:
+        """The owner of an object that is there."""
+        return str(self.run("select owner from object where kind = ? and id = ?", kind, identity)[0]["owner"])
 
     def remove(self, kind: str, identity: str) -> None:
         """Forget an object."""

@@ -15,6 +15,7 @@ import httpx
 
 from provider_sandbox.config import Retry, SandboxConfig
 from provider_sandbox.meta.playing import MetaPlays
+from provider_sandbox.pages import Page
 from provider_sandbox.server import SandboxServer
 from provider_sandbox.trust import trusted
 from provider_sandbox.twilio.playing import TwilioPlays
@@ -86,10 +87,69 @@ class RunningSandbox(MetaPlays, TwilioPlays):
         """Play a subscription's next month, paid. Returns the ids."""
         return dict(self._call("POST", "stripe/renew", json={"subscription": subscription, "seed": seed}))
 
-    def set_clock(self, *, real_anchor: datetime, business_anchor: datetime, rate: float = 1.0) -> None:
-        """Move business time, as `pilar.clocks.ClockSetting` describes it."""
+    def cancel(self, subscription: str, *, at_period_end: bool = False, seed: int = 1) -> dict[str, Any]:
+        """Play the end of a subscription in Stripe's own pages, now or with its period. Returns its state."""
+        wanted = {"subscription": subscription, "at_period_end": at_period_end, "seed": seed}
+        return dict(self._call("POST", "stripe/cancellations", json=wanted))
+
+    def change_plan(self, subscription: str, plan: str, **more: Any) -> dict[str, Any]:
+        """Play a change of plan in Stripe's own pages; `more` is proration or seed. Returns its state."""
+        return dict(self._call("POST", "stripe/plans", json={"subscription": subscription, "plan": plan, **more}))
+
+    def fail_payments(self, subscription: str, seed: int = 1) -> dict[str, Any]:
+        """Let a subscription's card stop working: what is due from now on is not paid. Returns its state."""
+        return dict(
+            self._call("POST", "stripe/paying", json={"subscription": subscription, "failing": True, "seed": seed})
+        )
+
+    def recover_payments(self, subscription: str, seed: int = 1) -> dict[str, Any]:
+        """Let another card take its place, which pays what is open. Returns the subscription's state."""
+        return dict(
+            self._call("POST", "stripe/paying", json={"subscription": subscription, "failing": False, "seed": seed})
+        )
+
+    def end_trial(self, subscription: str, seed: int = 1) -> dict[str, Any]:
+        """Play a trial's end, now. Returns the subscription's state."""
+        return dict(self._call("POST", "stripe/trial-ends", json={"subscription": subscription, "seed": seed}))
+
+    def after_last_attempt(self, status: str) -> None:
+        """Say whether a subscription is `canceled` or `unpaid` when its last payment attempt has failed."""
+        self._call("PUT", "stripe/after-last-attempt", json={"status": status})
+
+    def complete_onboarding(self, account: str, seed: int = 1) -> dict[str, Any]:
+        """Play an affiliate who tells Stripe everything, without the page. Returns the ids."""
+        return dict(self._call("POST", "stripe/onboarding", json={"account": account, "seed": seed}))
+
+    def walk_onboarding(self, url: str, *, name: str = "Anna Sandbox", iban: str = "NL00SAND0123456789") -> str:
+        """Play an affiliate who follows an account link and fills its page in. Returns where it led."""
+        return self._fill(url, "Agree and submit", name=name, iban=iban)
+
+    def walk_checkout(self, url: str, *, card: str = "4242 4242 4242 4242", **typed: str) -> str:
+        """Play a visitor who pays on the hosted page; `typed` by the fields' names. Returns where it led.
+
+        Raises `AssertionError` with what the page says where the card is not taken.
+        """
+        person = {"email": "anna@studio.example", "name": "Anna de Vries", "phone": "+31200009999", "country": "NL"}
+        return self._fill(url, None, **(person | typed), card=card)
+
+    def restrict_account(self, account: str, due: Sequence[str] = ("individual.id_number",)) -> dict[str, Any]:
+        """Play Stripe, which asks a connected account for more and holds its money. Returns the ids."""
+        return dict(self._call("POST", "stripe/restrictions", json={"account": account, "due": list(due)}))
+
+    def top_up(self, amount: int, currency: str = "eur") -> None:
+        """Add money to the platform's balance, in minor units; it is available at once."""
+        self._call("POST", "stripe/top-ups", json={"amount": amount, "currency": currency})
+
+    def fail_payout(self, payout: str, seed: int = 1) -> dict[str, Any]:
+        """Play a bank that sends a payout back. Returns the ids."""
+        return dict(self._call("POST", "stripe/failed-payouts", json={"payout": payout, "seed": seed}))
+
+    def set_clock(
+        self, *, real_anchor: datetime, business_anchor: datetime, rate: float = 1.0, skip: bool = False
+    ) -> None:
+        """Move business time, as `pilar.clocks.ClockSetting` has it; `skip` charges nothing for the months between."""
         anchors = {"real_anchor": real_anchor.isoformat(), "business_anchor": business_anchor.isoformat()}
-        self._call("PUT", "clock", json={**anchors, "rate": rate})
+        self._call("PUT", "clock", json={**anchors, "rate": rate, "skip": skip})
 
     def reset_clock(self) -> None:
         """Let business time be real time again."""
@@ -165,6 +225,20 @@ class RunningSandbox(MetaPlays, TwilioPlays):
         answer = self._call("POST", "wait-idle", params={"timeout": seconds})
         if not answer["idle"]:
             raise AssertionError(f"still busy after {seconds} s: {answer}")
+
+    def _fill(self, url: str, button: str | None, **typed: str) -> str:
+        """Open a page, fill its first form in as far as it asks, press the button, and tell where that led."""
+        page = self.client.get(url)
+        page.raise_for_status()
+        [form] = Page(page.text).forms
+        pressed = form.buttons[button] if button else next(iter(form.buttons.values()))
+        fields = {**form.fields, **{name: text for name, text in typed.items() if name in form.fields}}
+        if "name" in pressed:
+            fields[pressed["name"]] = pressed.get("value", "")
+        answer = self.client.post(url, data=fields)
+        if not answer.is_redirect:
+            raise AssertionError(f"{url} answered {answer.status_code}: {answer.text}")
+        return answer.headers["location"]
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         answer = self.client.request(method, f"/control/{path}", **request)

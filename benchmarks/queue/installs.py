@@ -37,7 +37,15 @@ def python(state: Path) -> Path:
     Raises:
         NotAvailable: they can't be installed.
     """
-    pins = PEERS / "requirements.txt"
+    return python_with(state, "python", PEERS / "requirements.txt")
+
+
+def python_with(state: Path, name: str, pins: Path) -> Path:
+    """The interpreter of an environment that has what a file pins by hash, and nothing else.
+
+    Raises:
+        NotAvailable: it can't be installed.
+    """
 
     def make(draft: Path) -> None:
         uv = [sys.executable, "-m", "uv"]
@@ -46,7 +54,7 @@ def python(state: Path) -> Path:
         _run([*uv, "pip", "install", "--quiet", *into, "--require-hashes", "--requirement", str(pins)])
 
     told = pins.read_text() + platform.python_version()
-    return _kept(state, "python", told, make) / "bin" / "python"
+    return _kept(state, name, told, make) / "bin" / "python"
 
 
 def node(state: Path) -> tuple[Path, Path]:

@@ -1,11 +1,11 @@
-"""A visitor pays. What belongs here: the objects and events of one paid checkout."""
+"""A visitor pays. What belongs here: the objects and events of one paid checkout, without its page."""
 
 from __future__ import annotations
 
-import copy
-
 from provider_sandbox.state import Transaction
-from provider_sandbox.stripe import money, objects, store
+from provider_sandbox.stripe import cards, checkout, objects, payments
+from provider_sandbox.stripe.catalog import new_customer
+from provider_sandbox.stripe.desk import Desk
 from provider_sandbox.stripe.objects import Visitor
 from provider_sandbox.tasks import TaskQueue
 
@@ -15,35 +15,33 @@ def sign_up(tx: Transaction, deliveries: TaskQueue, visitor: Visitor, seed: int)
 
     Returns:
         The ids of customer, subscription, invoice, charge and checkout session, and the event ids in order of sending.
+        There is no charge where a trial begins.
     """
-    created = int(tx.business_now().timestamp())
-    payer = objects.customer(visitor, created)
-    plan_price = tx.get("stripe.price", objects.PRICES[visitor.plan][0])
-    if plan_price is None:
-        raise LookupError(f"the price of {visitor.plan} is not seeded")
-    bought = objects.subscription(visitor, payer["id"], plan_price, created)
-    paid = objects.invoice(payer, bought, created, "subscription_create")
-    bought["latest_invoice"] = paid["id"]
-    session = objects.checkout_session(visitor, bought, paid, created)
-    store.save(tx, payer, key=visitor.email)
-    store.save(tx, bought, owner=payer["id"])
-    store.save(tx, paid, owner=payer["id"], key=bought["id"])
-    store.save(tx, session, owner=payer["id"], key=bought["id"])
-    charge = money.pay(tx, paid, created)
-
-    # A subscription begins before its first invoice is paid: an event tells how it was, not how it is.
-    begun = copy.deepcopy(bought) | {"status": "incomplete"}
-    events = [
-        objects.event("customer.created", payer, created),
-        objects.event("customer.subscription.created", begun, created),
-        objects.event("checkout.session.completed", session, created),
-        objects.event("invoice.paid", paid, created),
-    ]
+    desk = Desk(tx, deliveries)
+    zone = {"time_zone": visitor.time_zone} if visitor.time_zone else {}
+    session = checkout.new_session(
+        desk,
+        mode="subscription",
+        items=[{"price": objects.PRICES[visitor.plan][0], "quantity": 1}],
+        metadata={**visitor.metadata, **zone},
+        client_reference_id=visitor.client_reference_id,
+        fields=[checkout.studio_name_field()],
+        subscription_metadata=dict(visitor.metadata),
+        trial_days=visitor.trial_days,
+    )
+    person = {"email": visitor.email, "name": visitor.owner_name, "phone": visitor.phone, "address": visitor.address}
+    payer = new_customer(desk, **person, currency=objects.CURRENCY)
+    method = payments.attach(desk, payments.new_card(desk, cards.GOOD), payer["id"])
+    session = checkout.complete(desk, session, payer, method, {"studio_name": visitor.studio})
+    intent = None
+    if not visitor.trial_days:
+        [link] = tx.find("stripe.invoice_payment", owner=session["invoice"])
+        intent = desk.existing("payment_intent", link["payment"]["payment_intent"])
     return {
         "customer": payer["id"],
-        "subscription": bought["id"],
-        "invoice": paid["id"],
-        "charge": charge["id"],
+        "subscription": session["subscription"],
+        "invoice": session["invoice"],
+        "charge": intent["latest_charge"] if intent else None,
         "checkout_session": session["id"],
-        "events": money.announce(tx, deliveries, payer["id"], events, seed),
+        "events": desk.send(seed),
     }

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from pilar.errors import BadSignature, Conflict, CredentialsRefused, Invalid, NotFound, Permanent
+from pilar.errors import BadSignature, Conflict, CredentialsRefused, InsufficientFunds, Invalid, NotFound, Permanent
 from pilar.money import Money
 from pilar.providers.email.client import Mailer
 from pilar.providers.stripe import signature as stripe_signature
@@ -73,10 +73,10 @@ def test_a_payment_is_followed_from_its_invoice_to_what_has_gone_back(world: Wor
     world.sandbox.dispute(invoice=invoice.id, amount=3000)
     charge = world.stripe.charge(charge.id)
     assert (charge.amount_refunded.minor, charge.amount_disputed.minor) == (1000, 3000)
-    world.sandbox.refund(invoice=invoice.id, amount=2000)
+    world.sandbox.refund(invoice=invoice.id, amount=900)
     assert world.stripe.charge(charge.id).gone_back == Money(4900, "EUR")
     world.sandbox.dispute(invoice=invoice.id, status="won")
-    assert world.stripe.charge(charge.id).gone_back == Money(3000, "EUR")
+    assert world.stripe.charge(charge.id).gone_back == Money(1900, "EUR")
     with pytest.raises(NotFound):
         world.stripe.charge("ch_unknown")
     with pytest.raises(NotFound):
@@ -91,7 +91,10 @@ def test_the_events_of_a_refund_name_its_charge(world: World) -> None:
     world.sandbox.wait_idle()
     subjects = [subject_of(json.loads(request.body)) for request in world.hooks.requests]
     named = {subject.type for subject in subjects if subject.charge_id == ids["charge"]}
-    assert named == {"charge.refunded", "refund.created", "charge.dispute.created", "charge.dispute.closed"}
+    assert named == {
+        *("charge.refunded", "refund.created"),
+        *("charge.dispute.created", "charge.dispute.funds_withdrawn", "charge.dispute.closed"),
+    }
     assert {subject.invoice_id for subject in subjects} == {None, ids["invoice"]}
 
 
@@ -111,6 +114,40 @@ def test_stripe_refuses_what_is_not_there_and_whom_it_does_not_know(world: World
     with pytest.raises(CredentialsRefused):
         stranger.subscription("sub_unknown")
     stranger.close()
+
+
+def test_an_affiliate_is_paid_and_what_was_too_much_comes_back(world: World) -> None:
+    connect = world.stripe.connect
+    account = connect.create_account("a-1", "bo@affiliate.example", "NL", "account-a-1").id
+    page = connect.onboarding_link(account, return_url=BACK, refresh_url=BACK)
+    assert world.sandbox.walk_onboarding(page.url) == BACK
+    ready = connect.account(account)
+    assert (ready.can_receive, ready.payouts_enabled, ready.due, ready.affiliate) == (True, True, (), "a-1")
+
+    fifty = Money(5000, "EUR")
+    with pytest.raises(InsufficientFunds):
+        connect.transfer(account, fifty, "payout-1", group="payout-1")
+    world.sandbox.top_up(6000)
+    # Stripe repeats its refusal under the same key: another attempt is another effect.
+    with pytest.raises(InsufficientFunds):
+        connect.transfer(account, fifty, "payout-1", group="payout-1")
+    sent = connect.transfer(account, fifty, "payout-1:2", group="payout-1", metadata={"payout": "1"})
+    assert connect.transfer(account, fifty, "payout-1:2", group="payout-1", metadata={"payout": "1"}) == sent
+    assert connect.transfers_in("payout-1") == [sent] == [connect.sent(sent.id)]
+    assert (connect.balance().available, connect.balance(account).available) == ((Money(1000, "EUR"),), (fifty,))
+
+    taken = connect.reverse(sent.id, Money(1500, "EUR"), "clawback-1", metadata={"cause": "refund"})
+    assert connect.reversals_of(sent.id) == [taken]
+    assert connect.sent(sent.id).reversed == Money(1500, "EUR")
+    with pytest.raises(Permanent):
+        connect.reverse(sent.id, Money(3501, "EUR"), "clawback-2")
+    assert world.sandbox.effects()["stripe.transferred"] == world.sandbox.effects()["stripe.transfer_reversed"] == 1
+
+    world.sandbox.restrict_account(account)
+    held = connect.account(account)
+    assert (held.can_receive, held.due) == (False, ("individual.id_number",))
+    with pytest.raises(CredentialsRefused):
+        connect.balance("acct_unknown")
 
 
 # Twilio

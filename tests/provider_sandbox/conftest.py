@@ -16,6 +16,7 @@ from twilio.rest import Client
 from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
 from tests.provider_sandbox.graph import Graph, Studio, connected
 from tests.provider_sandbox.product import Product, running_product
+from tests.provider_sandbox.stripe_life import START, Life
 
 
 @pytest.fixture
@@ -69,6 +70,13 @@ def twilio(sandbox: RunningSandbox) -> Iterator[Client]:
 @pytest.fixture
 def payments(sandbox: RunningSandbox) -> stripe.StripeClient:
     return stripe_client(sandbox)
+
+
+@pytest.fixture
+def life(sandbox: RunningSandbox, payments: stripe.StripeClient) -> Life:
+    life = Life(sandbox, payments)
+    life.at(START)
+    return life
 
 
 @pytest.fixture

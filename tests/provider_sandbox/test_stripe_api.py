@@ -127,3 +127,85 @@ def test_brackets_in_forms_become_structure():
         "expand": ["x", "y"],
         "items": [{"price": "p"}],
     }
+
+
+def test_customers_are_made_changed_and_deleted_with_what_they_bought(
+    sandbox: RunningSandbox, payments: stripe.StripeClient
+):
+    v1 = payments.v1
+    made = v1.customers.create({"email": "bo@studio.example", "address": {"country": "NL"}, "metadata": {"a": "1"}})
+    changed = v1.customers.update(made.id, {"name": "Bo", "email": "bo2@studio.example", "address": {"city": "Ede"}})
+    assert changed.address is not None
+    assert (changed.name, changed.address.city, changed.address.country) == ("Bo", "Ede", "NL")
+    assert [one.id for one in v1.customers.list({"email": "bo2@studio.example"}).data] == [made.id]
+    assert v1.customers.list({"email": "bo@studio.example"}).data == []
+
+    ids = sandbox.sign_up()
+    v1.customers.delete(ids["customer"])
+    assert v1.customers.retrieve(ids["customer"]).deleted is True
+    assert v1.subscriptions.retrieve(ids["subscription"]).status == "canceled"
+    assert [one.id for one in v1.customers.list().data] == [made.id]
+    with pytest.raises(stripe.InvalidRequestError) as gone:
+        v1.subscriptions.create({"customer": ids["customer"], "items": [{"price": "price_pilar_pro"}]})
+    assert (gone.value.http_status, gone.value.code, gone.value.param) == (400, "resource_missing", "customer")
+
+
+def test_a_card_is_attached_unless_its_issuer_refuses(payments: stripe.StripeClient):
+    v1 = payments.v1
+    customer = v1.customers.create({"email": "bo@studio.example"}).id
+    with pytest.raises(stripe.CardError) as refused:
+        v1.payment_methods.attach("pm_card_chargeDeclined", {"customer": customer})
+    assert (refused.value.http_status, refused.value.code) == (402, "card_declined")
+    kept = v1.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer})
+    assert [one.id for one in v1.payment_methods.list({"customer": customer}).data] == [kept.id]
+    assert v1.payment_methods.detach(kept.id).customer is None
+    with pytest.raises(stripe.CardError, match="test cards"):
+        v1.payment_methods.create({"type": "card", "card": {"number": "4111111111111111"}})  # type: ignore[typeddict-item]
+
+
+def test_an_invoice_is_drafted_made_definite_paid_voided_or_given_up(payments: stripe.StripeClient):
+    v1 = payments.v1
+    customer = v1.customers.create({"email": "bo@studio.example"}).id
+    drafts = []
+    for amount in (1500, 2500, 3500):
+        v1.invoice_items.create({"customer": customer, "amount": amount, "currency": "eur", "description": "Extra"})
+        drafts.append(v1.invoices.create({"customer": customer}))
+    assert [(one.status, one.total, one.number) for one in drafts] == [
+        ("draft", total, None) for total in (1500, 2500, 3500)
+    ]
+    paid, voided, lost = (v1.invoices.finalize_invoice(one.id) for one in drafts)
+    assert (paid.status, paid.amount_remaining, bool(paid.number)) == ("open", 1500, True)
+    with pytest.raises(stripe.InvalidRequestError, match="no default payment method"):
+        v1.invoices.pay(paid.id)
+    with pytest.raises(stripe.CardError):
+        v1.invoices.pay(paid.id, {"payment_method": "pm_card_chargeDeclined"})
+    assert v1.invoices.pay(paid.id, {"payment_method": "pm_card_visa"}).status == "paid"
+    assert [charge.status for charge in v1.charges.list({"customer": customer}).data] == ["succeeded", "failed"]
+    assert v1.invoices.void_invoice(voided.id).status == "void"
+    assert v1.invoices.mark_uncollectible(lost.id).status == "uncollectible"
+    with pytest.raises(stripe.InvalidRequestError, match="void"):
+        v1.invoices.pay(voided.id, {"payment_method": "pm_card_visa"})
+    assert v1.invoices.pay(lost.id, {"payment_method": "pm_card_visa"}).status == "paid"
+    assert [one.id for one in v1.invoices.list({"status": "void"}).data] == [voided.id]
+    assert [line.amount for line in v1.invoices.line_items.list(paid.id).data] == [1500]
+
+
+def test_lists_are_narrowed_by_moment_and_status_and_refuse_a_lost_cursor(
+    sandbox: RunningSandbox, payments: stripe.StripeClient
+):
+    ids = [sandbox.sign_up(f"Studio {number}")["subscription"] for number in range(3)]
+    payments.v1.subscriptions.cancel(ids[0])
+    listed = payments.v1.subscriptions.list
+    assert [one.id for one in listed().data] == ids[:0:-1]
+    assert [one.id for one in listed({"status": "ended"}).data] == ids[:1]
+    assert len(listed({"status": "all"}).data) == 3
+    created = payments.v1.subscriptions.retrieve(ids[0]).created
+    assert listed({"created": {"gt": created + 3600}}).data == []
+    back = listed({"status": "all", "limit": 1, "ending_before": ids[0]})
+    assert ([one.id for one in back.data], back.has_more) == ([ids[1]], True)
+    with pytest.raises(stripe.InvalidRequestError) as lost:
+        listed({"starting_after": "sub_unknown"})
+    assert (lost.value.http_status, lost.value.param) == (400, "starting_after")
+    for limit in (0, 101):
+        with pytest.raises(stripe.InvalidRequestError, match="between 1 and 100"):
+            listed({"limit": limit})

@@ -161,3 +161,31 @@ def test_a_dispute_is_opened_and_settled(sandbox: RunningSandbox, payments: stri
 def test_what_is_not_there_cannot_be_played(path: str, body: dict, status: int, sandbox: RunningSandbox):
     answer = httpx.post(f"{sandbox.base_url}/control/stripe/{path}", json=body, trust_env=False)
     assert answer.status_code == status
+
+
+def test_disputed_money_is_away_until_it_is_won_and_cannot_be_refunded_meanwhile(
+    sandbox: RunningSandbox, payments: stripe.StripeClient, product: Product
+):
+    sandbox.set_targets(stripe_webhook_url=f"{product.url}/hook")
+    ids = sandbox.sign_up(plan="PRO")
+    v1 = payments.v1
+
+    def pending() -> int:
+        return v1.balance.retrieve().pending[0].amount
+
+    assert pending() == 9900 - 174
+    about = sandbox.dispute(invoice=ids["invoice"])
+    assert pending() == -174 - 2000
+    with pytest.raises(stripe.InvalidRequestError) as held:
+        v1.refunds.create({"charge": ids["charge"], "amount": 1})
+    assert held.value.code == "charge_disputed"
+    won = sandbox.dispute(invoice=ids["invoice"], status="won")
+    assert won["dispute"] == about["dispute"]
+    balance = v1.balance.retrieve()
+    assert balance.available[0].amount + balance.pending[0].amount == 9900 - 174 - 2000
+    assert [one.net for one in v1.disputes.retrieve(won["dispute"]).balance_transactions] == [-11900, 9900]
+    v1.refunds.create({"charge": ids["charge"]})
+    sandbox.wait_idle()
+    assert {"charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"} <= set(kinds(product))
+    with pytest.raises(httpx.HTTPStatusError):
+        sandbox.dispute(invoice=sandbox.sign_up("Another")["invoice"], amount=9901)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_sandbox.config import Retry
-from provider_sandbox.stripe.money import mixed
+from provider_sandbox.stripe.desk import mixed
 from provider_sandbox.testing import RunningSandbox
 from tests.provider_sandbox.product import Answer, Product, Received, failing_first, running_product
 

@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
 
-    do_GET = do_POST = _serve  # noqa: N815 (names that the standard library asks for)
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 (names that the standard library asks for)
 
     def _misbehave(self, how: Misbehaviour, state: LocalServer) -> None:
         self.close_connection = True

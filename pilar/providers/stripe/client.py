@@ -1,6 +1,7 @@
 """What PILAR asks of Stripe. What belongs here: calls to its API and the shapes they return.
 
-What does not: webhooks (`signature.py`, `events.py`), and what a subscription means for a workspace (`workspaces`).
+What does not: webhooks (`signature.py`, `events.py`), those whom we pay (`connect.py`), and what a subscription means
+for a workspace (`workspaces`).
 """
 
 from __future__ import annotations
@@ -8,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from typing import Literal
 
 import stripe
 
 from pilar.backplane.breakers import Breakers
+from pilar.errors import Invalid
 from pilar.money import Money
 from pilar.providers import documents
-from pilar.providers.calls import http_client, required
 from pilar.providers.documents import Document, Unreadable
 from pilar.providers.stripe import payments
-from pilar.providers.stripe.errors import STRIPE
+from pilar.providers.stripe.connect import StripeConnect
 from pilar.providers.stripe.payments import StripeCharge, StripeInvoice
-from pilar.providers.stripe.transport import StripeTransport
+from pilar.providers.stripe.session import StripeSession
 from pilar.settings import Settings
+
+Proration = Literal["create_prorations", "always_invoice", "none"]
+"""What a change of price in the middle of a period costs: on the next invoice, at once, or nothing."""
 
 WORKSPACE_KEY = "pilar_workspace"
 """The metadata of a customer that names its workspace, so that a look-up can start at either end."""
@@ -42,7 +46,12 @@ class StripeCustomer:
 
 @dataclass(frozen=True)
 class StripeSubscription:
-    """A subscription as it stands now; `amount` is for one period, None where the price is not a flat one."""
+    """A subscription as it stands now.
+
+    Attributes:
+        amount: for one period; None where the price is not a flat one.
+        item_id: what its price hangs on, and is changed by.
+    """
 
     id: str
     status: str
@@ -53,6 +62,7 @@ class StripeSubscription:
     trial_end: datetime | None
     cancel_at_period_end: bool
     metadata: Mapping[str, str]
+    item_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,32 +82,25 @@ class StripeCheckout:
 
 
 class StripeGateway:
-    """Stripe, by way of its own SDK. Safe to share between threads."""
+    """Stripe, by way of its own SDK. Safe to share between threads.
+
+    Attributes:
+        connect: what it does for those whom we pay.
+    """
 
     def __init__(self, settings: Settings, breakers: Breakers | None = None) -> None:
         """Take the settings, and the breakers of this process; without them each call is made, whatever came before."""
-        self._settings = settings
-        self._stripe = STRIPE.guarded(breakers)
+        self._session = StripeSession(settings, breakers)
+        self._stripe = self._session.provider
+        self.connect = StripeConnect(self._session)
 
-    @cached_property
+    @property
     def _client(self) -> stripe.StripeClient:
-        api_key = required(self._settings, "stripe_api_key")
-        # The SDK would write an identifier of this machine to the home directory and send it along.
-        stripe.enable_telemetry = False
-        return stripe.StripeClient(
-            api_key,
-            base_addresses={"api": self._settings.stripe_api_base},
-            max_network_retries=0,
-            http_client=self._transport,
-        )
-
-    @cached_property
-    def _transport(self) -> StripeTransport:
-        return StripeTransport(http_client(self._settings.provider_timeout_seconds))
+        return self._session.client
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        self._session.close()
 
     def subscription(self, subscription_id: str) -> StripeSubscription:
         """Read a subscription and its customer.
@@ -108,6 +111,68 @@ class StripeGateway:
         with self._stripe.reads("subscription"):
             found = self._client.v1.subscriptions.retrieve(subscription_id, params={"expand": ["customer"]})
             return _subscription(found.to_dict())
+
+    def change_price(
+        self, subscription: StripeSubscription, price_id: str, idempotency_key: str, *, proration: Proration
+    ) -> StripeSubscription:
+        """Sell another price in place of a subscription's own, from now on.
+
+        Args:
+            subscription: as it was read; its item's price is changed.
+            price_id: Stripe's.
+            idempotency_key: names this effect.
+            proration: what the rest of the present period costs.
+
+        Raises:
+            Invalid: the subscription has no item.
+            NotFound: there is no such subscription or price.
+            OutcomeUnknown: it may have been changed or not; asking again with the same key is safe.
+        """
+        if subscription.item_id is None:
+            raise Invalid(f"The subscription {subscription.id} has no item whose price could be changed.")
+        with self._stripe.changes("change_price"):
+            changed = self._client.v1.subscriptions.update(
+                subscription.id,
+                params={
+                    "items": [{"id": subscription.item_id, "price": price_id}],
+                    "proration_behavior": proration,
+                    "expand": ["customer"],
+                },
+                options={"idempotency_key": idempotency_key},
+            )
+            return _subscription(changed.to_dict())
+
+    def end_with_period(self, subscription_id: str, idempotency_key: str, *, ends: bool = True) -> StripeSubscription:
+        """Let a subscription end when what is paid for is over, or take that back.
+
+        Args:
+            subscription_id: Stripe's.
+            idempotency_key: names this effect.
+            ends: False takes it back.
+
+        Raises:
+            NotFound: there is none by that id.
+            Permanent: it has ended already.
+            OutcomeUnknown: it may have been set or not; asking again with the same key is safe.
+        """
+        with self._stripe.changes("end_with_period"):
+            changed = self._client.v1.subscriptions.update(
+                subscription_id,
+                params={"cancel_at_period_end": ends, "expand": ["customer"]},
+                options={"idempotency_key": idempotency_key},
+            )
+            return _subscription(changed.to_dict())
+
+    def cancel_subscription(self, subscription_id: str) -> StripeSubscription:
+        """End a subscription now. It takes no key: Stripe cancels once, whatever is asked.
+
+        Raises:
+            NotFound: there is none by that id, or it has ended already.
+            OutcomeUnknown: it may have ended or not; asking again is safe.
+        """
+        with self._stripe.changes("cancel_subscription"):
+            ended = self._client.v1.subscriptions.cancel(subscription_id, params={"expand": ["customer"]})
+            return _subscription(ended.to_dict())
 
     def checkout_of(self, subscription_id: str) -> StripeCheckout | None:
         """Read the checkout that a subscription came from; None where it was made without one."""
@@ -199,6 +264,7 @@ def _subscription(document: Document) -> StripeSubscription:
         trial_end=documents.moment(document, "trial_end"),
         cancel_at_period_end=documents.flag(document, "cancel_at_period_end"),
         metadata=documents.texts(document, "metadata"),
+        item_id=documents.optional_text(item, "id"),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import httpx
 import stripe
 
-from pilar.errors import Conflict, CredentialsRefused, NotFound, OutcomeUnknown, Transient
+from pilar.errors import Conflict, CredentialsRefused, InsufficientFunds, NotFound, OutcomeUnknown, Transient
 from pilar.providers import documents
 from pilar.providers.calls import ErrorTable, Provider, Refusal, retry_after_of
 
@@ -24,6 +24,13 @@ TABLE: ErrorTable = {
     "idempotency_key_in_use": OutcomeUnknown,
     # The same key with other parameters: a key must name one effect.
     "idempotency_error": Conflict,
+    # Stripe repeats a refusal under its key, so the same request would be refused again however much there is by then.
+    "balance_insufficient": InsufficientFunds,
+    "insufficient_capabilities_for_transfer": Conflict,
+    "transfers_not_allowed": Conflict,
+    "payouts_not_allowed": Conflict,
+    "charge_already_refunded": Conflict,
+    "charge_disputed": Conflict,
 }
 
 # Everything that the transport lets through to the SDK is a success, so what the SDK objects to is its shape.

@@ -65,8 +65,8 @@ def invoice_in(document: Document) -> StripeInvoice:
     return StripeInvoice(
         id=documents.text(document, "id"),
         subscription_id=subscription_of(document),
-        customer_id=_required(reference(document, "customer"), "customer"),
-        amount_paid=_money(document, "amount_paid"),
+        customer_id=required_reference(document, "customer"),
+        amount_paid=money(document, "amount_paid"),
         paid_at=documents.moment(moments, "paid_at") if paid else None,
         billing_reason=documents.optional_text(document, "billing_reason"),
     )
@@ -79,9 +79,9 @@ def charge_in(document: Document, disputes: Sequence[Document]) -> StripeCharge:
     return StripeCharge(
         id=documents.text(document, "id"),
         payment_intent_id=reference(document, "payment_intent"),
-        amount=_money(document, "amount"),
-        amount_refunded=_money(document, "amount_refunded"),
-        amount_disputed=Money(sum(_money(one, "amount").minor for one in costly), currency),
+        amount=money(document, "amount"),
+        amount_refunded=money(document, "amount_refunded"),
+        amount_disputed=Money(sum(money(one, "amount").minor for one in costly), currency),
         customer_id=reference(document, "customer"),
     )
 
@@ -103,14 +103,17 @@ def reference(document: Document, name: str) -> str | None:
     return documents.optional_text(document, name) or documents.optional_text(documents.child(document, name), "id")
 
 
-def _money(document: Document, name: str) -> Money:
+def required_reference(document: Document, name: str) -> str:
+    """The same where it has to be there; raise `Unreadable` where it is missing."""
+    found = reference(document, name)
+    if found is None:
+        raise Unreadable(f"{name!r} is missing")
+    return found
+
+
+def money(document: Document, name: str) -> Money:
+    """An amount of a document in the document's own currency; raise `Unreadable` where it is missing."""
     minor = documents.whole_number(document, name)
     if minor is None:
         raise Unreadable(f"{name!r} is missing")
     return Money(minor, documents.text(document, "currency").upper())
-
-
-def _required(value: str | None, name: str) -> str:
-    if value is None:
-        raise Unreadable(f"{name!r} is missing")
-    return value
