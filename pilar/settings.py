@@ -6,6 +6,7 @@ production in these values only. `pilar doctor` prints this file's descriptions.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +47,18 @@ class Settings(BaseSettings):
     public_url: str = _setting(
         "http://127.0.0.1:8000", "the address under which providers and people reach the web service"
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "proxies in front of the web service whose X-Forwarded-* headers count, as addresses or networks (CIDR)",
+        "nothing: the connection's own address and PILAR_PUBLIC_URL count",
+    )
+    door_body_seconds: float = _setting(
+        10.0, "the longest that a provider may take to send a delivery's body before it is cut off", gt=0, le=600
+    )
+    door_refusals_at_most: int = _setting(
+        100, "how many refused deliveries of a provider in one window are no security incident", ge=1
+    )
+    door_refusals_window_seconds: int = _setting(300, "how long that window is", ge=1, le=86_400)
     secret_keys: Secrets = _setting(
         (), "keys that encrypt stored credentials, newest first", "provisioning: credentials can't be kept"
     )
@@ -66,6 +79,9 @@ class Settings(BaseSettings):
     )
     twilio_auth_token: SecretStr | None = _setting(
         None, "the parent account's token", "phone numbers: provisioning waits on us"
+    )
+    twilio_secondary_auth_token: SecretStr | None = _setting(
+        None, "the parent account's other token while one is rotated: both sign", "nothing: one token signs"
     )
     twilio_api_base: str | None = _setting(None, "Twilio's API, where it is not Twilio's own")
 
@@ -121,7 +137,7 @@ class Settings(BaseSettings):
     effects_kept_days: int = _setting(400, "how long settled sends and the like are kept; purchases for good", ge=30)
     audit_kept_days: int = _setting(2_557, "how long audit entries are kept; their seal is for good", ge=366)
 
-    @field_validator("secret_keys", "stripe_webhook_secret", "meta_app_secret", mode="before")
+    @field_validator("secret_keys", "stripe_webhook_secret", "meta_app_secret", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -135,6 +151,16 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ip_network(one)
+            except ValueError as error:
+                raise ValueError(f"{one!r} is no address and no network such as 10.0.0.0/8") from error
+        return value
 
     @property
     def home_path(self) -> Path:

@@ -227,6 +227,30 @@ def spool(as_json: Json = False) -> None:
         answer("`pilar inbox retry` has the refused ones tried again.")
 
 
+@app.command("items")
+def items(
+    hours: Annotated[int, typer.Option(min=1, max=720, help="How far back.")] = 24, as_json: Json = False
+) -> None:
+    """Show what became of the parts of deliveries: those passed over are of kinds that nobody here works on."""
+    from datetime import UTC, datetime, timedelta
+
+    from pilar.backplane.items_store import count_items
+    from pilar.database.engine import Scope
+    from pilar_cli.databases import product_database
+
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    with product_database(read_settings()) as database, database.transaction(Scope.fleet()) as connection:
+        found = count_items(connection, since)
+    if as_json:
+        answer_json({"hours": hours, "items": [asdict(one) for one in found]})
+        return
+    show_table(
+        ("Provider", "Handler", "Fate", "Count", "Last (UTC)"),
+        [(one.provider, one.handler, one.fate, str(one.count), f"{one.last_at:%Y-%m-%d %H:%M:%S}") for one in found],
+        nothing="No delivery was worked on.",
+    )
+
+
 @app.command("retry")
 def retry(as_json: Json = False) -> None:
     """Have the deliveries that the database refused tried again, after their cause is mended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilar_cli import (
     audit,
     budgets,
+    credentials,
     dead,
     dictionary,
     doctor,
@@ -42,6 +43,7 @@ app.add_typer(effects.app, name="effects")
 app.add_typer(queue.app, name="queue")
 app.add_typer(dead.app, name="dead")
 app.add_typer(budgets.app, name="budget")
+app.add_typer(credentials.app, name="credentials")
 
 if __name__ == "__main__":
     app()

@@ -53,10 +53,12 @@ def web_service(settings: Settings, port: int, *, host: str = LOOPBACK, workers:
         _module(
             "uvicorn",
             *("--factory", "webhook_ingest.main:app", "--host", host, "--port", str(port)),
-            *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--workers", str(workers)),
-            *("--timeout-graceful-shutdown", "5"),
+            *("--loop", "uvloop", "--http", "webhook_ingest.protocol:BoundedProtocol"),
+            *("--no-access-log", "--workers", str(workers), "--timeout-graceful-shutdown", "5"),
             # By default a process that has not come up within five seconds is killed, again and again.
             *("--timeout-worker-healthcheck", str(round(_READY_SECONDS))),
+            # Whom forwarded headers are believed from is said in one place, where it is said.
+            *(("--no-proxy-headers",) if settings.trusted_proxies else ()),
         ),
         env=environment(settings),
         ready=lambda: _health(port).get("database") == "reachable",

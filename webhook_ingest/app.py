@@ -16,15 +16,17 @@ from webhook_ingest import dagster_proxy, problems
 from webhook_ingest.api.description import describe
 from webhook_ingest.api.health import HealthCheck
 from webhook_ingest.guard import guarded
+from webhook_ingest.proxies import TrustedProxies
 from webhook_ingest.route import Route
 from webhook_ingest.routes import ROUTES
 from webhook_ingest.shell import Shell
 from webhook_ingest.turnstile import Turnstile
 from webhook_ingest.webhooks.deliveries import Door
 from webhook_ingest.webhooks.entrance import Entrance
+from webhook_ingest.webhooks.refusals import Refusals
 from webhook_ingest.webhooks.stripe import StripeDoor
 from webhook_ingest.webhooks.twilio import AccountTokens, TwilioDoor
-from webhook_ingest.webhooks.whatsapp import WhatsAppDoor
+from webhook_ingest.webhooks.whatsapp import AppSecrets, VerifyDoor, WhatsAppDoor
 
 
 def create_app(pilar: App) -> FastAPI:
@@ -39,6 +41,7 @@ def create_app(pilar: App) -> FastAPI:
                 app.state.dagster = client
                 yield
         finally:
+            await entrance.refusals.settle()
             await writer.stop()
 
     # FastAPI's own pages of documentation fetch their scripts from elsewhere: they are off.
@@ -55,6 +58,7 @@ def create_app(pilar: App) -> FastAPI:
     problems.install(app)
     doors = {entry.path: entrance for entry in ROUTES if entry.answers == "door"}
     app.add_middleware(Shell, doors=doors, https=pilar.settings.public_url.startswith("https://"))
+    app.add_middleware(TrustedProxies, trusted=pilar.settings.trusted_proxies)
     return app
 
 
@@ -67,16 +71,19 @@ def build_spool(pilar: App) -> Spool:
 
 def build_entrance(pilar: App, writer: InboxWriter) -> Entrance:
     """The webhook doors of a system."""
-    settings, real = pilar.settings, pilar.clocks.real
-    stripe, whatsapp, tokens = StripeDoor(settings, real), WhatsAppDoor(settings, real), AccountTokens(pilar)
+    settings = pilar.settings
+    stripe, tokens, secrets = StripeDoor(settings, pilar.clocks.real), AccountTokens(pilar), AppSecrets(pilar)
+    whatsapp, verify = WhatsAppDoor(pilar, secrets), VerifyDoor(pilar, secrets)
     doors: dict[str, Door] = {
         "/api/webhooks/stripe": stripe,
         "/api/provisioning/workspace": stripe,
         "/api/webhooks/twilio/sms": TwilioDoor(pilar, tokens, "sms"),
         "/api/webhooks/twilio/status": TwilioDoor(pilar, tokens, "status"),
         "/api/webhooks/whatsapp": whatsapp,
+        "/api/provisioning/whatsapp/webhook/verify": verify,
     }
-    return Entrance(doors, writer, {"/api/webhooks/whatsapp": whatsapp})
+    handshakes = {"/api/webhooks/whatsapp": whatsapp, "/api/provisioning/whatsapp/webhook/verify": verify}
+    return Entrance(doors, writer, handshakes, Refusals(pilar), body_seconds=settings.door_body_seconds)
 
 
 def _add(app: FastAPI, entry: Route) -> None:

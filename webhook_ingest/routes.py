@@ -15,6 +15,7 @@ from webhook_ingest.api import (
     autopilot,
     budgets,
     dead_letters,
+    deliveries,
     description,
     effects,
     facts,
@@ -79,6 +80,10 @@ DOORS = (
           summary="WhatsApp's deliveries, signed by Meta."),
     Route("GET", "/api/webhooks/whatsapp", entrance.Entrance, "whatsapp_handshake", answers="door",
           summary="Meta's handshake: the challenge is answered as plain text."),
+    Route("POST", "/api/provisioning/whatsapp/webhook/verify", entrance.Entrance, "whatsapp_verify", answers="door",
+          summary="The handshake by POST where it is not signed, WhatsApp's deliveries where it is."),
+    Route("GET", "/api/provisioning/whatsapp/webhook/verify", entrance.Entrance, "whatsapp_handshake_alias",
+          answers="door", summary="Meta's handshake at its other address."),
 )  # fmt: skip
 
 API = (
@@ -130,6 +135,8 @@ API = (
           STUDIO_WRITES, summary="Have a job that waits done at another time, or now.",
           responses={403: "This type is the system's own.", 404: "There is none.",
                      409: "It is being worked on, is a dead letter, has ended, or moves."}),
+    Route("GET", "/api/autopilot/deliveries/items", deliveries.delivery_items, "delivery_items", OPERATIONS,
+          summary="What became of the parts of deliveries, those included that nobody works on."),
     Route("GET", "/api/autopilot/dead-letters", dead_letters.list_dead_letters, "list_dead_letters", OPERATIONS,
           summary="Work that can't be done without help, what died last first."),
     Route("POST", "/api/autopilot/dead-letters/requeue", dead_letters.requeue_dead_letters, "requeue_dead_letters",

@@ -20,6 +20,7 @@ from pilar.backplane.retries import backoff
 from pilar.backplane.store import SettledRow
 from pilar.errors import CircuitOpen, PilarError, Transient
 from pilar.masking import mask, mask_text, masked_traceback
+from pilar.storable import storable
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ LONGEST_ERROR = 2_000
 def done(work: Work[Any], result: Result) -> SettledRow:
     """The work is done."""
     answered = json.dumps(mask(result), default=str) if result else None
+    if answered and ("\\u0000" in answered or "\\ud" in answered):
+        # Somebody else's words: the row is stored with those of all the batch.
+        answered = json.dumps(storable(mask(result)), default=str)
     return SettledRow(work.position, work.fencing_token, "done", result=answered)
 
 
@@ -59,7 +63,7 @@ def failed(work: Work[Any], error: Exception, now: datetime) -> SettledRow:
         outcome,
         due_at=due_at,
         error_code=error.code if isinstance(error, PilarError) else type(error).__name__,
-        error=mask_text(str(error))[:LONGEST_ERROR],
+        error=storable(mask_text(str(error))[:LONGEST_ERROR]),
     )
 
 

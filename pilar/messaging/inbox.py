@@ -1,28 +1,41 @@
 """WhatsApp's deliveries, item by item. What belongs here: to whom each item belongs and which rule takes it.
 
 A delivery holds any number of entries, changes, messages and statuses. Each item is worked on by itself, so that one
-that can't be read fails none of its neighbours; what nobody here works on is counted and passed over, and the
-delivery itself stays in the inbox.
+that can't be read, or that its studio can't take, fails none of its neighbours; what nobody here works on is counted
+and passed over, and the delivery itself stays in the inbox.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 
 from pilar.backplane import working_again
+from pilar.backplane.facts import emit
 from pilar.backplane.handlers import Delivery, Work
+from pilar.backplane.notices import IncidentRequested, incident
 from pilar.clocks import Clocks
-from pilar.errors import Invalid
+from pilar.errors import Invalid, Permanent
 from pilar.messaging import consent, receiving, statuses, templates
 from pilar.messaging.zones import country_of
 from pilar.providers.whatsapp import deliveries
-from pilar.providers.whatsapp.deliveries import InboundMessage, MessageStatus, Preference, TemplateStatus
+from pilar.providers.whatsapp.deliveries import Change, InboundMessage, MessageStatus, Preference, TemplateStatus
 from pilar.workspaces import store as workspaces
+
+SIGNED_FOR = "signed_for"
+"""The header of a kept delivery that names the studios whose own app signed it: it speaks for these alone."""
+
+_ITS_OWN_FAULT = (Permanent, DataError, IntegrityError)
+"""What an item fails with that will fail again; everything else has the whole delivery tried again."""
+_UNTIDY = re.compile(r"[^A-Za-z0-9_.]")
+_LABELS_AT_MOST = 50
 
 
 class WhatsAppInbox:
@@ -32,38 +45,75 @@ class WhatsAppInbox:
         self._clocks = clocks
 
     def on_delivery(self, connection: Connection, work: Work[Delivery]) -> dict[str, Any]:
-        """Work on each item of a delivery; return how many of each kind there were."""
+        """Work on each item of a delivery; return how many of each kind there were.
+
+        An item that fails for good fails the delivery where it is the only one. Among others it is left out, counted,
+        and told as an incident that names the delivery.
+        """
         try:
             document = json.loads(work.content.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Invalid("The body is not JSON, though its signature is right.") from error
-        studios = _Studios(connection)
-        counts: Counter[str] = Counter()
-        for change in deliveries.read(document):
-            counts[self._take(connection, work, change, studios)] += 1
-        return dict(counts)
+        changes = deliveries.read(document)
+        studios = _Studios(connection, work.content.headers.get(SIGNED_FOR))
+        if len(changes) < 2:
+            return _counted(self._take(connection, work, change, studios) for change in changes)
+        try:
+            with connection.begin_nested():
+                return _counted(self._take(connection, work, change, studios) for change in changes)
+        except _ITS_OWN_FAULT:
+            return _counted(self._one_by_one(connection, work, changes, studios))
 
-    def _take(self, connection: Connection, work: Work[Delivery], change: deliveries.Change, studios: _Studios) -> str:
+    def _one_by_one(
+        self, connection: Connection, work: Work[Delivery], changes: Sequence[Change], studios: _Studios
+    ) -> list[str]:
+        became = []
+        for change in changes:
+            try:
+                with connection.begin_nested():
+                    became.append(self._take(connection, work, change, studios))
+            except _ITS_OWN_FAULT as error:
+                code = error.code if isinstance(error, Permanent) else "refused_by_database"
+                became.append(f"failed:{code}")
+        if failed := sorted({what for what in became if what.startswith("failed:")}):
+            request = IncidentRequested(
+                dedupe_key="messaging:items",
+                title="Parts of a WhatsApp delivery could not be worked on",
+                description=f"Delivery {work.id}: {', '.join(failed)}. All its other parts are done.",
+                severity="medium",
+                component="messaging",
+            )
+            emit(connection, self._clocks, [incident(request, key=f"items:{work.id}")], work.cause)
+        return became
+
+    def _take(self, connection: Connection, work: Work[Delivery], change: Change, studios: _Studios) -> str:
+        if isinstance(change, deliveries.Unknown):
+            return _passed_over(change.field, change.kind)
         if isinstance(change, TemplateStatus):
             studio = studios.of_account(change.account_id)
-            if studio is None:
-                return "nobodys"
+        else:
+            studio = studios.of_number(change.phone_number_id)
+        if studio is None:
+            return "nobodys"
+        if not studios.may_hear(studio):
+            return "signed_for_another"
+        if isinstance(change, TemplateStatus):
             if replays := working_again.count_replays(connection, work.position):
                 # What was decided then may have been decided anew since: how it stands now is asked for instead.
                 occasion = f"{work.content.external_id}:{replays}"
                 templates.ask_to_submit(connection, self._clocks, studio, occasion=occasion, story=work.cause)
                 return "templates_asked_for"
             return templates.note_status(connection, self._clocks, studio, change, work.cause)
-        if isinstance(change, InboundMessage | MessageStatus | Preference):
-            studio = studios.of_number(change.phone_number_id)
-            if studio is None:
-                return "nobodys"
-            if isinstance(change, InboundMessage):
-                return receiving.receive(connection, self._clocks, studio, change, work)
-            if isinstance(change, MessageStatus):
-                return statuses.apply(connection, self._clocks, studio, change)
-            return self._note_preference(connection, studio, change, work)
-        return f"passed_over:{change.field}"
+        if isinstance(change, InboundMessage):
+            if change.group_id is not None:
+                # An answer would go to the one who wrote, alone, about what was said among many.
+                return _passed_over("messages", "group")
+            if change.kind in receiving.NOT_WRITTEN:
+                return _passed_over("messages", change.kind)
+            return receiving.receive(connection, self._clocks, studio, change, work)
+        if isinstance(change, MessageStatus):
+            return statuses.apply(connection, self._clocks, studio, change)
+        return self._note_preference(connection, studio, change, work)
 
     def _note_preference(self, connection: Connection, studio: UUID, told: Preference, work: Work[Delivery]) -> str:
         """The lead said it to WhatsApp itself, by a button in its menu."""
@@ -80,12 +130,29 @@ class WhatsAppInbox:
         return "preference"
 
 
-class _Studios:
-    """Whose number or account it is, looked up once per delivery."""
+def _counted(became: Iterable[str]) -> dict[str, Any]:
+    counts: Counter[str] = Counter()
+    for what in became:
+        # Words of the sender's making are among them: there may be any number of them.
+        counts[what if what in counts or len(counts) < _LABELS_AT_MOST else "others"] += 1
+    return dict(counts)
 
-    def __init__(self, connection: Connection) -> None:
+
+def _passed_over(field: str, kind: str) -> str:
+    return "passed_over:" + ".".join(_UNTIDY.sub("_", part)[:40] for part in (field, kind) if part)
+
+
+class _Studios:
+    """Whose number or account it is, looked up once per delivery, and whom the delivery may speak for."""
+
+    def __init__(self, connection: Connection, signed_for: str | None) -> None:
         self._connection = connection
         self._known: dict[tuple[str, str], UUID | None] = {}
+        self._signed_for = None if signed_for is None else frozenset(signed_for.split(","))
+
+    def may_hear(self, studio: UUID) -> bool:
+        """Whether whoever signed the delivery may speak to that studio; the platform's app may speak to all."""
+        return self._signed_for is None or str(studio) in self._signed_for
 
     def of_number(self, phone_number_id: str) -> UUID | None:
         return self._find("number", phone_number_id)

@@ -26,6 +26,9 @@ from pilar.workspaces import store as workspaces
 WORDS = frozenset({"text", "button", "interactive"})
 """The kinds of message that say something in words; others are stored, and open the window like any."""
 
+NOT_WRITTEN = frozenset({"system", "edit", "revoke", "deleted"})
+"""Kinds that tell of a person or of an earlier message: nobody wrote, so no window opens and nothing waits for us."""
+
 
 def lead_of(
     connection: Connection,
@@ -84,7 +87,7 @@ def receive(
         return "message_again"
     thread = store.note_inbound(connection, workspace_id, lead_id, written_at=min(told.sent_at, now), now=now)
     if told.kind not in WORDS or not told.text:
-        return "message_without_words"
+        return "message_without_words" if told.kind in WORDS else f"message_without_words:{told.kind[:40]}"
     wish = wish_of(told.text)
     if wish is Wish.STOP:
         proof = f"message:{stored}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import parse_qs
 
 from sqlalchemy import Connection
 
@@ -15,6 +14,7 @@ from pilar.backplane.handlers import Delivery, Work
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.errors import NotFound
+from pilar.providers.twilio.deliveries import fields_of
 from pilar.provisioning import store
 from pilar.provisioning.runner import wake
 from pilar.workspaces import store as workspaces
@@ -32,7 +32,7 @@ class TwilioInbox:
 
     def on_delivery(self, connection: Connection, work: Work[Delivery]) -> dict[str, Any]:
         """Keep a verification code and let the studio's job go on."""
-        form = {name: values[0] for name, values in parse_qs(work.content.body.decode(errors="replace")).items()}
+        form = fields_of(work.content.body, work.content.headers)
         match = _CODE.search(form.get("Body", ""))
         if match is None:
             return {"skipped": "it holds no verification code"}

@@ -23,7 +23,7 @@ from pilar.provisioning.setup_mail import compose
 from pilar.provisioning.steps import Done, Job, Wait
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
-from pilar.workspaces.credentials import seal, unseal
+from pilar.workspaces.credentials import opened, seal, unseal
 
 CODES_TRIED_AT_MOST = 3
 
@@ -74,6 +74,8 @@ class WhatsAppSteps:
         if not accounts:
             return Wait("studio", "The owner agreed, but shared no WhatsApp business account.")
         with self._database.transaction(Scope.fleet()) as connection:
+            # What is kept there besides, such as the secret of a studio's own app, stays.
+            kept = opened(self._box, workspaces.get_integration(connection, job.workspace_id, "whatsapp", hold=True))
             workspaces.upsert_integration(
                 connection,
                 job.workspace_id,
@@ -82,7 +84,7 @@ class WhatsAppSteps:
                 external_id=accounts[0],
                 # WhatsApp asks for this PIN when the number is registered again, so it is kept with the token.
                 sealed_credentials=seal(
-                    self._box, {"access_token": token, "pin": f"{secrets.randbelow(1_000_000):06d}"}
+                    self._box, {**kept, "access_token": token, "pin": f"{secrets.randbelow(1_000_000):06d}"}
                 ),
             )
             store.set_job(connection, job.id, {"sealed_setup_code": None})

@@ -198,9 +198,12 @@ def upsert_integration(
     )
 
 
-def get_integration(connection: Connection, workspace_id: UUID, provider: str) -> Integration | None:
-    """A studio's account at a provider, if it has one."""
-    row = connection.execute(select(integration).filter_by(workspace_id=workspace_id, provider=provider)).one_or_none()
+def get_integration(
+    connection: Connection, workspace_id: UUID, provider: str, *, hold: bool = False
+) -> Integration | None:
+    """A studio's account at a provider, if it has one; `hold` keeps others from changing it until the end."""
+    query = select(integration).filter_by(workspace_id=workspace_id, provider=provider)
+    row = connection.execute(query.with_for_update() if hold else query).one_or_none()
     return _integration(row) if row else None
 
 

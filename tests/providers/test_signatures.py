@@ -172,8 +172,8 @@ def test_no_handshake_raises_anything_else(params: dict[str, str]) -> None:
 @given(plain_forms)
 def test_what_twilios_own_library_signs_is_valid(form: dict[str, str]) -> None:
     header = RequestValidator(TOKEN).compute_signature(URL, form)
-    twilio_signature.verify(URL, form, header, TOKEN)
-    twilio_signature.verify(URL, list(form.items()), header, TOKEN)
+    twilio_signature.verify(URL, form, header, [TOKEN])
+    twilio_signature.verify(URL, list(form.items()), header, [TOKEN])
 
 
 @given(forms, anything)
@@ -181,28 +181,28 @@ def test_no_header_or_form_makes_the_check_of_twilio_raise_anything_else(
     form: list[tuple[str, str]], header: str
 ) -> None:
     with pytest.raises(BadSignature):
-        twilio_signature.verify(URL, form, header, TOKEN)
+        twilio_signature.verify(URL, form, header, [TOKEN])
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://h:port/", "", "::"])
 def test_no_address_makes_the_check_of_twilio_raise_anything_else(url: str) -> None:
     with pytest.raises(BadSignature):
-        twilio_signature.verify(url, {}, "x", TOKEN)
+        twilio_signature.verify(url, {}, "x", [TOKEN])
 
 
 def test_a_field_that_comes_twice_counts_with_both_values() -> None:
     signed = URL + "MediaUrl" + "https://a" + "MediaUrl" + "https://b" + "To" + "+3161"
     header = twilio_header(signed)
     form = [("To", "+3161"), ("MediaUrl", "https://b"), ("MediaUrl", "https://a")]
-    twilio_signature.verify(URL, form, header, TOKEN)
+    twilio_signature.verify(URL, form, header, [TOKEN])
     with pytest.raises(BadSignature):
-        twilio_signature.verify(URL, form[:2], header, TOKEN)
+        twilio_signature.verify(URL, form[:2], header, [TOKEN])
 
 
 def test_a_field_that_is_new_counts_too() -> None:
     header = RequestValidator(TOKEN).compute_signature(URL, {"Body": "hi"})
     with pytest.raises(BadSignature):
-        twilio_signature.verify(URL, {"Body": "hi", "Fresh": "1"}, header, TOKEN)
+        twilio_signature.verify(URL, {"Body": "hi", "Fresh": "1"}, header, [TOKEN])
 
 
 @pytest.mark.parametrize(
@@ -215,27 +215,29 @@ def test_a_field_that_is_new_counts_too() -> None:
     ],
 )
 def test_the_port_may_be_named_or_not(signed: str, received: str) -> None:
-    twilio_signature.verify(received, {"a": "b"}, RequestValidator(TOKEN).compute_signature(signed, {"a": "b"}), TOKEN)
+    twilio_signature.verify(
+        received, {"a": "b"}, RequestValidator(TOKEN).compute_signature(signed, {"a": "b"}), [TOKEN]
+    )
 
 
 def test_another_address_or_token_does_not_pass_for_twilios() -> None:
     header = RequestValidator(TOKEN).compute_signature(URL, {"Body": "hi"})
     with pytest.raises(BadSignature):
-        twilio_signature.verify(URL.replace("sms", "status"), {"Body": "hi"}, header, TOKEN)
+        twilio_signature.verify(URL.replace("sms", "status"), {"Body": "hi"}, header, [TOKEN])
     with pytest.raises(BadSignature):
-        twilio_signature.verify(URL, {"Body": "hi"}, header, "another-token")
+        twilio_signature.verify(URL, {"Body": "hi"}, header, ["another-token"])
 
 
 def test_a_json_body_is_bound_by_its_digest_in_the_address() -> None:
     body = json.dumps({"a": 1}).encode()
     url = "https://studios.example.com/hook?" + urlencode({"bodySHA256": hashlib.sha256(body).hexdigest()})
     header = RequestValidator(TOKEN).compute_signature(url, {})
-    twilio_signature.verify_json(url, body, header, TOKEN)
+    twilio_signature.verify_json(url, body, header, [TOKEN])
     with pytest.raises(BadSignature):
-        twilio_signature.verify_json(url, body + b" ", header, TOKEN)
+        twilio_signature.verify_json(url, body + b" ", header, [TOKEN])
     bare = "https://studios.example.com/hook"
     with pytest.raises(BadSignature):
-        twilio_signature.verify_json(bare, body, RequestValidator(TOKEN).compute_signature(bare, {}), TOKEN)
+        twilio_signature.verify_json(bare, body, RequestValidator(TOKEN).compute_signature(bare, {}), [TOKEN])
 
 
 def twilio_header(signed: str) -> str:

@@ -111,6 +111,7 @@ MAY = {
     **{
         name: {"admin", "system"}
         for name in (
+            "delivery_items",
             "list_dead_letters",
             "requeue_dead_letters",
             "discard_dead_letters",

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from starlette.testclient import TestClient
-from twilio.request_validator import RequestValidator
 
 from pilar.backplane.queue_tables import queue
 from pilar.backplane.tables import inbox
@@ -20,13 +15,21 @@ from pilar.database.engine import Database, Scope
 from pilar.workspaces import credentials
 from pilar.workspaces.store import upsert_integration
 from tests.webhook_ingest.conftest import ORIGIN, PARENT, House
+from tests.webhook_ingest.doors import (
+    DOORS,
+    SMS,
+    STATUS,
+    STRIPE,
+    STRIPE_ALIAS,
+    VERIFY,
+    WHATSAPP,
+    meta_headers,
+    stripe_headers,
+    twilio_request,
+)
 from webhook_ingest.app import create_app
 
-STRIPE, STRIPE_ALIAS = "/api/webhooks/stripe", "/api/provisioning/workspace"
-SMS, STATUS = "/api/webhooks/twilio/sms", "/api/webhooks/twilio/status"
-WHATSAPP = "/api/webhooks/whatsapp"
 SUBACCOUNT = "AC" + "a1" * 16
-DOORS = [STRIPE, STRIPE_ALIAS, SMS, STATUS, WHATSAPP]
 
 
 def kept(house: House) -> list[tuple[str, str, bytes, dict[str, str]]]:
@@ -37,35 +40,17 @@ def kept(house: House) -> list[tuple[str, str, bytes, dict[str, str]]]:
     return [(row.provider, row.external_id, bytes(row.body), row.headers) for row in rows]
 
 
-def stripe_headers(house: House, body: bytes, secret: str = "whsec_new", age: int = 0) -> dict[str, str]:
-    timestamp = int(house.real.now().timestamp()) - age
-    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
-    return {"stripe-signature": f"t={timestamp},v1={digest}"}
-
-
-def meta_headers(body: bytes, secret: str = "meta-secret") -> dict[str, str]:
-    return {"x-hub-signature-256": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
-
-
-def twilio_request(path: str, form: Mapping[str, str], token: str, query: str = "") -> dict[str, Any]:
-    url = ORIGIN + path + query
-    headers = {
-        "x-twilio-signature": RequestValidator(token).compute_signature(url, dict(form)),
-        "content-type": "application/x-www-form-urlencoded",
-    }
-    return {"url": path + query, "content": urlencode(form), "headers": headers}
-
-
 def event(identity: object = "evt_1") -> bytes:
     return json.dumps({"id": identity, "type": "invoice.paid"}).encode()
 
 
 @pytest.mark.parametrize("path", [STRIPE, STRIPE_ALIAS])
-@pytest.mark.parametrize("secret", ["whsec_new", "whsec_old"])
-def test_stripes_event_is_kept_by_its_id(path: str, secret: str, client: TestClient, house: House) -> None:
-    body = event()
-    assert client.post(path, content=body, headers=stripe_headers(house, body, secret)).status_code == 200
-    assert kept(house) == [("stripe", "evt_1", body, {})]
+def test_stripes_event_is_kept_by_its_id(path: str, client: TestClient, house: House) -> None:
+    bodies = {secret: event(f"evt_{secret}") for secret in ("whsec_new", "whsec_old")}
+    for secret, body in bodies.items():
+        assert client.post(path, content=body, headers=stripe_headers(house, body, secret)).status_code == 200
+    told = sorted(kept(house))
+    assert told == [("stripe", f"evt_{secret}", body, {}) for secret, body in sorted(bodies.items())]
 
 
 def test_the_same_event_at_both_addresses_is_one_delivery(client: TestClient, house: House) -> None:
@@ -135,16 +120,12 @@ def test_an_old_signature_is_refused(client: TestClient, house: House) -> None:
     assert client.post(STRIPE, content=body, headers=stripe_headers(house, body, age=400)).status_code == 403
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"no json", b"[]", b'"text"', b"\xff\xfe", b"{}", event(7), event(""), event("a b"), event("x" * 300),
-     event("nul\0"), b"[" * 100_000, b'{"id":' + b"9" * 5_000 + b"}"],
-    ids=lambda body: repr(body[:12]),
-)  # fmt: skip
-def test_a_signed_body_that_cant_be_read_is_refused(body: bytes, client: TestClient, house: House) -> None:
-    answer = client.post(STRIPE, content=body, headers=stripe_headers(house, body))
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "malformed"
+def test_a_signed_body_that_cant_be_read_is_refused(client: TestClient, house: House) -> None:
+    bodies = [b"", b"no json", b"[]", b'"text"', b"\xff\xfe", b"{}", event(7), event(""), event("a b"), event("x" * 300),
+              event("nul\0"), b"[" * 100_000, b'{"id":' + b"9" * 5_000 + b"}"]  # fmt: skip
+    for body in bodies:
+        answer = client.post(STRIPE, content=body, headers=stripe_headers(house, body))
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), body[:12]
     assert kept(house) == []
 
 
@@ -153,9 +134,9 @@ def test_a_signed_form_without_a_message_is_refused(client: TestClient) -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("content", [b"\xff\xff=1", b"&".join(b"a=1" for _ in range(2_000)), b"AccountSid=AC%00"])
-def test_a_strange_form_is_refused(content: bytes, client: TestClient) -> None:
-    assert client.post(SMS, content=content).status_code in {400, 403}
+def test_a_strange_form_is_refused(client: TestClient) -> None:
+    for content in (b"\xff\xff=1", b"&".join(b"a=1" for _ in range(2_000)), b"AccountSid=AC%00"):
+        assert client.post(SMS, content=content).status_code in {400, 403}
 
 
 def test_a_body_is_bounded_with_and_without_its_length(client: TestClient, house: House) -> None:
@@ -165,14 +146,32 @@ def test_a_body_is_bounded_with_and_without_its_length(client: TestClient, house
     assert kept(house) == []
 
 
-def test_meta_shakes_hands(client: TestClient) -> None:
-    query = {"hub.mode": "subscribe", "hub.verify_token": "shake-hands", "hub.challenge": "<b>12</b>"}
-    answer = client.get(WHATSAPP, params=query)
+HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": "shake-hands", "hub.challenge": "<b>12</b>"}
+
+
+@pytest.mark.parametrize("path", [WHATSAPP, VERIFY])
+def test_meta_shakes_hands(path: str, client: TestClient) -> None:
+    query = HANDSHAKE
+    answer = client.get(path, params=query)
     assert (answer.status_code, answer.text) == (200, "<b>12</b>")
     assert answer.headers["content-type"].startswith("text/plain")
     assert answer.headers["x-content-type-options"] == "nosniff"
     for wrong in ({"hub.verify_token": "guess"}, {"hub.mode": "other"}, {"hub.challenge": ""}):
-        assert client.get(WHATSAPP, params=query | wrong).status_code == 403
+        assert client.get(path, params=query | wrong).status_code == 403
+
+
+def test_the_address_named_after_the_verification_takes_it_by_post_and_deliveries_too(
+    client: TestClient, house: House
+) -> None:
+    for answer in (client.post(VERIFY, params=HANDSHAKE), client.post(VERIFY, json=HANDSHAKE)):
+        assert (answer.status_code, answer.text) == (200, "<b>12</b>")
+    assert client.post(VERIFY, json=HANDSHAKE | {"hub.verify_token": "guess"}).status_code == 403
+    assert client.post(VERIFY, content=b"no json").status_code == 400
+    assert kept(house) == []
+    body = b'{"object":"whatsapp_business_account","entry":[]}'
+    for path in (VERIFY, WHATSAPP):
+        assert client.post(path, content=body, headers=meta_headers(body)).status_code == 200
+    assert len(kept(house)) == 1
 
 
 def test_other_methods_are_refused_with_the_ones_that_are_not(client: TestClient) -> None:

@@ -23,7 +23,8 @@ from pilar.workspaces import credentials
 from pilar.workspaces.store import upsert_integration
 from tests.backplane.line import Line
 from tests.webhook_ingest.conftest import ORIGIN, House
-from tests.webhook_ingest.test_doors import SMS, STRIPE, SUBACCOUNT, event, kept, stripe_headers, twilio_request
+from tests.webhook_ingest.doors import SMS, STRIPE, stripe_headers, twilio_request
+from tests.webhook_ingest.test_doors import SUBACCOUNT, event, kept
 from webhook_ingest.app import create_app
 from webhook_ingest.shell import Shell
 from webhook_ingest.turnstile import Turnstile
@@ -156,10 +157,10 @@ def test_twilios_account_that_was_known_is_known_while_the_database_is_away(hous
     tokens = AccountTokens(replace(house.app, database=database), tick=lambda: ticks[0])
 
     async def story() -> None:
-        assert await tokens.of(SUBACCOUNT) == "subaccount-token"
+        assert await tokens.of(SUBACCOUNT) == ("subaccount-token",)
         line.cut()
         ticks[0] = 3_600.0
-        assert await tokens.of(SUBACCOUNT) == "subaccount-token"
+        assert await tokens.of(SUBACCOUNT) == ("subaccount-token",)
         with pytest.raises(Transient):  # whether there is such an account can't be said
             await tokens.of("AC" + "b2" * 16)
         ticks[0] = 100_000.0
@@ -170,7 +171,7 @@ def test_twilios_account_that_was_known_is_known_while_the_database_is_away(hous
         with pytest.raises(Transient):
             await tokens.of(SUBACCOUNT)
         line.mend()
-        assert await tokens.of(SUBACCOUNT) == "subaccount-token"
+        assert await tokens.of(SUBACCOUNT) == ("subaccount-token",)
 
     asyncio.run(story())
     database.close()

@@ -190,7 +190,7 @@ def pulse(request: Request) -> Health:
     """How the system is at this moment, for the endpoint and for pages that say so."""
     check: HealthCheck = request.app.state.health
     writer: InboxWriter = request.app.state.writer
-    return check.look(dict(request.app.state.entrance.refused), writer.status())
+    return check.look(dict(request.app.state.entrance.refusals.counted), writer.status())
 
 
 def autopilot_health(request: Request, response: Response) -> Health:

@@ -18,12 +18,14 @@ from pydantic_core import from_json
 from pilar.backplane.deliveries import NewDelivery
 from pilar.errors import Permanent
 
+JSON_TYPE = "application/json"
+
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 _MOST_FIELDS = 1_000
 
 
 class Malformed(Permanent):
-    """The delivery is signed as it should be, and can't be read."""
+    """The delivery can't be read, whoever sent it."""
 
     code = "malformed"
 
@@ -37,16 +39,23 @@ class Knock:
         query: as it came, without the question mark.
         headers: by name in lower case, as they came: few of them are ever read.
         body: byte for byte.
+        origin: what a trusted proxy was asked for, as `https://host`; empty where none says so.
     """
 
     path: str
     query: str
     headers: Mapping[bytes, bytes]
     body: bytes
+    origin: str = ""
 
     def header(self, name: str) -> str:
         """A header's value, empty where there is none."""
         return self.headers.get(name.encode(), b"").decode("latin-1")
+
+    @property
+    def content_type(self) -> str:
+        """What the body is said to be, without parameters and in lower case."""
+        return self.header("content-type").partition(";")[0].strip().lower()
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -73,9 +82,11 @@ class Door(Protocol):
     provider: str
     reply: Reply
     """What is answered once the delivery is durable."""
+    content_types: frozenset[str]
+    """What the provider sends; nobody else need be read."""
 
-    async def admit(self, knock: Knock) -> NewDelivery:
-        """The delivery to be kept.
+    async def admit(self, knock: Knock) -> NewDelivery | Reply:
+        """The delivery to be kept, or the answer where there is nothing to keep.
 
         Raises:
             BadSignature: it is not the provider's.

@@ -3,13 +3,12 @@
 What belongs here: reading a request, having its door admit it, keeping it, answering. 200 is said only of what is
 durable. What does not: any framework between the socket and the inbox; this path has to be quick under load.
 
-What is refused leaves a line in the log and a count; it never makes a 500.
+What is refused leaves a line in the log and a count (`refusals.py`); it never makes a 500.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -18,18 +17,47 @@ from starlette.types import Receive, Scope, Send
 from pilar.backplane.inbox import InboxWriter
 from pilar.errors import BadSignature, Overloaded, PilarError
 from webhook_ingest.problems import answer_to, problem
+from webhook_ingest.proxies import ORIGIN
 from webhook_ingest.route import MEBIBYTE
 from webhook_ingest.webhooks.deliveries import Door, Knock, Malformed, Reply
+from webhook_ingest.webhooks.refusals import Refusals
 from webhook_ingest.webhooks.whatsapp import WhatsAppDoor
-
-log = logging.getLogger(__name__)
 
 BODIES_AT_MOST = 128 * MEBIBYTE
 _RETRY_AFTER = timedelta(seconds=2)
 
 
-class _TooLarge(Exception):
+_ALPHABETS = frozenset({"utf-8", "utf8", "us-ascii"})
+_CLOSE = {"Connection": "close"}
+"""For answers that are given before the whole body is there: the rest of it is not waited for."""
+
+
+class _Unread(Exception):
+    """The request is refused before its body is read to the end."""
+
+    status = 413
+    reason = "too_large"
+    detail = "That is more than this address takes."
+
+
+class _TooLarge(_Unread):
     """The body has more bytes than a door takes."""
+
+
+class _TooSlow(_Unread):
+    """The body took too long to come."""
+
+    status = 408
+    reason = "too_slow"
+    detail = "The body did not come in time: send the delivery again."
+
+
+class _WrongType(_Unread):
+    """The body is of a type, in an alphabet or packed in a way that this provider never sends."""
+
+    status = 415
+    reason = "wrong_type"
+    detail = "This address does not take that type of content."
 
 
 class _Memory:
@@ -61,17 +89,29 @@ class Entrance:
         doors: Mapping[str, Door],
         writer: InboxWriter,
         handshakes: Mapping[str, WhatsAppDoor],
+        refusals: Refusals,
         limit: int = MEBIBYTE,
         bodies_at_most: int = BODIES_AT_MOST,
+        body_seconds: float = 10.0,
     ) -> None:
-        """Take the doors by exact path, the inbox, the paths with a handshake, and what bodies may take in bytes."""
+        """Take the doors by exact path, the inbox, and the paths with a handshake.
+
+        Args:
+            doors: by exact path.
+            writer: the inbox.
+            handshakes: the doors that Meta opens by GET, by exact path.
+            refusals: where what is refused is counted.
+            limit: the most that one body may have, in bytes.
+            bodies_at_most: the most that the bodies of all open requests may have together, in bytes.
+            body_seconds: the longest that a body may take to come.
+        """
         self._memory = _Memory(bodies_at_most)
         self._doors = doors
         self._writer = writer
         self._handshakes = handshakes
         self._limit = limit
-        self.refused: Counter[str] = Counter()
-        """How many deliveries each provider's doors refused since the process began, by `provider.reason`."""
+        self._body_seconds = body_seconds
+        self.refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -86,37 +126,50 @@ class Entrance:
         door = self._doors[path]
         try:
             if method == "GET" and path in self._handshakes:
-                await _answer(send, self._handshakes[path].shake_hands(_knock(scope, b"")))
+                await _answer(send, self._handshakes[path].shake_hands(_knock(scope, b"").parameters))
                 return
             if method != "POST":
                 allowed = "GET, POST" if path in self._handshakes else "POST"
                 answer = problem(405, "This address does not take that method.", headers={"Allow": allowed})
                 await answer(scope, receive, send)
                 return
+            _check_type(scope, door)
             await self._read(scope, receive, body)
-            delivery = await door.admit(_knock(scope, bytes(body)))
+            admitted = await door.admit(_knock(scope, bytes(body)))
         except (BadSignature, Malformed) as error:
-            self._count(door.provider, error.code)
+            self.refusals.note(door.provider, error.code)
             answer = problem(400, error.message, code=error.code) if isinstance(error, Malformed) else answer_to(error)
             await answer(scope, receive, send)
             return
-        except _TooLarge:
-            self._count(door.provider, "too_large")
-            await problem(413, "That is more than this address takes.")(scope, receive, send)
+        except _Unread as error:
+            self.refusals.note(door.provider, error.reason)
+            await problem(error.status, error.detail, headers=_CLOSE)(scope, receive, send)
             return
         except PilarError as error:
-            await answer_to(error)(scope, receive, send)
+            answer = answer_to(error)
+            answer.headers.update(_CLOSE)
+            await answer(scope, receive, send)
             return
         except _Gone:
             return
+        if isinstance(admitted, Reply):
+            await _answer(send, admitted)
+            return
         try:
-            await self._writer.put(delivery)
+            await self._writer.put(admitted)
         except PilarError as error:
             await answer_to(error)(scope, receive, send)
             return
         await _answer(send, door.reply)
 
     async def _read(self, scope: Scope, receive: Receive, body: bytearray) -> None:
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                await self._read_all(scope, receive, body)
+        except TimeoutError:
+            raise _TooSlow from None
+
+    async def _read_all(self, scope: Scope, receive: Receive, body: bytearray) -> None:
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or int(value) > self._limit):
                 raise _TooLarge
@@ -132,13 +185,20 @@ class Entrance:
             body += chunk
             more = message.get("more_body", False)
 
-    def _count(self, provider: str, reason: str) -> None:
-        self.refused[f"{provider}.{reason}"] += 1
-        log.warning("refused a delivery at %s's door: %s", provider, reason)
+
+def _check_type(scope: Scope, door: Door) -> None:
+    """Refuse what the provider never sends; a request that says nothing is read as what it should be."""
+    told = {name: value for name, value in scope["headers"] if name in {b"content-type", b"content-encoding"}}
+    kind, *parameters = (part.strip() for part in told.get(b"content-type", b"").decode("latin-1").lower().split(";"))
+    alphabets = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
+    packed = told.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}
+    if packed or (kind and kind not in door.content_types) or any(one not in _ALPHABETS for one in alphabets):
+        raise _WrongType
 
 
 def _knock(scope: Scope, body: bytes) -> Knock:
-    return Knock(scope["path"], scope["query_string"].decode("latin-1"), dict(scope["headers"]), body)
+    query = scope["query_string"].decode("latin-1")
+    return Knock(scope["path"], query, dict(scope["headers"]), body, scope.get(ORIGIN, ""))
 
 
 async def _answer(send: Send, reply: Reply) -> None:

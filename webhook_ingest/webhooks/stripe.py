@@ -6,7 +6,7 @@ from pilar.backplane.deliveries import NewDelivery
 from pilar.clocks import Clock
 from pilar.providers.stripe import signature
 from pilar.settings import Settings, reveal
-from webhook_ingest.webhooks.deliveries import Knock, Reply, document, external_id
+from webhook_ingest.webhooks.deliveries import JSON_TYPE, Knock, Reply, document, external_id
 
 
 class StripeDoor:
@@ -14,6 +14,7 @@ class StripeDoor:
 
     provider = "stripe"
     reply = Reply()
+    content_types = frozenset({JSON_TYPE})
 
     def __init__(self, settings: Settings, real: Clock) -> None:
         self._secrets = reveal(settings.stripe_webhook_secret)

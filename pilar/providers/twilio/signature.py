@@ -19,14 +19,15 @@ from pilar.tokens import same
 Form = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
-def verify(url: str, params: Form, header: str, auth_token: str) -> None:
+def verify(url: str, params: Form, header: str, tokens: Iterable[str]) -> None:
     """Check that Twilio signed this form.
 
     Args:
         url: the public address exactly as it was given to Twilio, query included.
         params: every field of the form; unknown ones count too, and a field may come twice.
         header: `X-Twilio-Signature`.
-        auth_token: of the account that the webhook is about.
+        tokens: auth tokens of the account that the webhook is about; any one of them will do, so that they can be
+            rotated.
 
     Raises:
         BadSignature: whatever is wrong with it. Nothing else is raised, for any header and form.
@@ -34,29 +35,32 @@ def verify(url: str, params: Form, header: str, auth_token: str) -> None:
     form = _Form(params)
     given = header.encode(errors="replace")
     try:
-        validator = RequestValidator(auth_token)
-        expected = [validator.compute_signature(address, form).encode() for address in _addresses(url)]
+        # Twilio signs the address with or without its port, depending on the product.
+        addresses = _addresses(url)
+        validators = [RequestValidator(token) for token in tokens if token]
+        expected = [one.compute_signature(address, form).encode() for one in validators for address in addresses]
     except ValueError as error:
         raise BadSignature("The address or the form can't be read.") from error
-    # Twilio signs the address with or without its port, depending on the product.
+    # Every pair is compared, so that the time taken tells nothing.
     matches = [same(given, one) for one in expected]
     if not any(matches):
         raise BadSignature
 
 
-def verify_json(url: str, body: bytes, header: str, auth_token: str) -> None:
+def verify_json(url: str, body: bytes, header: str, tokens: Iterable[str]) -> None:
     """Check that Twilio signed this JSON body, whose digest is the query's `bodySHA256`.
 
     Args:
         url: the public address with the query that the request came with.
         body: the raw body, byte for byte.
         header: `X-Twilio-Signature`.
-        auth_token: of the account that the webhook is about.
+        tokens: auth tokens of the account that the webhook is about; any one of them will do, so that they can be
+            rotated.
 
     Raises:
         BadSignature: whatever is wrong with it.
     """
-    verify(url, {}, header, auth_token)
+    verify(url, {}, header, tokens)
     digests = parse_qs(urlsplit(url).query).get("bodySHA256", [""])
     if not same(hashlib.sha256(body).hexdigest().encode(), digests[0].encode(errors="replace")):
         raise BadSignature

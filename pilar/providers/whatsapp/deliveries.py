@@ -14,11 +14,14 @@ from typing import Any
 
 from pilar.providers.documents import Document, Unreadable, as_document, child, optional_children, optional_text, text
 from pilar.providers.whatsapp.numbers import as_e164
+from pilar.storable import storable
 
 MALFORMED = "malformed"
 """The kind of what Meta has promised another shape for."""
 
 _NO_REASON = "NONE"
+_LONGEST_NAME = 512
+_META_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _DIGITS = re.compile(r"[0-9]{7,15}")
 
 
@@ -38,6 +41,7 @@ class InboundMessage:
         reply_to: Meta's id of the message that this one answers or reacts to.
         sent_at: when, by Meta's clock.
         payload: the message as it came.
+        group_id: Meta's id of the group that they wrote in; None for a message to the number itself.
     """
 
     account_id: str
@@ -51,6 +55,7 @@ class InboundMessage:
     reply_to: str | None
     sent_at: datetime
     payload: dict[str, Any]
+    group_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,13 +133,29 @@ def read(document: Document) -> list[Change]:
     """Tell the changes of a delivery apart, in their order.
 
     Args:
-        document: the body, parsed. Nothing is raised, whatever it holds.
+        document: the body, parsed. Nothing is raised, whatever it holds; what lies too deep, or can't be stored, makes
+            its own item unreadable and none beside it.
     """
-    try:
-        cleaned = _storable(document)
-    except RecursionError:
-        return [Unknown("", "", MALFORMED)]
-    return [change for entry in _items(cleaned, "entry") for change in _entry(entry)]
+    return [change for entry in _items(storable(document), "entry") for change in _entry(entry)]
+
+
+def names_in(document: Document) -> list[tuple[str, str]]:
+    """Which numbers and accounts a delivery names, each once: as (`number` or `account`, Meta's id).
+
+    Args:
+        document: the body, parsed. It may be anybody's: what can't be an id of Meta's is left out.
+    """
+    names: dict[tuple[str, str], None] = {}
+    for entry in _items(document, "entry"):
+        if not isinstance(entry, Mapping):
+            continue
+        told = [("account", entry.get("id"))]
+        for change in _items(entry, "changes"):
+            value = change.get("value") if isinstance(change, Mapping) else None
+            if isinstance(value, Mapping):
+                told.append(("number", child(value, "metadata").get("phone_number_id")))
+        names |= {(kind, name): None for kind, name in told if isinstance(name, str) and _META_ID.fullmatch(name)}
+    return list(names)
 
 
 def _entry(entry: object) -> Iterator[Change]:
@@ -159,8 +180,10 @@ def _change(account_id: str, field: str, value: Document) -> Iterator[Change]:
         for name, reader in (("messages", _message), ("statuses", _status)):
             for item in _items(value, name) if name in value else ():
                 yield _guarded(reader, account_id, field, value, item)
-        if "messages" not in value and "statuses" not in value:
-            yield Unknown(account_id, field, "errors" if "errors" in value else MALFORMED)
+        if "errors" in value:
+            yield Unknown(account_id, field, "errors")
+        elif "messages" not in value and "statuses" not in value:
+            yield Unknown(account_id, field, MALFORMED)
     elif field == "user_preferences":
         for item in _items(value, field):
             yield _guarded(_preference, account_id, field, value, item)
@@ -191,16 +214,17 @@ def _message(account_id: str, value: Document, message: Document) -> Change:
     return InboundMessage(
         account_id=account_id,
         phone_number_id=text(child(value, "metadata"), "phone_number_id"),
-        id=text(message, "id"),
-        sender=sender,
+        id=_short(text(message, "id")),
+        sender=_short(sender),
         sender_phone=_phone(number),
         sender_name=optional_text(child(contact, "profile"), "name"),
-        kind=optional_text(message, "type") or "unknown",
+        kind=_short(optional_text(message, "type") or "unknown"),
         text=_text_of(message),
         reply_to=optional_text(child(message, "context"), "id")
         or optional_text(child(message, "reaction"), "message_id"),
         sent_at=_moment(message, "timestamp"),
         payload=dict(message),
+        group_id=optional_text(message, "group_id"),
     )
 
 
@@ -233,8 +257,8 @@ def _status(account_id: str, value: Document, status: Document) -> Change:
     return MessageStatus(
         account_id=account_id,
         phone_number_id=text(child(value, "metadata"), "phone_number_id"),
-        message_id=text(status, "id"),
-        status=text(status, "status"),
+        message_id=_short(text(status, "id")),
+        status=_short(text(status, "status")),
         at=_moment(status, "timestamp"),
         recipient=optional_text(status, "recipient_id") or optional_text(status, "recipient_user_id"),
         callback=optional_text(status, "biz_opaque_callback_data"),
@@ -274,6 +298,13 @@ def _preference(account_id: str, value: Document, preference: Document) -> Chang
     return Preference(account_id, phone_number_id, sender, wish == "stop", _moment(preference, "timestamp"))
 
 
+def _short(name: str) -> str:
+    """A name or an id; one that no index can hold is none of Meta's."""
+    if len(name) > _LONGEST_NAME:
+        raise Unreadable("a name of that length")
+    return name
+
+
 def _items(document: object, name: str) -> list[Any]:
     """A list's items; one that is none of ours where there is no list."""
     values = document.get(name) if isinstance(document, Mapping) else None
@@ -301,17 +332,6 @@ def _phone(number: str | None) -> str | None:
         return as_e164(number)
     except Unreadable:
         return None
-
-
-def _storable(value: Any) -> Any:
-    """The value without what no PostgreSQL text can hold: one such character would take the whole delivery with it."""
-    if isinstance(value, str):
-        return value.replace("\x00", "").encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, Mapping):
-        return {_storable(name): _storable(item) for name, item in value.items()}
-    return value
 
 
 def only_statuses(document: Mapping[str, Any]) -> bool:
