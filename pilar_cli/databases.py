@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,13 @@ from pilar.database import migrate
 from pilar.database.embedded import EmbeddedServer
 from pilar.database.engine import Database
 from pilar.database.server_files import make_home
-from pilar.errors import NotConfigured, Transient
+from pilar.errors import NotConfigured, PilarError, Transient
 from pilar.settings import Settings
 
 PRODUCT = "pilar"
 DAGSTER = "pilar_dagster"
+
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,36 @@ def lent_server(home: Path) -> Iterator[str]:
                 server.stop()
     finally:
         os.close(users)
+
+
+@contextmanager
+def kept_running(home: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Start a home's embedded server again whenever it has died, until the block ends.
+
+    Programs are started again by their supervisor; the server is nobody's program, since commands share it.
+
+    Args:
+        home: whose server; whoever enters has been lent it.
+        say: told each time.
+    """
+    server, ended = EmbeddedServer(home), threading.Event()
+
+    def look() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            try:
+                if not server.status().running:
+                    server.start()
+                    say("PostgreSQL had died, and runs again.")
+            except PilarError as error:
+                say(f"PostgreSQL has died, and can't be started: {error.message}")
+
+    thread = threading.Thread(target=look, name="database", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def make_product_database(server: Server) -> list[str]:

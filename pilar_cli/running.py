@@ -97,6 +97,8 @@ def running(plan: Plan, say: Say, further: Further | None = None) -> Iterator[Sy
             say(f"A former run was killed; what was left of it has been ended: {', '.join(left)}.")
         ports = _ports(plan, home, stack.enter_context(ReservedPorts()), say)
         server = stack.enter_context(databases.server_for(plan.settings))
+        if server.is_embedded:
+            stack.enter_context(databases.kept_running(home, say))
         stack.callback(supervisor.stop_all)
         _go_on(stop)
         say(f"Database: {'embedded PostgreSQL' if server.is_embedded else 'the server of PILAR_DATABASE_URL'}.")

@@ -19,7 +19,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pilar.errors import Overloaded, Transient
@@ -128,6 +128,11 @@ class Database:
             except DBAPIError as error:
                 if error.connection_invalidated:
                     raise Transient(f"The connection to the database was lost: {error.orig}") from error
+                raise
+            except PendingRollbackError as error:
+                # Somebody took the loss for a failure of their own, as a drain does of a handler's, and went on.
+                if connection.invalidated:
+                    raise Transient("The connection to the database was lost.") from error
                 raise
             if wake.pop(_WAKE, None):
                 _tell_workers(connection)

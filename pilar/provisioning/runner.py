@@ -23,9 +23,10 @@ from pilar.backplane.facts import Cause, Event, emit, enqueue
 from pilar.backplane.handlers import Snooze, Work
 from pilar.backplane.locks import Lock, LockKeeper
 from pilar.backplane.notices import IncidentRequested, incident
+from pilar.backplane.retries import backoff
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.errors import CircuitOpen, NotConfigured, Permanent
+from pilar.errors import CircuitOpen, NotConfigured, Permanent, Transient
 from pilar.masking import mask_text
 from pilar.provisioning import store
 from pilar.provisioning.events import AdvanceProvisioning, StepCompleted, StepFailed, StepWaits
@@ -36,7 +37,15 @@ log = logging.getLogger(__name__)
 _BUSY_RETRY = timedelta(seconds=1)
 
 
-def wake(connection: Connection, clocks: Clocks, job: Any, *, cause: str, correlation_id: UUID) -> None:
+def wake(
+    connection: Connection,
+    clocks: Clocks,
+    job: Any,
+    *,
+    cause: str,
+    correlation_id: UUID,
+    after: timedelta = timedelta(0),
+) -> None:
     """Have a job advanced: in the transaction of what may let it go on.
 
     Args:
@@ -45,9 +54,13 @@ def wake(connection: Connection, clocks: Clocks, job: Any, *, cause: str, correl
         job: the job's row.
         cause: what happened, as an idempotency key.
         correlation_id: the story it belongs to.
+        after: not before so much real time has passed.
     """
     advance = facts.Job(
-        payload=AdvanceProvisioning(job_id=job.id), key=f"{job.id}:{cause}", workspace_id=job.workspace_id
+        payload=AdvanceProvisioning(job_id=job.id),
+        key=f"{job.id}:{cause}",
+        workspace_id=job.workspace_id,
+        due_at=clocks.real.now() + after if after else None,
     )
     enqueue(connection, clocks, [advance], Cause(correlation_id=correlation_id))
 
@@ -88,7 +101,7 @@ class Runner:
                 if isinstance(step, DatabaseStep):
                     self._run_in_database(step, job)
                 else:
-                    outcome = self._run_outside(step, job, work)
+                    outcome = self._run_outside(step, job, work, has_advanced=bool(done))
                     if isinstance(outcome, str):
                         return {"completed": done, "state": outcome, "step": step.name}
                 done.append(step.name)
@@ -116,7 +129,7 @@ class Runner:
             store.begin_step(connection, job.id, step.name, self._clocks.real.now())
             self._complete(connection, step, job, Done(step.run(connection, job)))
 
-    def _run_outside(self, step: OutsideStep, job: Job, work: Work[Any]) -> Done | str:
+    def _run_outside(self, step: OutsideStep, job: Job, work: Work[Any], *, has_advanced: bool) -> Done | str:
         with self._database.transaction(Scope.fleet()) as connection:
             store.begin_step(connection, job.id, step.name, self._clocks.real.now())
         try:
@@ -131,10 +144,12 @@ class Runner:
             raise  # the provider was not asked: no try is used up
         except Exception as error:
             # Transient, or a defect: both are worth another try, and neither is worth an endless one.
-            failed = work.attempts >= work.max_attempts
-            self._note(step, job, work, error, failed=failed)
+            failed = not has_advanced and work.attempts >= work.max_attempts
+            self._note(step, job, work, error, failed=failed, begins_anew=has_advanced)
             if failed:
                 return "failed"
+            if has_advanced:
+                return "begins anew"
             raise
         with self._database.transaction(Scope.fleet()) as connection:
             if isinstance(outcome, Wait):
@@ -185,14 +200,32 @@ class Runner:
         waits = StepWaits(job_id=job.id, step=step.name, waits_on=outcome.on)
         self._tell(connection, job, waits, f"waits:{job.id}:{step.name}:{work.fencing_token}")
 
-    def _note(self, step: Step, job: Job, work: Work[Any], error: Exception, *, failed: bool) -> None:
+    def _note(
+        self, step: Step, job: Job, work: Work[Any], error: Exception, *, failed: bool, begins_anew: bool = False
+    ) -> None:
+        """Keep what went wrong.
+
+        A step that is the first to fail after others were completed goes on in work of its own: the attempts that
+        those took are not to be missing to it.
+        """
         with self._database.transaction(Scope.fleet()) as connection:
             text = mask_text(str(error))
             store.set_step(
                 connection, job.id, step.name, {"status": "failed" if failed else "in_progress", "error": text}
             )
             told = StepFailed(job_id=job.id, step=step.name, given_up=failed)
-            self._tell(connection, job, told, f"failed:{job.id}:{step.name}:{work.fencing_token}")
+            attempt = f"{step.name}:{work.fencing_token}"
+            self._tell(connection, job, told, f"failed:{job.id}:{attempt}")
+            if begins_anew:
+                asked_for = error.retry_after if isinstance(error, Transient) else None
+                wake(
+                    connection,
+                    self._clocks,
+                    job,
+                    cause=f"anew:{attempt}",
+                    correlation_id=job.correlation_id,
+                    after=backoff(1, at_least=asked_for),
+                )
             if not failed:
                 return
             store.set_job(connection, job.id, {"state": "failed"})

@@ -80,7 +80,7 @@ def demo(
 
     failure: BaseException | None = None
     try:
-        with running(plan, display.say, _with_sandbox) as on:
+        with running(plan, display.say, with_sandbox) as on:
             display.say("Starting the web service, the worker, the sandbox and Dagster …")
             failure = work_beside(on, lambda: tell(on), display.say)
             display.say("Stopping …")
@@ -104,7 +104,7 @@ def _refuse_real_money(settings: Settings) -> None:
         )
 
 
-def _with_sandbox(settings: Settings, ports: dict[str, int]) -> tuple[Settings, Sequence[ProcessSpec]]:
+def with_sandbox(settings: Settings, ports: dict[str, int]) -> tuple[Settings, Sequence[ProcessSpec]]:
     """Settings that lead to the sandbox in place of every provider, and the sandbox itself."""
     from provider_sandbox.stripe.objects import PRICES
 

@@ -222,6 +222,30 @@ def test_a_provider_that_is_away_for_a_while_is_asked_again(system: System, monk
     assert len(asked) == 4
 
 
+def test_a_step_does_not_pay_for_the_attempts_of_the_step_before_it(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, int] = {}
+
+    def away_at_first(name: str) -> None:
+        original = getattr(TwilioGateway, name)
+
+        def ask(self: TwilioGateway, *arguments: Any, **options: Any) -> Any:
+            asked[name] = asked.get(name, 0) + 1
+            if asked[name] <= 6:
+                raise Transient("no answer")
+            return original(self, *arguments, **options)
+
+        monkeypatch.setattr(TwilioGateway, name, ask)
+
+    away_at_first("create_subaccount")
+    away_at_first("available_numbers")
+    system.sandbox.sign_up()
+    system.settle()
+    _assert_all_active(system, 1)
+    assert asked == {"create_subaccount": 7, "available_numbers": 7}
+
+
 def test_a_wrong_code_is_not_tried_twice_and_another_one_is_asked_for(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
