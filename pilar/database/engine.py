@@ -120,7 +120,7 @@ class Database:
         """
         connection = self._enter(f"{scope.entrance}; {settings}")
         with connection:
-            wake = connection.info
+            driver, wake = raw(connection), connection.info
             wake.pop(_WAKE, None)
             try:
                 yield connection
@@ -134,6 +134,11 @@ class Database:
                 if connection.invalidated:
                     raise Transient("The connection to the database was lost.") from error
                 raise
+            except psycopg.OperationalError as error:  # of a statement that went past SQLAlchemy
+                if not driver.closed:
+                    raise
+                connection.invalidate(error)
+                raise Transient(f"The connection to the database was lost: {error}") from error
             if wake.pop(_WAKE, None):
                 _tell_workers(connection)
 
