@@ -189,9 +189,9 @@ def test_an_incoming_sms_carries_a_valid_signature(world: World) -> None:
     (request,) = world.hooks.requests
     url, header = f"{world.hooks.base}/sms", request.headers["x-twilio-signature"]
     form = parse_qsl(request.body.decode(), keep_blank_values=True)
-    twilio_signature.verify(url, form, header, account.auth_token)
+    twilio_signature.verify(url, form, header, [account.auth_token])
     with pytest.raises(BadSignature):
-        twilio_signature.verify(url, form, header, world.sandbox.config.twilio_auth_token)
+        twilio_signature.verify(url, form, header, [world.sandbox.config.twilio_auth_token])
     assert dict(form)["Body"] == "Grüße & mehr"
 
 

@@ -63,4 +63,4 @@ def test_what_became_of_an_sms_is_signed_for_us(world: World) -> None:
     told = [request for request in world.hooks.requests if request.path == "/status"]
     assert {request.form["MessageStatus"] for request in told} == {"sent", "delivered"}
     for request in told:
-        signature.verify(url, request.form, request.headers["x-twilio-signature"], account.auth_token)
+        signature.verify(url, request.form, request.headers["x-twilio-signature"], [account.auth_token])

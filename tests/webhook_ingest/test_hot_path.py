@@ -56,10 +56,11 @@ def test_what_a_process_has_loaded_is_left_out_of_the_search_for_garbage(
     monkeypatch.setenv("PILAR_DATABASE_URL", database_url)
     monkeypatch.setenv("PILAR_SECRET_KEYS", new_key())
     thresholds = gc.get_threshold()
+    gc.set_threshold(700)  # another test's worker may have raised it
     try:
         made = main.app()
         assert gc.get_freeze_count() > 10_000
-        assert gc.get_threshold()[0] > thresholds[0]
+        assert gc.get_threshold()[0] > 700
         made.state.pilar.close()
     finally:
         gc.unfreeze()
