@@ -19,7 +19,8 @@ from benchmarks.queue.server import Server, durable_server, machine, settle_down
 from benchmarks.report import Bar, Figure, Report, options, progress, ratios
 from pilar.settings import Settings
 
-OURS, EACH, VERIFIED, BARE = "PILAR", "a commit each", "nothing kept", "HTTP alone"
+OURS, EACH, STATEMENT = "PILAR", "a commit each", "a statement each"
+VERIFIED, BARE = "nothing kept", "HTTP alone"
 COMMITTERS = (1, 16)
 
 DESCRIPTION = """Measures how many signed deliveries of WhatsApp and Stripe the web service takes per second: read,
@@ -30,9 +31,10 @@ the machine for itself."""
 
 EPILOG = """sides:
   door      PILAR, and beside it, by the same uvicorn with the same options:
-            a commit each   the same door, one statement and one commit per delivery from a pool
-            nothing kept    the same door without a database: read, verified, answered
-            HTTP alone      the body is read and answered with 200: neither verified nor kept
+            a commit each     the same door; per delivery a pooled connection, an insert and a commit
+            a statement each  the same, where the insert is a transaction by itself
+            nothing kept      the same door without a database: read, verified, answered
+            HTTP alone        the body is read and answered with 200: neither verified nor kept
   commits   pgbench, storing one delivery per transaction, with 1 and with 16 clients
 
 Service, PostgreSQL and client share the machine's cores, so each figure is what all of them together can do: what
@@ -57,6 +59,7 @@ class Side:
 SIDES = {
     OURS: Side(services.OURS, keeps=True),
     EACH: Side(services.COMMIT_EACH, 0.2, keeps=True),
+    STATEMENT: Side(services.STATEMENT_EACH, 0.2, keeps=True),
     VERIFIED: Side(services.VERIFIED),
     BARE: Side(services.BARE, 2.0),
 }
@@ -108,6 +111,7 @@ def _figures(measured: Measured) -> list[Figure]:
     return [
         *(Figure(f"taken, {name}", "/s", rate) for name, rate in rates.items()),
         Figure(f"taken ÷ {EACH}", "×", ratios(ours, rates[EACH]), Bar(5)),
+        Figure(f"taken ÷ {STATEMENT}", "×", ratios(ours, rates[STATEMENT])),
         Figure(f"taken ÷ {VERIFIED}", "×", ratios(ours, rates[VERIFIED]), Bar(0.7), note=_SAME_CORES),
         Figure(f"taken ÷ {BARE}", "×", ratios(ours, rates[BARE]), note=_SAME_CORES),
         *(Figure(f"p50, {name}", "ms", measured.told(name, lambda taken: taken.p50 * 1e3)) for name in SIDES),

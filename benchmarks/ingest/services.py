@@ -27,6 +27,7 @@ from pilar_cli.ports import free_port
 
 OURS = "webhook_ingest.main:app"
 COMMIT_EACH = "benchmarks.ingest.doors:commit_each"
+STATEMENT_EACH = "benchmarks.ingest.doors:statement_each"
 VERIFIED = "benchmarks.ingest.doors:verified"
 BARE = "benchmarks.ingest.doors:bare"
 

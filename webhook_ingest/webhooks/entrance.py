@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 
 from starlette.types import Receive, Scope, Send
 
@@ -126,16 +127,21 @@ class Entrance:
         door = self._doors[path]
         try:
             if method == "GET" and path in self._handshakes:
-                await _answer(send, self._handshakes[path].shake_hands(_knock(scope, b"").parameters))
+                await _answer(send, self._handshakes[path].shake_hands(_knock(scope, {}, b"").parameters))
                 return
             if method != "POST":
                 allowed = "GET, POST" if path in self._handshakes else "POST"
                 answer = problem(405, "This address does not take that method.", headers={"Allow": allowed})
                 await answer(scope, receive, send)
                 return
-            _check_type(scope, door)
-            await self._read(scope, receive, body)
-            admitted = await door.admit(_knock(scope, bytes(body)))
+            headers = dict(scope["headers"])
+            if not _is_sent_by(door.content_types, headers.get(b"content-type"), headers.get(b"content-encoding")):
+                raise _WrongType
+            length = headers.get(b"content-length")
+            if length is not None and (not length.isdigit() or int(length) > self._limit):
+                raise _TooLarge
+            await self._read(receive, body)
+            admitted = await door.admit(_knock(scope, headers, bytes(body)))
         except (BadSignature, Malformed) as error:
             self.refusals.note(door.provider, error.code)
             answer = problem(400, error.message, code=error.code) if isinstance(error, Malformed) else answer_to(error)
@@ -162,17 +168,14 @@ class Entrance:
             return
         await _answer(send, door.reply)
 
-    async def _read(self, scope: Scope, receive: Receive, body: bytearray) -> None:
+    async def _read(self, receive: Receive, body: bytearray) -> None:
         try:
             async with asyncio.timeout(self._body_seconds):
-                await self._read_all(scope, receive, body)
+                await self._read_all(receive, body)
         except TimeoutError:
             raise _TooSlow from None
 
-    async def _read_all(self, scope: Scope, receive: Receive, body: bytearray) -> None:
-        for name, value in scope["headers"]:
-            if name == b"content-length" and (not value.isdigit() or int(value) > self._limit):
-                raise _TooLarge
+    async def _read_all(self, receive: Receive, body: bytearray) -> None:
         more = True
         while more:
             message = await receive()
@@ -186,19 +189,25 @@ class Entrance:
             more = message.get("more_body", False)
 
 
-def _check_type(scope: Scope, door: Door) -> None:
-    """Refuse what the provider never sends; a request that says nothing is read as what it should be."""
-    told = {name: value for name, value in scope["headers"] if name in {b"content-type", b"content-encoding"}}
-    kind, *parameters = (part.strip() for part in told.get(b"content-type", b"").decode("latin-1").lower().split(";"))
+@lru_cache(maxsize=256)
+def _is_sent_by(content_types: frozenset[str], told: bytes | None, packed: bytes | None) -> bool:
+    """Whether a provider sends such a body; one of which nothing is said is read as what it should be.
+
+    Remembered, since all that is genuine says the same.
+
+    Args:
+        content_types: what the provider sends.
+        told: the header `Content-Type`.
+        packed: the header `Content-Encoding`.
+    """
+    kind, *parameters = (part.strip() for part in (told or b"").decode("latin-1").lower().split(";"))
     alphabets = [one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")]
-    packed = told.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}
-    if packed or (kind and kind not in door.content_types) or any(one not in _ALPHABETS for one in alphabets):
-        raise _WrongType
+    is_plain = (packed or b"").strip().lower() in {b"identity", b""}
+    return is_plain and (not kind or kind in content_types) and all(one in _ALPHABETS for one in alphabets)
 
 
-def _knock(scope: Scope, body: bytes) -> Knock:
-    query = scope["query_string"].decode("latin-1")
-    return Knock(scope["path"], query, dict(scope["headers"]), body, scope.get(ORIGIN, ""))
+def _knock(scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> Knock:
+    return Knock(scope["path"], scope["query_string"].decode("latin-1"), headers, body, scope.get(ORIGIN, ""))
 
 
 async def _answer(send: Send, reply: Reply) -> None:
