@@ -6,17 +6,20 @@ What belongs here: which figures there are, and the run. What does not: the stor
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.queue.server import Server, machine
 from benchmarks.report import Bar, Figure, Report, options, progress
-from benchmarks.story.state import State
 from benchmarks.story.telling import FAULTS, INTERLEAVING, TROUBLES, Telling, tell_in_order, tell_under
 from pilar.database.embedded import EmbeddedServer
 
@@ -52,35 +55,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=1, metavar="S", help="the first of them, else 1")
     parser.add_argument("--seed", type=int, metavar="S", help="this seed alone")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="so often each")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="so many at once, else one for each core"
+    )
     chosen = parser.parse_args(arguments)
     count = QUICK if chosen.quick else max(1, round(chosen.seeds * chosen.scale))
     seeds = [chosen.seed] if chosen.seed is not None else list(range(chosen.first, chosen.first + count))
-    if not seeds or chosen.times < 1:
-        parser.error("there is no seed to tell: --seeds and --times are 1 at least")
+    if not seeds or min(chosen.times, chosen.jobs) < 1:
+        parser.error("there is no seed to tell: --seeds, --times and --jobs are 1 at least")
     with places() as new:
-        report = judge(new, [seed for seed in seeds for _ in range(chosen.times)], chosen.only or TROUBLES)
+        often = [seed for seed in seeds for _ in range(chosen.times)]
+        report = judge(new, often, chosen.only or TROUBLES, jobs=chosen.jobs)
     report.show(as_json=chosen.json)
     return report.exit_code
 
 
-Place = Callable[[str], tuple[str, Path]]
-"""Makes a database and a directory by a name of theirs."""
+Place = Callable[[str], AbstractContextManager[tuple[str, Path]]]
+"""Makes a database and a directory by a name of theirs, for as long as a block lasts."""
 
 
-def judge(new: Place, seeds: Sequence[int], troubles: Sequence[str]) -> Report:
+def judge(new: Place, seeds: Sequence[int], troubles: Sequence[str], *, jobs: int = 1) -> Report:
     """Tell the story in order, then under each seed, and say what came of it.
 
     Args:
         new: makes the databases and directories.
-        seeds: one after the other; one that is named twice is told twice.
+        seeds: one that is named twice is told twice.
         troubles: which kinds of trouble.
+        jobs: how many are told at once, each in a process of its own.
     """
-    first = tell_in_order(*new("in_order"))
+    with new("in_order") as place:
+        first = tell_in_order(*place)
     progress(f"in order: {'right' if first.is_right else 'WRONG'} in {first.seconds:.1f} s")
     told = [first]
     if first.is_right:
-        for number, seed in enumerate(seeds):
-            told.append(_tell(seed, first.facts, new(f"seed_{number}_{seed}"), troubles))
+        # New processes, and not copies of this one: threads and connections are not to be copied.
+        with (
+            ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as processes,
+            ThreadPoolExecutor(jobs) as tellers,
+        ):
+
+            def tell(number: int, seed: int) -> Telling:
+                with new(f"seed_{number}_{seed}") as place:
+                    one = processes.submit(tell_under, seed, first.facts, *place, troubles).result()
+                progress(f"{number + 1}/{len(seeds)} {one}")
+                return one
+
+            told += tellers.map(tell, range(len(seeds)), seeds)
     else:
         progress(str(first))
     return Report("seeds", _context(told, troubles), figures=figures_of(told, troubles))
@@ -112,12 +132,6 @@ def figures_of(told: Sequence[Telling], troubles: Sequence[str]) -> list[Figure]
     return figures
 
 
-def _tell(seed: int, expected: State, place: tuple[str, Path], troubles: Sequence[str]) -> Telling:
-    told = tell_under(seed, expected, *place, troubles)
-    progress(str(told))
-    return told
-
-
 def _context(told: Sequence[Telling], troubles: Sequence[str]) -> dict[str, object]:
     wrong = {f"seed {one.seed}": {"problems": one.problems, "plan": list(one.plan)} for one in told if not one.is_right}
     return {"machine": machine(), "troubles": ", ".join(troubles), **({"wrong": wrong} if wrong else {})}
@@ -131,13 +145,17 @@ def places() -> Iterator[Place]:
     embedded = EmbeddedServer(home / "server")
     try:
         server = Server(embedded.start(durable=False).url)
-        made: list[str] = []
+        one_by_one = threading.Lock()
 
-        def new(name: str) -> tuple[str, Path]:
-            while made:
-                server.drop(made.pop())
-            made.append(name)
-            return server.ours(name), home / name
+        @contextmanager
+        def new(name: str) -> Iterator[tuple[str, Path]]:
+            with one_by_one:  # a database that is being copied takes no second copier
+                url = server.ours(name)
+            try:
+                yield url, home / name
+            finally:
+                server.drop(name)
+                shutil.rmtree(home / name, ignore_errors=True)
 
         yield new
     finally:

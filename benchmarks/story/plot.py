@@ -59,7 +59,7 @@ def tell(on: Stage, driver: Driver) -> None:
         sandbox.sign_up(cast.SMALL_STUDIO, email="owner@novel.example", plan="BASIC", phone="+31200009998", seed=2)
         driver.settle()
         system.travel_to(cast.SIGNED_UP + cast.HELD_FOR)
-        sandbox.refund(subscription=first["subscription"], amount=cast.REFUNDED_MINOR)
+        sandbox.refund(invoice=first["invoice"], amount=cast.REFUNDED_MINOR)
         driver.settle()
         office.start_experiment()
         _live_a_day(on, driver, access)

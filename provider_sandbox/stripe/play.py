@@ -35,7 +35,7 @@ class Wanted(BaseModel):
 
 
 class About(Wanted):
-    """Which payment: that of an invoice, or of a subscription's latest invoice."""
+    """Which payment: that of an invoice, or of a subscription's latest invoice that is paid."""
 
     invoice: str | None = None
     subscription: str | None = None
@@ -48,8 +48,11 @@ class About(Wanted):
 
     def charge(self, desk: Desk) -> str:
         """The charge that it was paid with."""
-        invoice = self.invoice or desk.existing("subscription", str(self.subscription))["latest_invoice"]
-        return money.charge_of(desk, invoice)
+        if self.invoice:
+            return money.charge_of(desk, self.invoice)
+        bought = desk.existing("subscription", str(self.subscription))
+        paid = [one["id"] for one in desk.tx.find("stripe.invoice", key=bought["id"]) if one["status"] == "paid"]
+        return money.charge_of(desk, paid[-1] if paid else bought["latest_invoice"])
 
 
 class Refund(About):

@@ -36,6 +36,8 @@ def test_a_subscription_is_renewed_each_calendar_month_after_an_hour_as_a_draft(
     life.at(datetime(2026, 2, 28, 10, 30, tzinfo=UTC))
     draft = life.payments.v1.invoices.retrieve(str(life.subscription(bought.id).latest_invoice))
     assert (draft.status, draft.billing_reason, draft.number) == ("draft", "subscription_cycle", None)
+    refund = life.payments.v1.refunds.retrieve(life.sandbox.refund(subscription=bought.id, amount=100)["refund"])
+    assert (refund.status, refund.amount) == ("succeeded", 100), "of the month that is paid, not of the draft"
     life.passes(minutes=30)
     assert life.payments.v1.invoices.retrieve(draft.id).status == "paid"
 
