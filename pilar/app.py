@@ -40,14 +40,17 @@ from pilar.providers.email.client import Mailer
 from pilar.providers.email.errors import MAIL
 from pilar.providers.llm.client import Models
 from pilar.providers.stripe.client import StripeGateway
+from pilar.providers.stripe.errors import STRIPE
 from pilar.providers.twilio.client import TwilioGateway
 from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.providers.whatsapp.errors import META
 from pilar.provisioning import invariants as provisioning_invariants
 from pilar.provisioning.asked import WebhookKeeper
+from pilar.provisioning.closing import Closer
 from pilar.provisioning.message_steps import MessageSteps
 from pilar.provisioning.overview import Overview
+from pilar.provisioning.owner_notices import OwnerNotices
 from pilar.provisioning.setup import Setup
 from pilar.provisioning.steps import Step
 from pilar.registrations import (
@@ -57,10 +60,11 @@ from pilar.registrations import (
     register_coach,
     register_doubts,
     register_messaging,
+    register_subscriptions,
 )
 from pilar.settings import Settings, reveal
 
-ASKED_BY = {"mail": MAIL, "twilio": TWILIO, "whatsapp": META}
+ASKED_BY = {"mail": MAIL, "stripe": STRIPE, "twilio": TWILIO, "whatsapp": META}
 """Which provider is asked for an effect, by the first word of its kind."""
 
 
@@ -140,6 +144,11 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages)
     registry = build_registry(settings, database, clocks, box, gateways, locks, steps)
     register_messaging(registry, clocks, Sender(database, clocks, gateways.graph, ledger, box), templates, messages)
+    register_subscriptions(
+        registry,
+        Closer(database, clocks, gateways.stripe, gateways.twilio, ledger, box, settings),
+        OwnerNotices(database, clocks, gateways.stripe, gateways.mailer, ledger, settings),
+    )
     register_coach(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
     register_asked(

@@ -62,12 +62,16 @@ from pilar.providers.email.errors import MAIL
 from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.whatsapp.errors import META
 from pilar.provisioning.asked import Resumer, WebhookKeeper
+from pilar.provisioning.closing import Closer
 from pilar.provisioning.doubts import ProvisioningDoubts
 from pilar.provisioning.events import (
     RESUMED_BY,
     AdvanceProvisioning,
+    CloseStudio,
+    OwnerNotice,
     ProvisioningBegun,
     ProvisioningResumed,
+    ReconcilePayment,
     ReconcileSubscription,
     StepCompleted,
     StepFailed,
@@ -78,6 +82,7 @@ from pilar.provisioning.events import (
 )
 from pilar.provisioning.inbound_sms import TwilioInbox
 from pilar.provisioning.message_steps import MessageSteps
+from pilar.provisioning.owner_notices import OwnerNotices
 from pilar.provisioning.runner import Runner
 from pilar.provisioning.setup import CONNECTION_STEP
 from pilar.provisioning.signup import Signup, StripeInbox
@@ -190,6 +195,7 @@ def build_registry(
     registry.on_delivery("twilio", "provisioning.codes", Transactional(TwilioInbox(clocks, box).on_delivery))
     signup = Signup(database, clocks, gateways.stripe, box, steps, settings)
     registry.on_job(ReconcileSubscription, Outside(signup.reconcile))
+    registry.on_job(ReconcilePayment, Outside(signup.reconcile_payment))
     reconciler = Reconciler(database, clocks, gateways.stripe)
     registry.on_job(ReconcileInvoice, Outside(reconciler.reconcile_invoice))
     registry.on_job(ReconcileCharge, Outside(reconciler.reconcile_charge))
@@ -232,6 +238,14 @@ def register_doubts(
     messaging.register(reconcilers)
     registry.on_event(EffectSettled, "messaging.effects", Transactional(messaging.on_settled))
     return reconcilers
+
+
+def register_subscriptions(registry: Registry, closer: Closer, notices: OwnerNotices) -> None:
+    """Who closes studios and tells their owners."""
+    registry.on_job(CloseStudio, Outside(closer.close))
+    registry.on_job(OwnerNotice, Outside(notices.send))
+    registry.on_event(TemplateChanged, "provisioning.notices", Transactional(notices.on_template))
+    registry.on_event(IncidentRequested, "provisioning.notices", Transactional(notices.on_incident))
 
 
 def register_coach(registry: Registry, clocks: Clocks) -> None:

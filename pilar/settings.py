@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     stripe_price_basic: str = _setting("", "Stripe price of the BASIC plan", "signups for BASIC")
     stripe_price_pro: str = _setting("", "Stripe price of the PRO plan", "signups for PRO")
 
+    grace_days: int = _setting(7, "how many days a studio has to pay what it owes before it is suspended", ge=0)
+    closes_after_days: int = _setting(
+        30, "how many days a studio is suspended, or its subscription over, before it is closed", ge=1
+    )
+    erased_after_days: int = _setting(90, "how many days the data of a closed studio is kept", ge=1)
+
     twilio_account_sid: str | None = _setting(
         None, "Twilio's parent account", "phone numbers: provisioning waits on us"
     )

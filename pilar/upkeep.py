@@ -26,6 +26,7 @@ from pilar.backplane.reconciling import reconcile
 from pilar.backplane.sealing import seal
 from pilar.database.engine import Scope
 from pilar.errors import Transient
+from pilar.provisioning import erasing
 from pilar.security import sessions
 
 log = logging.getLogger(__name__)
@@ -100,11 +101,23 @@ def clean_up_daily(app: App) -> int:
     return 1
 
 
+def read_subscriptions(app: App) -> int:
+    """Ask Stripe again about subscriptions that it has not told of for a day."""
+    return erasing.read_again(app.database, app.clocks)
+
+
+def erase_closed_studios(app: App) -> int:
+    """Erase the data of studios that were closed long enough ago."""
+    return erasing.erase_closed(app.database, app.clocks, deadline=app.clocks.real.now() + LONGEST)
+
+
 CHORES = (
     Chore("remove expired locks", timedelta(minutes=5), remove_expired_locks),
     Chore("give back reservations", timedelta(minutes=1), give_back_reservations),
     Chore("settle effects in doubt", timedelta(minutes=5), settle_effects),
     Chore("seal the audit log", timedelta(minutes=5), seal_audit),
+    Chore("read subscriptions again", timedelta(minutes=15), read_subscriptions),
+    Chore("erase closed studios", timedelta(hours=1), erase_closed_studios),
     Chore("clean up", timedelta(hours=1), clean_up_daily),
 )
 

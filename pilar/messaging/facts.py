@@ -39,6 +39,8 @@ def opted_out_scope(consents: dict[str, bool]) -> Literal["marketing", "all"] | 
 def gather(connection: Connection, message: Row[Any], lead: Row[Any], now: datetime) -> Facts:
     """The facts about a message as they are in this transaction. Needs the fleet's scope and the lead's lock.
 
+    The studio is held, so that one that is suspended at this moment sends nothing afterwards.
+
     Args:
         connection: that transaction.
         message: the message's row.
@@ -46,7 +48,7 @@ def gather(connection: Connection, message: Row[Any], lead: Row[Any], now: datet
         now: business time.
     """
     workspace_id: UUID = message.workspace_id
-    studio = workspaces.get_workspace(connection, workspace_id)
+    studio = workspaces.hold_workspace(connection, workspace_id)
     _, document = workspaces.load_configuration(connection, workspace_id)
     conversation = store.find_conversation(connection, workspace_id, lead.id)
     consents = store.consents(connection, workspace_id, lead.id)
@@ -65,6 +67,7 @@ def gather(connection: Connection, message: Row[Any], lead: Row[Any], now: datet
         confirms_opt_out=message.origin == OPT_OUT_NOTICE,
         by_person=message.origin.startswith(("staff:", "notice:")) or message.origin == TEST,
         studio_open=studio.state == "active" or (message.origin == TEST and studio.state == "provisioning"),
+        studio_state=studio.state,
         whatsapp_on=policy.enabled and document.feature("whatsapp"),
         number_connected=number is not None and number.state == "connected" and number.phone_number_id is not None,
         paused=tuple(_in_words(row) for row in controls if row.kind == "pause"),

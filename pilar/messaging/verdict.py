@@ -31,6 +31,7 @@ class Facts(_Frozen):
         confirms_opt_out: the one message that may follow an opt-out.
         by_person: a person wrote it; the bot's silence doesn't concern it.
         studio_open: the studio is active, or the message is its test before that.
+        studio_state: the studio's own, so that the reason can name it; None in verdicts of older releases.
         whatsapp_on: the studio's own policy.
         number_connected: there is a number to send from.
         paused: what is paused, in words.
@@ -54,6 +55,7 @@ class Facts(_Frozen):
     confirms_opt_out: bool = False
     by_person: bool = False
     studio_open: bool = True
+    studio_state: str | None = None
     whatsapp_on: bool = True
     number_connected: bool = True
     paused: tuple[str, ...] = ()
@@ -93,6 +95,12 @@ class Verdict(_Frozen):
     form: Literal["text", "template"] | None = None
     until: datetime | None = None
     reasons: tuple[Reason, ...] = ()
+
+
+_WHY_CLOSED = {
+    "suspended": "The studio is suspended: its subscription is not paid, or has ended.",
+    "closed": "The studio is closed.",
+}
 
 
 def decide(facts: Facts) -> Verdict:
@@ -157,7 +165,11 @@ def _no_form(facts: Facts) -> list[Reason]:
 def _never(facts: Facts) -> list[Reason]:
     """What waiting would not mend."""
     found: list[tuple[bool, str, str]] = [
-        (not facts.studio_open, "studio_closed", "The studio is not active."),
+        (
+            not facts.studio_open,
+            "studio_closed",
+            _WHY_CLOSED.get(facts.studio_state or "", "The studio is not active."),
+        ),
         (not facts.whatsapp_on, "whatsapp_off", "The studio has WhatsApp turned off."),
         (not facts.number_connected, "no_number", "The studio has no number that is connected."),
         (

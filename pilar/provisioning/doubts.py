@@ -51,6 +51,11 @@ class ProvisioningDoubts:
         on_kind(traces.VERIFIED_CODE, self._done(traces.is_verified), Policy.REPEAT, passing=True)
         # A mail can't be looked for. A second copy carries the same Message-ID and asks for nothing new.
         on_kind(traces.SETUP_MAIL, None, Policy.REPEAT, passing=True)
+        on_kind(traces.OWNER_NOTICE, None, Policy.REPEAT, passing=True)
+        # Closing looks at the provider before it does anything again, and is tried again by its own work.
+        on_kind(traces.ENDED_SUBSCRIPTION, None, Policy.REPEAT)
+        on_kind(traces.RELEASED_NUMBER, None, Policy.REPEAT)
+        on_kind(traces.CLOSED_SUBACCOUNT, None, Policy.REPEAT)
 
     def on_settled(self, connection: Connection, work: Work[EffectSettled]) -> dict[str, Any]:
         """Have the studio's job go on: from the answer that was found, or by trying again."""

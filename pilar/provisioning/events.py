@@ -5,7 +5,7 @@ An attempt that begins is no event: what comes of it is one.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from pilar.backplane.facts import Payload
@@ -17,6 +17,38 @@ class ReconcileSubscription(Payload):
     type_name: ClassVar[str] = "stripe.reconcile_subscription"
 
     subscription_id: str
+
+
+class ReconcilePayment(Payload):
+    """Ask Stripe which subscription a charge has paid for, and how that stands."""
+
+    type_name: ClassVar[str] = "stripe.reconcile_payment"
+
+    charge_id: str
+
+
+NoticeKind = Literal[
+    "payment_failing", "suspended", "cancelled", "closed", "plan_changed", "number_restricted", "template_rejected"
+]
+
+
+class OwnerNotice(Payload):
+    """Tell a studio's owner something by mail, once per kind and occasion.
+
+    Attributes:
+        occasion: what it is about, by reference: an invoice, a moment, a version, a code, a template.
+    """
+
+    type_name: ClassVar[str] = "provisioning.owner_notice"
+
+    kind: NoticeKind
+    occasion: str
+
+
+class CloseStudio(Payload):
+    """Give back what a closed studio has at the providers."""
+
+    type_name: ClassVar[str] = "provisioning.close_studio"
 
 
 class AdvanceProvisioning(Payload):

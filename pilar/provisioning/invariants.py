@@ -15,6 +15,7 @@ INVARIANTS = (
                           and (s.waits_on is not null or (s.status = 'failed' and s.error is not null)))
           and not exists (select from autopilot_job a join pending_work w using (position)
                           where a.workspace_id = j.workspace_id and a.type = 'provisioning.advance')
+          and not exists (select from workspace w where w.workspace_id = j.workspace_id and w.state = 'closed')
         """,
     ),
     Invariant(
@@ -35,6 +36,57 @@ INVARIANTS = (
                       and i.state = 'connected')
           or not exists (select from provisioning_step s where s.workspace_id = w.workspace_id
                          and s.name = 'activation'))
+        """,
+    ),
+    Invariant(
+        "paid_subscriptions_are_served",
+        "Each subscription that is paid, or in its grace, has a studio that is open, or a named blocker.",
+        """
+        select s.workspace_id, s.standing, w.state from studio_standing s join workspace w using (workspace_id)
+        where s.standing in ('trial', 'active', 'past_due') and w.state <> 'active'
+          and not exists (select from provisioning_job j
+                          where j.workspace_id = s.workspace_id and j.state <> 'completed')
+        union all
+        select s.workspace_id, p.status, s.standing from studio_standing s join subscription p using (workspace_id)
+        where s.standing = 'closed' and p.status in ('trialing', 'active')
+          and not exists (select from autopilot_event e where e.workspace_id = s.workspace_id
+                          and e.type = 'incident.requested'
+                          and e.payload ->> 'dedupe_key' = 'paid_but_closed:' || s.workspace_id)
+          and s.released_at < cast(:business_now as timestamptz) - interval '1 hour'
+        """,
+    ),
+    Invariant(
+        "standing_keeps_up_with_time",
+        "No studio stands as it did an hour after time alone has changed that, unless the work for it says why.",
+        """
+        select s.workspace_id, s.standing, s.changes_at from studio_standing s join subscription p using (workspace_id)
+        where s.changes_at < cast(:business_now as timestamptz) - interval '1 hour' and s.closed_at is null
+          and not exists (select from autopilot_job j where j.type = 'stripe.reconcile_subscription'
+                          and j.payload ->> 'subscription_id' = p.stripe_subscription_id
+                          and (exists (select from pending_work w where w.position = j.position)
+                               or exists (select from dead_letter d where d.position = j.position)))
+        """,
+    ),
+    Invariant(
+        "suspended_studios_are_silent",
+        "Nothing was handed over for a studio since it was suspended, cancelled or closed.",
+        """
+        select m.workspace_id, m.id, s.standing, s.in_force_since, m.attempted_at
+        from studio_standing s join message m using (workspace_id)
+        where s.standing in ('suspended', 'cancelled', 'closed') and m.direction = 'out'
+          and m.attempted_at > s.in_force_since
+        """,
+    ),
+    Invariant(
+        "closed_studios_give_back",
+        "Each closed studio has given back its number and accounts, or the work for it says why not.",
+        """
+        select s.workspace_id, s.closed_at from studio_standing s
+        where s.standing = 'closed' and s.released_at is null
+          and not exists (select from autopilot_job j where j.workspace_id = s.workspace_id
+                          and j.type = 'provisioning.close_studio'
+                          and (exists (select from pending_work w where w.position = j.position)
+                               or exists (select from dead_letter d where d.position = j.position)))
         """,
     ),
 )

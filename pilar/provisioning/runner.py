@@ -31,6 +31,7 @@ from pilar.masking import mask_text
 from pilar.provisioning import store
 from pilar.provisioning.events import AdvanceProvisioning, StepCompleted, StepFailed, StepWaits
 from pilar.provisioning.steps import DatabaseStep, Done, Job, OutsideStep, Step, Wait
+from pilar.workspaces.standing_store import is_closed
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,8 @@ class Runner:
         """The first step that is not completed, or None with the job marked complete."""
         with self._database.transaction(Scope.fleet()) as connection:
             row = store.get_job(connection, job_id)
+            if is_closed(connection, row.workspace_id):
+                return None, store.job_view(row, [])  # nothing is had for a studio that is given up
             store.ensure_steps(connection, row.workspace_id, job_id, self.steps)
             rows = [step for step in store.steps_of(connection, job_id) if step.name in self._steps]
             job = store.job_view(row, rows)

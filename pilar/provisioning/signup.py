@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection
 
 from pilar.backplane import audit
 from pilar.backplane.facts import Cause, Event, Job, emit, enqueue
 from pilar.backplane.handlers import Delivery, Work
+from pilar.backplane.notices import IncidentRequested, incident
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
@@ -25,16 +24,27 @@ from pilar.ids import new_id
 from pilar.providers.stripe.client import StripeGateway, StripeSubscription
 from pilar.providers.stripe.events import subject_of
 from pilar.provisioning import store
-from pilar.provisioning.events import ProvisioningBegun, ReconcileSubscription, SubscriptionRead
+from pilar.provisioning.events import ProvisioningBegun, ReconcilePayment, ReconcileSubscription
 from pilar.provisioning.runner import wake
 from pilar.provisioning.steps import Step
+from pilar.provisioning.subscription import SubscriptionKeeper, Told
 from pilar.settings import Settings
 from pilar.tokens import new_token, token_hash
-from pilar.workspaces.plans import Plan
-from pilar.workspaces.store import upsert_subscription, workspace_exists
+from pilar.workspaces.store import workspace_exists
 
 PAID = frozenset({"active", "trialing"})
 """The states of a subscription that a studio is provisioned for."""
+
+
+_OWING = frozenset({"past_due", "unpaid", "incomplete"})
+
+
+def ask(stripe: StripeGateway, clocks: Clocks, subscription_id: str) -> Told:
+    """Ask Stripe how a subscription stands, and what is owed for it where something is."""
+    read_at = clocks.real.now()
+    subscription = stripe.subscription(subscription_id)
+    owed = stripe.owed(subscription_id) if subscription.status in _OWING else []
+    return Told(subscription, owed, read_at)
 
 
 class StripeInbox:
@@ -50,6 +60,10 @@ class StripeInbox:
         except ValueError as error:
             raise Invalid("The body is not JSON, though its signature is right.") from error
         subject = subject_of(event)
+        if subject.subscription_id is None and subject.charge_id is not None:
+            paid = Job(payload=ReconcilePayment(charge_id=subject.charge_id), key=f"charge:{subject.event_id}")
+            enqueue(connection, self._clocks, [paid], work.cause)
+            return {"type": subject.type, "charge": subject.charge_id}
         if subject.subscription_id is None:
             return {"type": subject.type, "skipped": "it is about no subscription"}
         job = Job(
@@ -77,20 +91,47 @@ class Signup:
         self._stripe = stripe
         self._box = box
         self._steps = steps
-        self._settings = settings
+        self._keeper = SubscriptionKeeper(clocks, settings)
 
     def reconcile(self, work: Work[ReconcileSubscription]) -> dict[str, Any]:
         """Ask Stripe how the subscription stands; begin its studio where it is paid and there is none."""
-        read_at = self._clocks.real.now()
-        subscription = self._stripe.subscription(work.content.subscription_id)
+        told = ask(self._stripe, self._clocks, work.content.subscription_id)
+        subscription = told.subscription
         with self._database.transaction(Scope.fleet()) as connection:
             job = store.job_of_subscription(connection, subscription.id)
             if job is not None:
-                changed = self._follow(connection, job, subscription, read_at, work)
-                return {"status": subscription.status, "workspace": str(job.workspace_id), "followed": changed}
+                standing = self._follow(connection, job, told, work)
+                return {"status": subscription.status, "workspace": str(job.workspace_id), "standing": standing}
             if subscription.status not in PAID:
                 return {"status": subscription.status, "begun": False}
             return self._begin(connection, subscription, work.cause)
+
+    def reconcile_payment(self, work: Work[ReconcilePayment]) -> dict[str, Any]:
+        """Find the subscription that a charge has paid for, and have it reconciled; a dispute is told to the founder.
+
+        Money that goes back changes nothing by itself: a refund is a kindness as often as an end, and a dispute may be
+        won. What Stripe makes of the subscription does.
+        """
+        charge = self._stripe.charge(work.content.charge_id)
+        invoice_id = self._stripe.invoice_of_payment(charge.payment_intent_id) if charge.payment_intent_id else None
+        about = self._stripe.invoice(invoice_id).subscription_id if invoice_id else None
+        if about is None:
+            return {"skipped": "the charge has paid for no subscription"}
+        with self._database.transaction(Scope.fleet()) as connection:
+            job = store.job_of_subscription(connection, about)
+            if job is not None and charge.amount_disputed.minor > 0:
+                request = IncidentRequested(
+                    dedupe_key=f"dispute:{charge.id}",
+                    title="A studio's payment is disputed",
+                    description=f"{charge.amount_disputed} of charge {charge.id}: answer it at Stripe.",
+                    severity="high",
+                    component="provisioning",
+                )
+                asked = incident(request, key=f"dispute:{charge.id}", workspace_id=job.workspace_id)
+                emit(connection, self._clocks, [asked], work.cause)
+            again = Job(payload=ReconcileSubscription(subscription_id=about), key=f"payment:{work.id}")
+            enqueue(connection, self._clocks, [again], work.cause)
+        return {"subscription": about}
 
     def _begin(self, connection: Connection, subscription: StripeSubscription, cause: Cause) -> dict[str, Any]:
         token = new_token("setup")
@@ -124,61 +165,14 @@ class Signup:
             emit(connection, self._clocks, [event], cause)
         return {"status": subscription.status, "begun": begun}
 
-    def _follow(
-        self,
-        connection: Connection,
-        job: Any,
-        subscription: StripeSubscription,
-        read_at: datetime,
-        work: Work[ReconcileSubscription],
-    ) -> bool:
-        """Keep what Stripe said about a studio that exists; one that is still to be made will ask by itself."""
+    def _follow(self, connection: Connection, job: Any, told: Told, work: Work[Any]) -> str | None:
+        """Keep what Stripe said about a studio that exists, and return how it stands.
+
+        One that is still to be made asks by itself, and is woken where it waits for a payment.
+        """
+        is_paid = told.subscription.status in PAID
+        if is_paid and job.state == "waiting":
+            wake(connection, self._clocks, job, cause=f"paid:{work.id}", correlation_id=job.correlation_id)
         if not workspace_exists(connection, job.workspace_id):
-            return False
-        keep_subscription(connection, job.workspace_id, subscription, plan_of(subscription, self._settings), read_at)
-        event = Event(
-            payload=SubscriptionRead(workspace_id=job.workspace_id),
-            key=f"subscription:{work.id}",
-            aggregate=("workspace", str(job.workspace_id)),
-            workspace_id=job.workspace_id,
-        )
-        emit(connection, self._clocks, [event], work.cause)
-        return True
-
-
-def plan_of(subscription: StripeSubscription, settings: Settings) -> Plan:
-    """The plan that a subscription's price stands for.
-
-    Raises:
-        Invalid: it is the price of no plan of ours.
-    """
-    plans = {settings.stripe_price_basic: Plan.BASIC, settings.stripe_price_pro: Plan.PRO}
-    plans.pop("", None)
-    plan = plans.get(subscription.price_id or "")
-    if plan is None:
-        raise Invalid(
-            f"Price {subscription.price_id} belongs to no plan: set PILAR_STRIPE_PRICE_BASIC and"
-            " PILAR_STRIPE_PRICE_PRO."
-        )
-    return plan
-
-
-def keep_subscription(
-    connection: Connection, workspace_id: UUID, subscription: StripeSubscription, plan: Plan, read_at: datetime
-) -> None:
-    """Keep what Stripe said about a studio's subscription at a moment of real time."""
-    upsert_subscription(
-        connection,
-        workspace_id,
-        {
-            "stripe_subscription_id": subscription.id,
-            "stripe_customer_id": subscription.customer.id,
-            "status": subscription.status,
-            "plan": plan.value,
-            "amount_minor": subscription.amount.minor if subscription.amount else 0,
-            "currency": subscription.amount.currency if subscription.amount else "EUR",
-            "current_period_end": subscription.current_period_end,
-            "cancel_at_period_end": subscription.cancel_at_period_end,
-            "read_at": read_at,
-        },
-    )
+            return None
+        return self._keeper.keep(connection, job.workspace_id, told, work.cause, str(work.id)).standing.value

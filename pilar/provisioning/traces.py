@@ -21,6 +21,10 @@ SUBSCRIBED_APP = "whatsapp.subscribe_app"
 REQUESTED_CODE = "whatsapp.request_code"
 VERIFIED_CODE = "whatsapp.verify_code"
 SETUP_MAIL = "mail.setup_link"
+OWNER_NOTICE = "mail.owner_notice"
+ENDED_SUBSCRIPTION = "stripe.end_subscription"
+RELEASED_NUMBER = "twilio.release_number"
+CLOSED_SUBACCOUNT = "twilio.close_subaccount"
 
 KINDS = frozenset(
     {

@@ -21,12 +21,14 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import Invalid
 from pilar.providers.stripe.client import StripeCheckout, StripeGateway, StripeSubscription
 from pilar.provisioning.events import StudioActivated
-from pilar.provisioning.signup import PAID, keep_subscription, plan_of
+from pilar.provisioning.signup import PAID, ask
 from pilar.provisioning.steps import Done, Job, Wait
+from pilar.provisioning.subscription import SubscriptionKeeper, plan_of
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import StudioConfiguration, StudioProfile
 from pilar.workspaces.plans import Plan, apply_grants
+from pilar.workspaces.standing import Standing
 
 LANGUAGES = {"NL": "nl", "BE": "nl", "DE": "de", "AT": "de", "CH": "de"}
 """The language a studio starts with where it is not English."""
@@ -127,11 +129,15 @@ class WorkspaceSteps:
 
     def activate(self, job: Job) -> Done | Wait:
         """Open the studio, once Stripe confirms that it is still paid for."""
-        read_at = self._clocks.real.now()
-        subscription = self._stripe.subscription(job.stripe_subscription_id)
+        told = ask(self._stripe, self._clocks, job.stripe_subscription_id)
+        subscription = told.subscription
         with self._database.transaction(Scope.fleet()) as connection:
-            plan = plan_of(subscription, self._settings)
-            keep_subscription(connection, job.workspace_id, subscription, plan, read_at)
+            keeper = SubscriptionKeeper(self._clocks, self._settings)
+            judged = keeper.keep(
+                connection, job.workspace_id, told, Cause(job.correlation_id), f"activation:{told.read_at.isoformat()}"
+            )
+            if judged.standing is Standing.CLOSED:
+                return Wait("studio", "The studio was closed: its subscription has been over for too long.")
             if subscription.status not in PAID:
                 return Wait("stripe", f"The subscription is {subscription.status}: a payment has to come in first.")
             now = self._clocks.business.now()

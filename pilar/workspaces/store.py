@@ -39,6 +39,24 @@ def get_workspace(connection: Connection, workspace_id: UUID) -> Row[Any]:
     return row
 
 
+def hold_workspace(connection: Connection, workspace_id: UUID, *, alone: bool = False) -> Row[Any]:
+    """The studio's row, whose state nobody changes until this transaction ends; `alone`: and nobody relies on it.
+
+    Raises:
+        NotFound: this scope sees no such studio.
+    """
+    query = select(workspace).filter_by(workspace_id=workspace_id).with_for_update(read=not alone, key_share=alone)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such studio.")
+    return row
+
+
+def set_plan(connection: Connection, workspace_id: UUID, plan: str) -> None:
+    """Change a studio's plan."""
+    connection.execute(update(workspace).filter_by(workspace_id=workspace_id).values(plan=plan))
+
+
 def studio_names(connection: Connection, studios: Collection[UUID]) -> dict[UUID, str]:
     """What studios are called, by id, as far as this scope sees them."""
     query = select(workspace.c.workspace_id, workspace.c.name).where(workspace.c.workspace_id.in_(studios))
@@ -117,16 +135,17 @@ def names_of(connection: Connection, people: Collection[UUID]) -> dict[UUID, str
     return {row.id: row.name for row in rows}
 
 
-def upsert_subscription(connection: Connection, workspace_id: UUID, values: Mapping[str, Any]) -> None:
-    """Keep what Stripe said; an answer older than the one that is kept changes nothing."""
+def upsert_subscription(connection: Connection, workspace_id: UUID, values: Mapping[str, Any]) -> bool:
+    """Keep what Stripe said; return False where it is older than what is kept, and changes nothing."""
     statement = upsert(subscription).values(workspace_id=workspace_id, **values)
-    connection.execute(
+    kept = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["workspace_id"],
             set_=dict(values),
             where=subscription.c.read_at <= statement.excluded.read_at,
         )
     )
+    return kept.rowcount == 1
 
 
 def save_configuration(

@@ -62,6 +62,30 @@ subscription = tenant_table(
     comment="What the studio pays, as Stripe told when it was last asked.",
 )
 
+studio_standing = tenant_table(
+    "studio_standing",
+    workspace_key(),
+    Column("standing", Text, nullable=False, comment="trial, active, past_due, suspended, cancelled or closed"),
+    Column("since", Timestamp, nullable=False, comment="business time from when on it stands so, by the rule"),
+    Column("in_force_since", Timestamp, nullable=False, comment="business time when we began to treat it so"),
+    Column("begun_at", Timestamp, nullable=False, comment="when the present period began, as Stripe has it"),
+    Column("owed_since", Timestamp, comment="when the oldest open invoice fell due, as Stripe has it"),
+    Column("owed_invoice", Text, comment="that invoice's id at Stripe"),
+    Column("ended_at", Timestamp, comment="when the subscription ended, as Stripe has it"),
+    Column("extended_until", Timestamp, comment="business time until which the founder gives time to pay"),
+    Column("grace_until", Timestamp, comment="business time until which a payment that is owed is waited for"),
+    Column("closes_at", Timestamp, comment="business time when it is closed if nothing changes"),
+    Column("changes_at", Timestamp, comment="business time when time alone changes how it stands"),
+    Column("closed_at", Timestamp, comment="business time when it was closed, for good"),
+    Column("released_at", Timestamp, comment="business time when its number and accounts were given back"),
+    Column("erase_at", Timestamp, comment="business time when its data is erased"),
+    Column("erased_at", Timestamp, comment="business time when its data was erased"),
+    ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
+    Index(None, "changes_at"),
+    Index(None, "erase_at"),
+    comment="How a studio stands by its subscription, and until when.",
+)
+
 workspace_configuration = tenant_table(
     "workspace_configuration",
     workspace_key(),

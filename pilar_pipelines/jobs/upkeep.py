@@ -51,6 +51,25 @@ def clean_up_product(context: dg.OpExecutionContext, pilar: PilarResource) -> No
 
 
 @dg.op(retry_policy=retries)
+def read_subscriptions_again(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
+    """Ask Stripe about subscriptions that it has not told of for a day."""
+    from pilar.provisioning.erasing import read_again
+
+    context.add_output_metadata({"asked_for": read_again(pilar.database, pilar.clocks)})
+
+
+@dg.op(retry_policy=retries)
+def erase_closed_studios(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
+    """Erase the data of studios that were closed long enough ago."""
+    from datetime import timedelta
+
+    from pilar.provisioning.erasing import erase_closed
+
+    deadline = pilar.clocks.real.now() + timedelta(seconds=CLEANING_SECONDS)
+    context.add_output_metadata({"erased": erase_closed(pilar.database, pilar.clocks, deadline=deadline)})
+
+
+@dg.op(retry_policy=retries)
 def remove_expired_locks(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
     """Delete locks that nobody holds any more; who waits for one need not wait for this."""
     from pilar.backplane.locks import remove_expired
@@ -94,12 +113,27 @@ def clean_up() -> None:
     """Forget what is past its time, in the product and in Dagster."""
     clean_up_product()
     clean_up_dagster()
+    erase_closed_studios()
+
+
+@dg.job(executor_def=executor, tags=longest(300))
+def read_subscriptions() -> None:
+    """Make up for Stripe's webhooks that were lost."""
+    read_subscriptions_again()
 
 
 every_five_minutes = dg.ScheduleDefinition(
     name="clean_locks_every_five_minutes",
     job=clean_locks,
     cron_schedule="*/5 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+hourly = dg.ScheduleDefinition(
+    name="read_subscriptions_hourly",
+    job=read_subscriptions,
+    cron_schedule="17 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

@@ -36,6 +36,10 @@ MAY = {
     "retry_workspace": {"admin", "owner"},
     "send_test_message": {"admin", "owner"},
     "why_message": {"admin", "system", "owner", "member"},
+    "get_subscription": {"admin", "system", "owner", "member"},
+    "subscription": {"admin", "system", "owner", "member"},
+    "extend_grace": {"admin"},
+    "extend_grace_by_page": {"admin"},
     "pause": {"admin"},
     "resume": {"admin"},
     "dry_run": {"admin"},
@@ -142,7 +146,10 @@ MAY = {
 }
 NOBODYS = "00000000-0000-7000-8000-000000000001"
 """An id of nothing: who may asks for it is told that there is nothing."""
-INCOMPLETE = {"change_coach_schedule", "change_coaching", "evaluate_rules", "set_rule_active"}
+INCOMPLETE = {
+    *("change_coach_schedule", "change_coaching", "evaluate_rules", "extend_grace", "extend_grace_by_page"),
+    "set_rule_active",
+}
 """Routes that want more than their address: who may call them gets as far as being told so."""
 HTTP = [entry for entry in ROUTES if entry.answers not in {"door", "socket"}]
 CLOSED = [entry for entry in HTTP if not entry.requires.is_public]

@@ -62,6 +62,7 @@ NOTICES = {
     "none-left": "There was none left: somebody was faster.",
     "settled-happened": "Noted: it happened, and is not done again.",
     "settled-did_not_happen": "Noted: it did not happen. It is free to be tried again.",
+    "grace-extended": "Saved: there is more time to pay.",
     "coaching-changed": "Saved. What is still to come has been planned anew.",
 }
 """What a page may say after a redirect, by the name in its address; free text there could be anybody's."""

@@ -63,6 +63,8 @@ class StripeSubscription:
     cancel_at_period_end: bool
     metadata: Mapping[str, str]
     item_id: str | None = None
+    current_period_start: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,14 @@ class StripeGateway:
         with self._stripe.reads("invoice"):
             return payments.invoice_in(self._client.v1.invoices.retrieve(invoice_id).to_dict())
 
+    def owed(self, subscription_id: str) -> list[StripeInvoice]:
+        """Read the invoices of a subscription that are open, the one that is owed the longest first."""
+        with self._stripe.reads("owed"):
+            wanted = {"subscription": subscription_id, "status": "open", "limit": 100}
+            found = self._client.v1.invoices.list(params=wanted).to_dict()  # type: ignore[arg-type]
+            owed = [payments.invoice_in(one) for one in documents.children(found, "data")]
+        return sorted(owed, key=lambda invoice: (invoice.finalized_at is None, invoice.finalized_at, invoice.id))
+
     def charge(self, charge_id: str) -> StripeCharge:
         """Read a charge, with what has gone back of it.
 
@@ -265,6 +275,9 @@ def _subscription(document: Document) -> StripeSubscription:
         cancel_at_period_end=documents.flag(document, "cancel_at_period_end"),
         metadata=documents.texts(document, "metadata"),
         item_id=documents.optional_text(item, "id"),
+        current_period_start=documents.moment(item, "current_period_start")
+        or documents.moment(document, "current_period_start"),
+        ended_at=documents.moment(document, "ended_at"),
     )
 
 

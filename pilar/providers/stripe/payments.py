@@ -22,7 +22,15 @@ DISPUTES_THAT_COST_NOTHING = frozenset(
 
 @dataclass(frozen=True)
 class StripeInvoice:
-    """An invoice as it stands now; `paid_at` is None until it is paid, the subscription where it is for none."""
+    """An invoice as it stands now.
+
+    Attributes:
+        subscription_id: what it is for; None where it is for no subscription.
+        paid_at: None until it is paid.
+        status: Stripe's: draft, open, paid, uncollectible or void.
+        finalized_at: since when it is owed; None for a draft.
+        pay_link: Stripe's own page where it can be paid, where there is one.
+    """
 
     id: str
     subscription_id: str | None
@@ -30,6 +38,9 @@ class StripeInvoice:
     amount_paid: Money
     paid_at: datetime | None
     billing_reason: str | None
+    status: str | None = None
+    finalized_at: datetime | None = None
+    pay_link: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,9 @@ def invoice_in(document: Document) -> StripeInvoice:
         amount_paid=money(document, "amount_paid"),
         paid_at=documents.moment(moments, "paid_at") if paid else None,
         billing_reason=documents.optional_text(document, "billing_reason"),
+        status=documents.optional_text(document, "status"),
+        finalized_at=documents.moment(moments, "finalized_at"),
+        pay_link=documents.optional_text(document, "hosted_invoice_url"),
     )
 
 

@@ -144,6 +144,40 @@ class TwilioGateway:
         with self._twilio.changes("set_webhooks"):
             _number(self._as(account).incoming_phone_numbers(number_sid).update(**_webhooks(sms_url, status_url)))
 
+    def release_number(self, account: TwilioCredentials, number_sid: str) -> None:
+        """Give a number back, for good.
+
+        Raises:
+            NotFound: the account doesn't own it (any more).
+            OutcomeUnknown: it may be gone or not: `owns_number` tells.
+        """
+        with self._twilio.changes("release_number"):
+            self._as(account).incoming_phone_numbers(number_sid).delete()
+
+    def owns_number(self, account: TwilioCredentials, number_sid: str) -> bool:
+        """Whether an account owns a number."""
+        try:
+            with self._twilio.reads("owns_number"):
+                _number(self._as(account).incoming_phone_numbers(number_sid).fetch())
+        except NotFound:
+            return False
+        return True
+
+    def close_subaccount(self, sid: str) -> None:
+        """Close a subaccount, for good; Twilio lets go of what it owns.
+
+        Raises:
+            OutcomeUnknown: it may be closed or not: `is_closed` tells.
+        """
+        with self._twilio.changes("close_subaccount"):
+            if _account(self._as_parent().api.v2010.accounts(sid).update(status="closed")).status != CLOSED:
+                raise Unreadable("the account came back open")
+
+    def is_closed(self, sid: str) -> bool:
+        """Whether a subaccount is closed."""
+        with self._twilio.reads("is_closed"):
+            return _account(self._as_parent().api.v2010.accounts(sid).fetch()).status == CLOSED
+
     def _for_sale(self, account: TwilioCredentials, country: str, kind: str, wanted: dict[str, Any]) -> list[str]:
         try:
             with self._twilio.reads("available_numbers"):

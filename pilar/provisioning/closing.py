@@ -1,0 +1,170 @@
+"""Closing a studio: giving back what it has at the providers. What belongs here: the effects and their order.
+
+What does not: when a studio is closed (`workspaces/standing.py`) and erasing its data (`erasing.py`). The studio's row
+says `closed` already when this begins, so that nothing is sent and no number is bought meanwhile. Each effect is looked
+for before it would be repeated; a worker that is killed leaves nothing undone, the next one goes on.
+
+The WhatsApp account is the studio's own, at Meta: it stays, and we throw away the key to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from pilar.backplane import audit
+from pilar.backplane.effects import Effect, EffectLedger
+from pilar.backplane.facts import Event, emit
+from pilar.backplane.handlers import Work
+from pilar.clocks import Clocks
+from pilar.crypto import SecretBox
+from pilar.database.engine import Database, Scope
+from pilar.errors import Conflict, Invalid, NotFound
+from pilar.providers.stripe.client import StripeGateway
+from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
+from pilar.provisioning import traces
+from pilar.provisioning.events import CloseStudio, SubscriptionRead
+from pilar.provisioning.subscription import notify_owner
+from pilar.settings import Settings
+from pilar.workspaces import standing_store
+from pilar.workspaces import store as workspaces
+from pilar.workspaces.credentials import unseal
+from pilar.workspaces.store import Integration
+
+ENDED = frozenset({"canceled", "incomplete_expired"})
+
+
+class Closer:
+    """Gives back what closed studios have."""
+
+    def __init__(
+        self,
+        database: Database,
+        clocks: Clocks,
+        stripe: StripeGateway,
+        twilio: TwilioGateway,
+        ledger: EffectLedger,
+        box: SecretBox,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._clocks = clocks
+        self._stripe = stripe
+        self._twilio = twilio
+        self._ledger = ledger
+        self._box = box
+        self._settings = settings
+
+    def close(self, work: Work[CloseStudio]) -> dict[str, Any]:
+        """End what the studio still pays, release its number, close its account at Twilio, and forget its keys.
+
+        Raises:
+            Conflict: the studio is not closed.
+            Transient: a provider could not do it now; the queue tries again.
+        """
+        if work.workspace_id is None:
+            raise Invalid("A studio is closed, and this work names none.")
+        with self._database.transaction(Scope.fleet()) as connection:
+            studio = workspaces.get_workspace(connection, work.workspace_id)
+            paid = standing_store.find_subscription(connection, work.workspace_id)
+            account = workspaces.get_integration(connection, work.workspace_id, "twilio")
+        if studio.state != "closed":
+            raise Conflict("Only a studio that is closed gives back what it has.")
+        done = []
+        if paid is not None and paid.status not in ENDED:
+            self._end_subscription(work, paid.stripe_subscription_id)
+            done.append("subscription")
+        if account is not None and account.external_id is not None and account.state != "closed":
+            self._give_back(work, account, account.external_id)
+            done.append("twilio")
+        self._finish(work, work.workspace_id)
+        return {"given_back": done}
+
+    def _end_subscription(self, work: Work[Any], subscription_id: str) -> None:
+        """Nobody pays for a studio that is closed."""
+
+        def has_ended() -> bool:
+            return self._stripe.subscription(subscription_id).status in ENDED
+
+        def end() -> None:
+            try:
+                self._stripe.cancel_subscription(subscription_id)
+            except NotFound:
+                if not has_ended():
+                    raise
+
+        self._perform(work, traces.ENDED_SUBSCRIPTION, subscription_id, end, has_ended)
+
+    def _give_back(self, work: Work[Any], account: Integration, sid: str) -> None:
+        credentials = TwilioCredentials(sid, unseal(self._box, account)["auth_token"])
+        number = account.phone_number_id
+
+        def is_released() -> bool:
+            # What belongs to a closed account is gone, and the account can't be asked any more.
+            return number is None or self._twilio.is_closed(sid) or not self._twilio.owns_number(credentials, number)
+
+        def release() -> None:
+            if not is_released() and number is not None:
+                self._twilio.release_number(credentials, number)
+
+        if number is not None:
+            self._perform(work, traces.RELEASED_NUMBER, number, release, is_released)
+
+        def close() -> None:
+            if not self._twilio.is_closed(sid):
+                self._twilio.close_subaccount(sid)
+
+        self._perform(work, traces.CLOSED_SUBACCOUNT, sid, close, lambda: self._twilio.is_closed(sid))
+
+    def _finish(self, work: Work[Any], workspace_id: UUID) -> None:
+        now, real_now = self._clocks.business.now(), self._clocks.real.now()
+        with self._database.transaction(Scope.fleet()) as connection:
+            kept = standing_store.find_standing(connection, workspace_id)
+            if kept is None or kept.released_at is not None:
+                return
+            for provider in ("twilio", "whatsapp"):
+                if workspaces.get_integration(connection, workspace_id, provider) is not None:
+                    workspaces.upsert_integration(
+                        connection, workspace_id, provider, now=real_now, state="closed", sealed_credentials=None
+                    )
+            erase_at = (kept.closed_at or now) + timedelta(days=self._settings.erased_after_days)
+            standing_store.change_standing(connection, workspace_id, {"released_at": now, "erase_at": erase_at})
+            audit.record(
+                connection, actor=audit.SYSTEM, action="workspace.closed", subject=f"workspace:{workspace_id}",
+                now=real_now, workspace_id=workspace_id, correlation_id=work.correlation_id,
+            )  # fmt: skip
+            audit.tell(
+                connection, workspace_id, key="closed", type="workspace.closed", now=now,
+                text=f"The studio's number was given back. Its data is erased on {erase_at:%d %B %Y}.",
+            )  # fmt: skip
+            notify_owner(connection, self._clocks, workspace_id, "closed", erase_at.isoformat(), work.cause)
+            event = Event(
+                payload=SubscriptionRead(workspace_id=workspace_id),
+                key=f"closed:{workspace_id}",
+                aggregate=("workspace", str(workspace_id)),
+                workspace_id=workspace_id,
+            )
+            emit(connection, self._clocks, [event], work.cause)
+
+    def _perform(
+        self, work: Work[Any], kind: str, key: str, call: Callable[[], None], is_done: Callable[[], bool]
+    ) -> None:
+        """An effect without an answer of interest, that can be told from its traces."""
+
+        def run() -> Mapping[str, Any]:
+            call()
+            return {}
+
+        # On the fleet's account: a studio whose budget is used up is closed as well.
+        self._ledger.perform(
+            Effect(
+                kind=kind,
+                key=key,
+                call=run,
+                find=lambda: {} if is_done() else None,
+                request={"workspace": str(work.workspace_id)},
+                correlation_id=work.correlation_id,
+            )
+        )
