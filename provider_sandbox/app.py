@@ -21,7 +21,6 @@ from provider_sandbox.faults.mishaps import Mishaps
 from provider_sandbox.faults.requests import Lines, MisbehavingProviders
 from provider_sandbox.faults.store import Faults
 from provider_sandbox.mail import MailServer
-from provider_sandbox.mailbox import mailbox_router
 from provider_sandbox.meta import agenda, pauses, statuses, templates, traffic
 from provider_sandbox.meta import webhooks as meta_webhooks
 from provider_sandbox.meta.api import meta_app
@@ -43,6 +42,7 @@ from provider_sandbox.twilio import reports as twilio_reports
 from provider_sandbox.twilio import senders
 from provider_sandbox.twilio.api import twilio_app
 from provider_sandbox.twilio.play import twilio_router
+from provider_sandbox.web.site import add_site
 from provider_sandbox.whatsapp_control import whatsapp_router
 
 logger = logging.getLogger(__name__)
@@ -146,8 +146,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
 
     app = FastAPI(title="Provider sandbox", lifespan=life, openapi_url=None)
     app.include_router(control_router(config, state, bell, pending, client, appointments.catch_up))
-    app.include_router(whatsapp_router(state, deliveries, crowd))
-    app.include_router(mailbox_router(state))
+    app.include_router(whatsapp_router(state, deliveries, crowd, reporter))
     app.include_router(models_router(state))
     app.include_router(elevenlabs_router(state))
     app.include_router(meta_router(config, state, deliveries))
@@ -162,6 +161,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     app.mount("/elevenlabs", elevenlabs_app(config.elevenlabs_api_key, state))
     app.state.mail = mail
     app.include_router(faults_router(faults))
+    add_site(app, state, bell, pending, faults, config.meta_limits)
     app.state.lines = Lines()
     app.add_middleware(MisbehavingProviders, faults=faults, lines=app.state.lines)
     return app

@@ -8,15 +8,13 @@ from typing import Any, Literal
 
 import httpx
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pilar.clocks import ClockSetting
 from provider_sandbox import clock, mail
 from provider_sandbox.config import SandboxConfig
-from provider_sandbox.effects import by_kind, effects_router
+from provider_sandbox.effects import effects_router
 from provider_sandbox.meta import webhooks as meta_webhooks
-from provider_sandbox.pages import render
 from provider_sandbox.state import State, Transaction
 from provider_sandbox.stripe import webhooks as stripe_webhooks
 from provider_sandbox.stripe.objects import Visitor
@@ -24,12 +22,6 @@ from provider_sandbox.stripe.play import money_router
 from provider_sandbox.stripe.signup import sign_up
 from provider_sandbox.tasks import Bell, TaskQueue, heard
 from provider_sandbox.twilio import messages
-
-READABLE = (
-    *("/control/state", "/control/effects", "/control/deliveries", "/control/owners", "/control/mails"),
-    *("/control/leads", "/control/models/questions", "/control/models/usage", "/mails"),
-    *("/control/meta/answers", "/control/twilio/answers"),
-)
 
 
 class Body(BaseModel):
@@ -102,7 +94,7 @@ def control_router(
     client: httpx.AsyncClient,
     clock_moved: Callable[..., Awaitable[None]],
 ) -> APIRouter:
-    """The control API and the index page.
+    """The control API.
 
     Args:
         config: keys.
@@ -146,6 +138,15 @@ def _actions(
         with state.transaction() as tx:
             deliveries.hurry(tx)
             return {"pending": deliveries.pending(tx)}
+
+    @router.post("/control/deliveries/{number}/again", status_code=201)
+    async def send_again(number: int) -> dict[str, int]:
+        """A provider sends a webhook once more, byte for byte, however the first one fared."""
+        with state.transaction() as tx:
+            again = deliveries.again(tx, number)
+        if again is None:
+            raise HTTPException(404, "There is no such webhook.")
+        return {"id": again}
 
     @router.post("/control/sms", status_code=201)
     async def receive_sms(sms: Sms) -> dict[str, Any]:
@@ -272,13 +273,6 @@ def _views(router: APIRouter, state: State, bell: Bell, queues: Mapping[str, Tas
                 return {"idle": True, **left}
             if not await heard(ring, max(deadline - loop.time(), 0.0)):
                 return {"idle": False, **left}
-
-    @router.get("/")
-    async def index() -> HTMLResponse:
-        """The same at a glance."""
-        with state.transaction() as tx:
-            page = render("index.html", effects=by_kind(tx), objects=_objects(tx), paths=READABLE, pending=pending(tx))
-        return HTMLResponse(page)
 
 
 def _objects(tx: Transaction) -> dict[str, int]:

@@ -16,13 +16,14 @@ Attributes = dict[str, str]
 
 
 @cache
-def _templates() -> Environment:
+def environment() -> Environment:
+    """The templates."""
     return Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
 
 
 def render(name: str, **values: Any) -> str:
     """One of the templates, filled in; everything put into it is escaped."""
-    return _templates().get_template(name).render(values)
+    return environment().get_template(name).render(values)
 
 
 async def form_fields(request: Request) -> dict[str, str]:
@@ -49,6 +50,7 @@ class Page(HTMLParser):
         self._button: Attributes | None = None
         self._form: Form | None = None
         self._words = ""
+        self._select, self._options = "", 0
         self.feed(html)
         self.close()
 
@@ -72,6 +74,14 @@ class Page(HTMLParser):
             self.forms.append(self._form)
         elif tag == "input" and self._form and "name" in attributes:
             self._form.fields[attributes["name"]] = attributes.get("value", "")
+        elif tag in ("select", "textarea") and self._form and "name" in attributes:
+            self._select, self._options = attributes["name"] if tag == "select" else "", 0
+            self._form.fields[attributes["name"]] = ""
+        elif tag == "option" and self._form and self._select:
+            # A browser sends the first option unless another one is chosen.
+            if not self._options or "selected" in attributes:
+                self._form.fields[self._select] = attributes.get("value", "")
+            self._options += 1
         elif tag == "button":
             self._button, self._words = attributes, ""
 

@@ -53,6 +53,8 @@ class Bell:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.rung = 0
+        """How often it rang since the process began."""
 
     def next(self) -> asyncio.Event:
         """The event that the next ring will set."""
@@ -60,6 +62,7 @@ class Bell:
 
     def ring(self) -> None:
         """Wake all who wait. To be called on the event loop."""
+        self.rung += 1
         rung, self._event = self._event, asyncio.Event()
         rung.set()
 
@@ -114,6 +117,13 @@ class TaskQueue:
             *(self.name, topic, name, lane, address, body, now.timestamp() + delay, now.isoformat()),
         )
         return int(rows[0]["id"])
+
+    def again(self, tx: Transaction, number: int) -> int | None:
+        """Queue a task once more, due now, whatever became of it; return the new one's id, None where there is none."""
+        rows = tx.run("select * from task where queue = ? and id = ?", self.name, number)
+        if not rows:
+            return None
+        return self.add(tx, **{name: rows[0][name] for name in ("topic", "name", "lane", "body", "address")})
 
     def rows(self, tx: Transaction) -> list[sqlite3.Row]:
         """Every task, oldest first."""

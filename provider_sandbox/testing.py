@@ -196,6 +196,10 @@ class RunningSandbox(MetaPlays, TwilioPlays):
         """Each webhook and how it fared."""
         return list(self._call("GET", "deliveries"))
 
+    def send_again(self, delivery: int) -> int:
+        """Play a provider that sends a webhook once more, byte for byte. Returns the number of the new delivery."""
+        return int(self._call("POST", f"deliveries/{delivery}/again")["id"])
+
     def owners(self) -> list[dict[str, Any]]:
         """Each visit of an owner and how it went."""
         return list(self._call("GET", "owners"))

@@ -11,6 +11,7 @@ from provider_sandbox.leads import Known, Leads, NewLead, listed
 from provider_sandbox.meta import contacts, inbound, templates
 from provider_sandbox.meta.inbound import Post, Unreachable
 from provider_sandbox.meta.inbound_kinds import KINDS, Said
+from provider_sandbox.meta.statuses import Statuses
 from provider_sandbox.personas import Language, Mind, Persona
 from provider_sandbox.state import State
 from provider_sandbox.tasks import TaskQueue
@@ -83,6 +84,13 @@ class Block(Body):
     blocked: bool = True
 
 
+class Reading(Body):
+    """Somebody opens their chat with a studio."""
+
+    to: str = Number
+    sender: str = Field(alias="from", pattern=r"^\+[1-9]\d{6,14}$")
+
+
 class TemplateStatus(Body):
     """Meta changes a template's status."""
 
@@ -108,15 +116,15 @@ class Lead(Body):
         return NewLead(self.to, self.sender, self.name, Mind(self.persona, self.language, self.seed))
 
 
-def whatsapp_router(state: State, deliveries: TaskQueue, leads: Leads) -> APIRouter:
+def whatsapp_router(state: State, deliveries: TaskQueue, leads: Leads, statuses: Statuses) -> APIRouter:
     """Messages from people, simulated leads, and templates' statuses."""
     router = APIRouter()
-    _people(router, state, deliveries)
+    _people(router, state, deliveries, statuses)
     _leads(router, state, leads)
     return router
 
 
-def _people(router: APIRouter, state: State, deliveries: TaskQueue) -> None:
+def _people(router: APIRouter, state: State, deliveries: TaskQueue, statuses: Statuses) -> None:
     @router.post("/control/meta/inbound", status_code=201)
     async def receive(wanted: Inbound) -> dict[str, list[str]]:
         """People write to studios; one delivery tells of it all."""
@@ -137,6 +145,15 @@ def _people(router: APIRouter, state: State, deliveries: TaskQueue) -> None:
         except Unreachable as error:
             raise HTTPException(404, str(error)) from error
         return {"blocked": wanted.blocked}
+
+    @router.post("/control/meta/reads")
+    async def read(wanted: Reading) -> dict[str, int]:
+        """Somebody reads what a studio has sent them, without the usual wait; tells how many statuses that moved."""
+        try:
+            with state.transaction() as tx:
+                return {"told": statuses.hurry(tx, inbound.phone_of(tx, wanted.to), contacts.digits(wanted.sender))}
+        except Unreachable as error:
+            raise HTTPException(404, str(error)) from error
 
     @router.post("/control/meta/templates/status")
     async def decide(wanted: TemplateStatus) -> dict[str, str]:

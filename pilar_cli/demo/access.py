@@ -54,6 +54,7 @@ class Access:
             "overview": f"{url}/overview",
             "dagster": f"{url}/dagster/",
             "sandbox": self._sandbox,
+            "be a lead": f"{self._sandbox}phones",
             "sign in": self.new_link(),
             "or as": f"{self._email}, with founder_password in {self._settings.home_path / kept.SECRETS}",
         }

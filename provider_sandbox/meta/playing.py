@@ -53,6 +53,10 @@ class MetaPlays(Controlled):
         """Play somebody who blocks a studio's number."""
         self._call("PUT", "meta/blocks", json={"to": to, "from": sender, "blocked": blocked})
 
+    def read_chat(self, *, to: str, sender: str) -> int:
+        """Play somebody who opens their chat with a studio. Returns how many statuses are told before their time."""
+        return int(self._call("POST", "meta/reads", json={"to": to, "from": sender})["told"])
+
     def set_preference(self, *, to: str, sender: str, value: Literal["stop", "resume"] = "stop") -> None:
         """Play somebody who stops or resumes a studio's marketing in WhatsApp's own settings."""
         self._call("PUT", "meta/preferences", json={"to": to, "from": sender, "value": value})

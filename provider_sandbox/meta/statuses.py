@@ -58,6 +58,20 @@ class Statuses:
         for place, status in enumerate(course, start=1):
             self._tasks.add(tx, topic=status, name=message["id"], lane=lane, delay=self._delay * place)
 
+    def hurry(self, tx: Transaction, phone: Body, wa_id: str) -> int:
+        """Somebody opens their chat with a number: what is still to be told of its messages is told now.
+
+        Returns:
+            How many statuses that are.
+        """
+        now = tx.now().timestamp()
+        hurried = tx.run(
+            "update task set next_at = ? where queue = ? and state = 'pending' and name in"
+            " (select id from object where kind = ? and owner = ? and key = ?) returning id",
+            *(now, self._tasks.name, MESSAGE, phone["id"], wa_id),
+        )
+        return len(hurried)
+
     async def tell(self, task: sqlite3.Row) -> None:
         """Tell what is due for one business in one delivery, but never two statuses of one message at once."""
         with self._state.transaction() as tx:

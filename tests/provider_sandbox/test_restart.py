@@ -110,6 +110,7 @@ def test_nothing_is_doubled_when_it_is_killed_in_the_middle_of_each_webhook(tmp_
                 if kill == 0:
                     sandbox.set_faults(3, rules)
                     ids = sandbox.sign_up()
+                    kept = sandbox.client.get("/control/state").json()["objects"]["stripe.event"]
                 begun.get(timeout=30)
         over.set()
         with own_process(config, tmp_path) as sandbox:
@@ -127,7 +128,8 @@ def test_nothing_is_doubled_when_it_is_killed_in_the_middle_of_each_webhook(tmp_
     # What a kill cut off came again, and nothing else did.
     assert received.total() == len(deliveries) + kills
     assert counts["stripe.customer"] == counts["stripe.subscription"] == counts["stripe.invoice"] == 1
-    assert counts["stripe.event"] == len(planned)
+    # More events are kept than the product's endpoint is sent.
+    assert counts["stripe.event"] == kept >= len(planned)
 
 
 @pytest.mark.slow

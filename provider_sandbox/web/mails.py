@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
 
 from provider_sandbox import mail
-from provider_sandbox.pages import render
 from provider_sandbox.state import State
+from provider_sandbox.web.frame import page
 
 LINK = re.compile(r"https?://[^\s<>\"]+")
 NEWEST = 200
@@ -21,20 +21,20 @@ def mailbox_router(state: State) -> APIRouter:
     router = APIRouter()
 
     @router.get("/mails")
-    async def inbox(to: str | None = None) -> HTMLResponse:
+    async def inbox(request: Request, to: str | None = None) -> Response:
         """The newest mails."""
         with state.transaction() as tx:
             found = mail.mails(tx, to)
-        return HTMLResponse(render("mails.html", mails=found[: -NEWEST - 1 : -1], to=to, total=len(found)))
+        return page(request, "mails", mails=found[: -NEWEST - 1 : -1], to=to, total=len(found))
 
     @router.get("/mails/{number}")
-    async def one_mail(number: int) -> HTMLResponse:
+    async def one_mail(request: Request, number: int) -> Response:
         """A mail with its links, as text: what is in it is shown and never run."""
         with state.transaction() as tx:
             found = mail.one(tx, number)
         if found is None:
             raise HTTPException(404, "There is no such mail.")
         links = list(dict.fromkeys(LINK.findall(found["text"] or found["html"])))
-        return HTMLResponse(render("mail.html", mail=found, links=links))
+        return page(request, "mail", mail=found, links=links)
 
     return router
