@@ -38,7 +38,7 @@ def sandbox(context: typer.Context) -> None:
     as_json = "--json" in words
     parser = arguments()
     parser.prog = "pilar sandbox"
-    parser.epilog = "While it runs: `pilar sandbox faults --help` and `pilar sandbox effects --help`."
+    parser.epilog = "While it runs: `pilar sandbox faults --help`, `… effects --help`, `… fleet --help`."
     parser.add_argument("--json", action="store_true", help="tell the addresses as one JSON object")
     if not {"-h", "--help"} & set(words):
         make_home(home)

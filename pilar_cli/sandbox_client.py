@@ -32,7 +32,7 @@ def ask(method: str, path: str, url: str | None, **request: Any) -> dict[str, An
     """
     import httpx
 
-    base = url or _address()
+    base = url or address()
     try:
         with httpx.Client(base_url=base, trust_env=False, timeout=30.0) as client:
             answer = client.request(method, f"/control/{path}", **request)
@@ -45,7 +45,12 @@ def ask(method: str, path: str, url: str | None, **request: Any) -> dict[str, An
     return found
 
 
-def _address() -> str:
+def address() -> str:
+    """Where the sandbox of this home listens, by the address that it keeps beside its state.
+
+    Raises:
+        Transient: none runs.
+    """
     from provider_sandbox.server import ADDRESS
 
     home = read_settings().home_path

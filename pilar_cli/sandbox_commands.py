@@ -8,6 +8,7 @@ import typer
 
 from pilar_cli import sandbox, sandbox_effects, sandbox_faults
 from pilar_cli.console import PlainGroup
+from pilar_cli.fleet import command as fleet
 
 RUN = "run"
 
@@ -24,10 +25,11 @@ class SandboxGroup(PlainGroup):
 
 app = typer.Typer(
     cls=SandboxGroup,
-    help="Run the providers on this machine; `pilar sandbox faults` lets them misbehave.",
+    help="Run the providers on this machine; `faults` lets them misbehave, `fleet` lets studios live beside them.",
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 app.command(RUN, context_settings=sandbox.PASSED_ON)(sandbox.sandbox)
 app.add_typer(sandbox_faults.app, name="faults")
 app.command("effects")(sandbox_effects.effects)
+app.command("fleet")(fleet.fleet)

@@ -95,6 +95,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
         {
             pauses.UNPAUSE: lambda tx, subject: pauses.end_pause(tx, deliveries, subject),
             traffic.GROWTH: flow.grow,
+            owner.OPENS_MAIL: person.open_mail,
         },
     )
     sms = twilio_reports.Reports(state, due_sms, deliveries, config.status_delay)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pilar.clocks import ClockSetting
-from provider_sandbox import clock, mail
+from provider_sandbox import clock, delivery, mail, owner
 from provider_sandbox.config import SandboxConfig
 from provider_sandbox.effects import effects_router
 from provider_sandbox.meta import webhooks as meta_webhooks
@@ -69,6 +69,13 @@ class Change(Body):
     value: dict[str, Any]
 
 
+class Habit(Body):
+    """How long an owner leaves mail unread, in hours of business time; null: for ever."""
+
+    email: str = Field(min_length=3)
+    hours: float | None = Field(ge=0)
+
+
 class BusinessClock(Body):
     """How business time follows from real time; the fields of `ClockSetting`."""
 
@@ -123,6 +130,13 @@ def _actions(
         visitor = Visitor(**signup.model_dump(exclude={"seed"}))
         with state.transaction() as tx:
             return sign_up(tx, deliveries, visitor, signup.seed)
+
+    @router.put("/control/owners")
+    async def put_habit(habit: Habit) -> dict[str, object]:
+        """Say how soon an owner opens the mail that arrives from now on."""
+        with state.transaction() as tx:
+            owner.set_habit(tx, habit.email, habit.hours)
+        return habit.model_dump()
 
     @router.put("/control/targets")
     async def put_targets(targets: Targets) -> dict[str, str | None]:
@@ -242,6 +256,12 @@ def _views(router: APIRouter, state: State, bell: Bell, queues: Mapping[str, Tas
             }
             for row in rows
         ]
+
+    @router.get("/control/deliveries/counts")
+    async def delivery_counts() -> dict[str, dict[str, int]]:
+        """How webhooks fared, by provider."""
+        with state.transaction() as tx:
+            return delivery.counted(tx)
 
     @router.get("/control/owners")
     async def all_owners() -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from provider_sandbox import personas
 from provider_sandbox.meta import contacts, inbound, statuses
 from provider_sandbox.meta.inbound import Post
 from provider_sandbox.meta.inbound_kinds import Said
-from provider_sandbox.personas import Mind
+from provider_sandbox.personas import Mind, Topic
 from provider_sandbox.state import Body, State, Transaction
 from provider_sandbox.tasks import Dropped, TaskQueue
 
@@ -28,6 +28,10 @@ CONFIRMATIONS = 1
 
 class Known(ValueError):
     """The lead knows this studio already."""
+
+
+class Stranger(LookupError):
+    """Nobody of this number has written to this studio."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,28 @@ class Leads:
         inbound.receive(tx, self._deliveries, [Post(to, messages) for to, messages in by_studio.items()])
         return [shown(body) for body in bodies]
 
+    def speak(self, tx: Transaction, to: str, sender: str, topic: Topic) -> Body:
+        """Let a lead write without being asked; return what `shown` tells of them.
+
+        Raises:
+            Stranger: they have never written to this studio.
+            Unreachable: there is no such studio.
+        """
+        phone = inbound.phone_of(tx, to)
+        lead = tx.get(KIND, _identity(phone, contacts.digits(sender)))
+        if lead is None:
+            raise Stranger(f"{sender} has never written to {to}.")
+        mind, text = personas.speak(Mind(**lead["mind"]), topic)
+        lead["mind"] = asdict(mind)
+        lead["sent"] += 1
+        receipt = inbound.receive(tx, self._deliveries, [Post(lead["to"], [Said(lead["from"], text, lead["name"])])])
+        if topic != "again":
+            lead["stop_delivery"] = receipt.delivery if mind.stopped else None
+            # A wish to be left alone that comes anew may be confirmed anew.
+            lead["after_stop"] = 0
+        tx.change(KIND, lead["id"], lead)
+        return shown(lead)
+
     def hear(self, tx: Transaction, phone: Body, message: Body) -> None:
         """A message is on its way: a lead will read it; anybody else is no concern of ours."""
         lead = tx.get(KIND, _identity(phone, message["to"]))
@@ -127,6 +153,18 @@ def shown(lead: Body) -> dict[str, Any]:
 def listed(tx: Transaction) -> list[dict[str, Any]]:
     """All leads, in the order in which they came."""
     return [shown(lead) for lead in tx.find(KIND)]
+
+
+def counted(tx: Transaction) -> dict[str, dict[str, int]]:
+    """How many leads each studio has by its number, and what they sent and received."""
+    rows = tx.run(
+        "select json_extract(body, '$.to') as number, count(*) as leads, sum(json_extract(body, '$.sent')) as sent,"
+        " sum(json_extract(body, '$.received')) as received, sum(json_extract(body, '$.mind.stopped')) as stopped"
+        " from object where kind = ? group by 1 order by 1",
+        KIND,
+    )
+    names = ("leads", "sent", "received", "stopped")
+    return {row["number"]: {name: row[name] for name in names} for row in rows}
 
 
 def _identity(phone: Body, wa_id: str) -> str:

@@ -6,13 +6,16 @@ looks whether the product says that all is well. When something fails, the owner
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+from datetime import timedelta
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from provider_sandbox.mail import Mail
+from provider_sandbox.meta import agenda
 from provider_sandbox.pages import Form, Page
 from provider_sandbox.state import Transaction
 from provider_sandbox.tasks import NotDone, TaskQueue
@@ -23,6 +26,14 @@ WIDTH = 8
 LINK = re.compile(r"https?://[^\s<>\"']+")
 PATH = "/setup/"
 ACCEPT = "Accept"
+HABIT = "owner.habit"
+OPENS_MAIL = "owner.opens_mail"
+"""On the agenda of business time: somebody comes to their mail at last."""
+
+
+def set_habit(tx: Transaction, email: str, hours: float | None) -> None:
+    """Say how long an owner leaves mail unread from now on, in hours of business time; None: for ever."""
+    tx.put(HABIT, email.lower(), {"hours": hours})
 
 
 class Owner:
@@ -35,8 +46,21 @@ class Owner:
 
     def read(self, tx: Transaction, mail: Mail) -> None:
         """Plan a visit for each set-up link in a mail: who is asked again looks again."""
+        email = mail.recipients[0]
+        habit = tx.get(HABIT, email.lower())
         for link in links_in(mail):
-            self._tasks.add(tx, topic=mail.recipients[0], name=link, lane=link, delay=self._delay)
+            if habit is None:
+                self._tasks.add(tx, topic=email, name=link, lane=link, delay=self._delay)
+                continue
+            subject = json.dumps([email, link])
+            # A reminder does not make them slower.
+            if habit["hours"] is not None and not agenda.planned(tx, OPENS_MAIL, subject):
+                agenda.plan(tx, OPENS_MAIL, subject, tx.business_now() + timedelta(hours=habit["hours"]))
+
+    def open_mail(self, tx: Transaction, subject: str) -> None:
+        """Somebody who let their mail lie comes to it."""
+        email, link = json.loads(subject)
+        self._tasks.add(tx, topic=email, name=link, lane=link, delay=self._delay)
 
     async def visit(self, task: sqlite3.Row) -> int:
         """Walk from the link to the product's confirmation; return the last status, or raise `NotDone`."""

@@ -11,9 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-Persona = Literal["curious", "trial", "stopper", "person", "coached"]
+Persona = Literal["curious", "trial", "stopper", "person", "coached", "aiming", "silent", "leaver"]
 Language = Literal["en", "nl", "de"]
+Goal = Literal["strength", "weight", "health"]
+Mood = Literal["eager", "calm", "weary"]
+Topic = Literal["again", "stop", "back"]
+"""What a lead writes about without being asked: one more question, the wish to be left alone, the wish to be back."""
 PERSONAS: tuple[Persona, ...] = get_args(Persona)
+GOALS: tuple[Goal, ...] = get_args(Goal)
+MOODS: tuple[Mood, ...] = get_args(Mood)
+TOPICS: tuple[Topic, ...] = get_args(Topic)
+COACHED: frozenset[Persona] = frozenset({"coached", "leaver"})
+"""Who asks for a coach."""
+STOPPERS: frozenset[Persona] = frozenset({"stopper", "leaver"})
+"""Who asks at last not to be written to."""
 OFFERED = re.compile(r"\b(YES|JA)\b")
 """The word that an answer asks to be sent back."""
 
@@ -43,10 +54,34 @@ OPENINGS: Mapping[Persona, Mapping[Language, str]] = {
         "de": "Ich möchte mit einem Menschen sprechen",
     },
     "coached": {"en": "COACH", "nl": "COACH", "de": "COACH"},
+    "leaver": {"en": "COACH", "nl": "COACH", "de": "COACH"},
+    "silent": {
+        "en": "Do you have showers?",
+        "nl": "Zijn er douches?",
+        "de": "Gibt es bei euch Duschen?",
+    },
+}
+AIMS: Mapping[Goal, Mapping[Language, str]] = {
+    "strength": {"en": "I want to get stronger", "nl": "Ik wil sterker worden", "de": "Ich möchte stärker werden"},
+    "weight": {"en": "I want to lose weight", "nl": "Ik wil afvallen", "de": "Ich möchte abnehmen"},
+    "health": {
+        "en": "My back hurts, can training help?",
+        "nl": "Ik heb rugpijn, helpt trainen?",
+        "de": "Mein Rücken tut weh, hilft Training?",
+    },
 }
 THANKS: Mapping[Language, str] = {"en": "thanks", "nl": "bedankt", "de": "danke"}
 STOP: Mapping[Language, str] = {"en": "STOP", "nl": "Stop maar met berichten", "de": "STOPP"}
 YES: Mapping[Language, str] = {"en": "YES", "nl": "JA", "de": "JA"}
+UNASKED: Mapping[Topic, Mapping[Language, str]] = {
+    "again": {
+        "en": "One more thing: do you have parking?",
+        "nl": "Nog iets: kan ik bij jullie parkeren?",
+        "de": "Noch etwas: kann man bei euch parken?",
+    },
+    "stop": STOP,
+    "back": {"en": "START", "nl": "START", "de": "START"},
+}
 DONE: Mapping[Language, str] = {"en": "Done!", "nl": "Gedaan!", "de": "Erledigt!"}
 
 
@@ -61,6 +96,8 @@ class Mind:
         heard: how many messages they have read.
         silent: they have said all that they will say.
         stopped: they have asked not to be written to.
+        mood: how willingly they answer a nudge.
+        goal: what they train for; it is told by those who are `aiming`.
     """
 
     persona: Persona
@@ -69,11 +106,26 @@ class Mind:
     heard: int = 0
     silent: bool = False
     stopped: bool = False
+    mood: Mood = "calm"
+    goal: Goal = "strength"
 
 
 def opening(mind: Mind) -> str:
     """What a lead writes first."""
-    return OPENINGS[mind.persona][mind.language]
+    texts = AIMS[mind.goal] if mind.persona == "aiming" else OPENINGS[mind.persona]
+    return texts[mind.language]
+
+
+def speak(mind: Mind, topic: Topic) -> tuple[Mind, str]:
+    """Write without being asked; return the lead afterwards, and what they write.
+
+    Who asks to be left alone says nothing more; who wants to be back is a lead again.
+    """
+    if topic == "stop":
+        mind = replace(mind, silent=True, stopped=True)
+    elif topic == "back":
+        mind = replace(mind, silent=True, stopped=False)
+    return mind, UNASKED[topic][mind.language]
 
 
 def react(mind: Mind, text: str) -> tuple[Mind, str | None]:
@@ -86,7 +138,7 @@ def react(mind: Mind, text: str) -> tuple[Mind, str | None]:
     reply = None if mind.silent else _REPLIES[mind.persona](mind, text)
     if reply is None:
         return mind, None
-    return replace(mind, silent=True, stopped=mind.persona == "stopper"), reply
+    return replace(mind, silent=True, stopped=mind.persona in STOPPERS), reply
 
 
 def _thanks(mind: Mind, _text: str) -> str:
@@ -108,12 +160,25 @@ def _trial(mind: Mind, text: str) -> str | None:
 
 def _coached(mind: Mind, _text: str) -> str | None:
     # The first message answers the request; the nudges come after it, and not everybody answers those.
-    answers = random.Random(mind.seed).random() < ANSWERS_NUDGE  # noqa: S311 - reproducible people, not a secret
+    inclined = random.Random(mind.seed).random()  # noqa: S311 - reproducible people, not a secret
+    answers = inclined < ANSWERS_NUDGE if mind.mood == "calm" else mind.mood == "eager"
     return DONE[mind.language] if mind.heard == 2 and answers else None
 
 
+def _nothing(_mind: Mind, _text: str) -> None:
+    return None
+
+
+def _leave(mind: Mind, _text: str) -> str | None:
+    # A nudge too many: the answer to the request is the first message, the nudge the second.
+    return STOP[mind.language] if mind.heard == 2 else None
+
+
 _REPLIES: Mapping[Persona, Callable[[Mind, str], str | None]] = {
+    "aiming": _thanks,
     "curious": _thanks,
+    "leaver": _leave,
+    "silent": _nothing,
     "trial": _trial,
     "stopper": _stop,
     "person": _thanks,

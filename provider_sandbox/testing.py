@@ -164,6 +164,14 @@ class RunningSandbox(MetaPlays, TwilioPlays):
         """Let several leads write in one delivery; fields as of `POST /control/leads`."""
         return list(self._call("POST", "leads/batch", json=list(leads)))
 
+    def speak(self, *, to: str, sender: str, topic: str) -> dict[str, Any]:
+        """Let a lead write without being asked: again, stop or back."""
+        return dict(self._call("POST", "leads/words", json={"to": to, "from": sender, "topic": topic}))
+
+    def set_owner_habit(self, email: str, hours: float | None) -> None:
+        """Let an owner leave mail unread for so many hours of business time; None: for ever."""
+        self._call("PUT", "owners", json={"email": email, "hours": hours})
+
     def leads(self) -> list[dict[str, Any]]:
         """Each simulated lead with what they sent and received."""
         return list(self._call("GET", "leads"))

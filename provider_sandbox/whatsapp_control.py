@@ -7,12 +7,12 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from provider_sandbox.leads import Known, Leads, NewLead, listed
+from provider_sandbox.leads import Known, Leads, NewLead, Stranger, counted, listed
 from provider_sandbox.meta import contacts, inbound, templates
 from provider_sandbox.meta.inbound import Post, Unreachable
 from provider_sandbox.meta.inbound_kinds import KINDS, Said
 from provider_sandbox.meta.statuses import Statuses
-from provider_sandbox.personas import Language, Mind, Persona
+from provider_sandbox.personas import Goal, Language, Mind, Mood, Persona, Topic
 from provider_sandbox.state import State
 from provider_sandbox.tasks import TaskQueue
 
@@ -110,10 +110,21 @@ class Lead(Body):
     persona: Persona
     seed: int = 1
     language: Language = "en"
+    mood: Mood = "calm"
+    goal: Goal = "strength"
 
     def as_new(self) -> NewLead:
         """The lead that this asks for."""
-        return NewLead(self.to, self.sender, self.name, Mind(self.persona, self.language, self.seed))
+        mind = Mind(self.persona, self.language, self.seed, mood=self.mood, goal=self.goal)
+        return NewLead(self.to, self.sender, self.name, mind)
+
+
+class Words(Body):
+    """What a lead writes without being asked."""
+
+    to: str = Number
+    sender: str = Field(alias="from", pattern=r"^\+[1-9]\d{6,14}$")
+    topic: Topic
 
 
 def whatsapp_router(state: State, deliveries: TaskQueue, leads: Leads, statuses: Statuses) -> APIRouter:
@@ -185,6 +196,21 @@ def _leads(router: APIRouter, state: State, leads: Leads) -> None:
     async def add_leads(wanted: list[Lead]) -> list[dict[str, Any]]:
         """Several leads write their first messages, which arrive in one delivery."""
         return arrive(wanted)
+
+    @router.post("/control/leads/words", status_code=201)
+    async def speak(wanted: Words) -> dict[str, Any]:
+        """A lead writes again without being asked: a question, STOP, or START."""
+        try:
+            with state.transaction() as tx:
+                return leads.speak(tx, wanted.to, wanted.sender, wanted.topic)
+        except (Unreachable, Stranger) as error:
+            raise HTTPException(404, str(error)) from error
+
+    @router.get("/control/leads/counts")
+    async def count() -> dict[str, dict[str, int]]:
+        """How many leads each studio has, and what they sent and received."""
+        with state.transaction() as tx:
+            return counted(tx)
 
     @router.get("/control/leads")
     async def all_leads() -> list[dict[str, Any]]:

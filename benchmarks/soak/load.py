@@ -30,16 +30,16 @@ class World(Outside):
 
     def effects_by_key(self) -> dict[tuple[str, str], int]:
         """How often each effect happened to each key."""
-        rows = self._ask("GET", "effects")["by_kind_and_key"]
+        rows = self.ask("GET", "effects")["by_kind_and_key"]
         return {(row["kind"], row["key"]): row["count"] for row in rows}
 
     def subscriptions(self) -> list[str]:
         """Everybody who has paid."""
-        return [str(one["id"]) for one in self._ask("GET", "objects/stripe.subscription")]
+        return [str(one["id"]) for one in self.ask("GET", "objects/stripe.subscription")]
 
     def statuses(self) -> set[tuple[str, str]]:
         """Each status that was told of a message, by the id that its sender gave it."""
-        messages = self._ask("GET", "objects/meta.message")
+        messages = self.ask("GET", "objects/meta.message")
         return {(str(one["callback"]), status) for one in messages for status in one["statuses"] if one["callback"]}
 
     def lead(self, number: str) -> dict[str, Any] | None:

@@ -6,30 +6,22 @@ gets round to it (`driver.py`), what came of it (`state.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
-
-from sqlalchemy import Connection
 
 from benchmarks.story import cast
 from benchmarks.story.driver import Driver
 from benchmarks.story.stage import Stage
 from pilar.affiliates.maturing import refresh_balances, refresh_commissions
-from pilar.clocks import Clocks, SystemClock
-from pilar.coach.activity import refresh_coach_activity
-from pilar.coach.planning import plan
+from pilar.clocks import SystemClock
 from pilar.database.engine import Scope
 from pilar.experiments.results import refresh_fleet_results, refresh_results
-from pilar.messaging.activity import refresh_activity
 from pilar.workspaces.chunks import in_chunks
 from pilar_cli.demo.access import FOUNDER, Access
+from pilar_cli.demo.clockwork import HOURLY, Work
 from pilar_cli.demo.living import Office, Owners, follow
 from pilar_cli.founder import sign_in_link
 
-Work = Callable[[Connection, Clocks, Sequence[UUID]], object]
-
-HOURLY: Sequence[Work] = (plan, refresh_activity, refresh_coach_activity)
 AFTERWARDS: Sequence[Work] = (refresh_commissions, refresh_results)
 """What Dagster's schedules have done by then."""
 

@@ -1,7 +1,6 @@
 """A day in the life of the studios. What belongs here: what happens when, on the business clock.
 
-Business time runs through a day in seconds, for the product and for the simulated providers. What
-Dagster's schedules do on real time is done by a ticker here, through the same functions.
+Business time runs through a day in seconds, for the product and for the simulated providers (`clockwork.py`).
 """
 
 from __future__ import annotations
@@ -12,16 +11,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection
-
-from pilar.clocks import Clocks, ClockSetting, SystemClock
-from pilar.coach.activity import refresh_coach_activity
-from pilar.coach.planning import plan
-from pilar.database.engine import Database, Scope
-from pilar.database.shared_clock import set_business_time
-from pilar.messaging.activity import refresh_activity
-from pilar.workspaces.chunks import in_chunks
+from pilar.clocks import Clocks, SystemClock
+from pilar.database.engine import Database
 from pilar_cli.crew import Crew
+from pilar_cli.demo.clockwork import CLOCKS_SEEN_SECONDS, Clockwork
 from pilar_cli.demo.outside import Outside
 from pilar_cli.demo.people import Writer
 
@@ -33,19 +26,12 @@ BEGINS = timedelta(hours=12)
 """On a Saturday: the weekly check-in is due the next day at five, when an unanswered window has closed again."""
 SATURDAY = 5
 LASTS = timedelta(hours=28, minutes=30)
-A_MONTH = timedelta(days=31)
-"""Longer than commissions are held."""
+A_MONTH = timedelta(days=32)
+"""Longer than commissions are held, and than the longest month with the hour after which a renewal is charged."""
 
 _WRITING = timedelta(hours=16)
 """Within so many hours everybody has written."""
 _LOOK_SECONDS = 0.1
-_CLOCKS_SEEN_SECONDS = 1.2
-"""By then every process has read the new setting of the business clock."""
-
-Work = Callable[[Connection, Clocks, Sequence[UUID]], object]
-
-HOURLY: tuple[Work, ...] = (plan, refresh_activity, refresh_coach_activity)
-"""What Dagster's schedules do every hour, and the day's pages live from."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +49,11 @@ class Day:
         self, database: Database, outside: Outside, crew: Crew, clocks: Clocks, *, seconds: float = DAY_SECONDS
     ) -> None:
         """Take the product's database and clocks, the sandbox, the programs, and how long a day takes."""
-        self._database = database
         self.seconds = seconds
         self._outside = outside
         self._crew = crew
         self._clocks = clocks
+        self._clockwork = Clockwork(database, clocks, outside.set_clock)
 
     def live(
         self,
@@ -83,9 +69,9 @@ class Day:
             meanwhile: called over and over with the business moment; shows, and does what people do.
         """
         begins = first_saturday(self._clocks.business.now())
-        self._set(begins, 1.0)
-        self._crew.wait(_CLOCKS_SEEN_SECONDS)
-        setting = self._set(begins, 86_400 / self.seconds)
+        self._clockwork.set(begins, 1.0)
+        self._crew.wait(CLOCKS_SEEN_SECONDS)
+        setting = self._clockwork.set(begins, 86_400 / self.seconds)
         ends = begins + LASTS
         waiting = [
             Occasion(begins + _WRITING * (number / len(writers)), partial(self._outside.write_in, some))
@@ -96,32 +82,18 @@ class Day:
             while waiting and waiting[0].at <= now:
                 waiting.pop(0).happens()
             if now >= next_hour:
-                self._tick(studios)
+                self._clockwork.tick(studios)
                 next_hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
             meanwhile(now)
             self._crew.wait(_LOOK_SECONDS)
-        self._set(ends, 1.0)
-        self._crew.wait(_CLOCKS_SEEN_SECONDS)
-        self._tick(studios)
+        self._clockwork.set(ends, 1.0)
+        self._crew.wait(CLOCKS_SEEN_SECONDS)
+        self._clockwork.tick(studios)
 
     def skip(self, by: timedelta) -> None:
         """Let time pass at once."""
-        self._set(self._clocks.business.now() + by, 1.0)
-        self._crew.wait(_CLOCKS_SEEN_SECONDS)
-
-    def _tick(self, studios: Sequence[UUID]) -> None:
-        for work in HOURLY:
-            in_chunks(self._database, studios, partial(self._do, work))
-
-    def _do(self, work: Work, connection: Connection, studios: Sequence[UUID]) -> object:
-        return work(connection, self._clocks, studios)
-
-    def _set(self, business: datetime, rate: float) -> ClockSetting:
-        setting = ClockSetting(SystemClock().now(), business, rate)
-        with self._database.transaction(Scope.fleet()) as connection:
-            set_business_time(connection, setting)
-        self._outside.set_clock(setting)
-        return setting
+        self._clockwork.set(self._clocks.business.now() + by, 1.0)
+        self._crew.wait(CLOCKS_SEEN_SECONDS)
 
 
 def first_saturday(after: datetime) -> datetime:

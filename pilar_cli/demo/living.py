@@ -37,9 +37,8 @@ class Office:
         self.browser = Browser(url)
         self.browser.sign_in(link)
 
-    def invite_affiliate(self) -> tuple[UUID, str]:
+    def invite_affiliate(self, name: str = AFFILIATE[0], email: str = AFFILIATE[1]) -> tuple[UUID, str]:
         """Add an affiliate with a link; return whose it is and the link's path."""
-        name, email = AFFILIATE
         self.browser.send("/affiliates", "/affiliates", name=name, email=email)
         place = self.browser.path
         page = self.browser.send(place, "/links", campaign=f"demonstration {secrets.token_hex(3)}")

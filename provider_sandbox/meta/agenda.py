@@ -1,4 +1,4 @@
-"""What Meta does at a moment of business time. What belongs here: keeping the moments and noticing that they have come.
+"""What is done at a moment of business time, by Meta and by people. What belongs here: keeping moments, noticing them.
 
 Business time may be moved or run quickly, so that no due time in real seconds would stay right: it is looked at anew
 whenever anything changes. What is done is the neighbours' here.

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from provider_sandbox.personas import PERSONAS, Mind, opening, react
+from provider_sandbox.personas import GOALS, PERSONAS, Mind, opening, react
 from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
 from tests.provider_sandbox.graph import Graph
 from tests.provider_sandbox.product import Answer, Product, Received
@@ -80,6 +81,53 @@ def test_an_offer_wins_more_trials_than_a_question(text: str, share: float):
 def test_a_trial_is_accepted_once():
     keen = next(seed for seed in range(100) if react(Mind("trial", "en", seed), "Reply YES")[1])
     assert replies(Mind("trial", "en", keen), "One moment.", "Reply YES", "Reply YES") == [None, "YES", None]
+
+
+def test_moods_decide_who_answers_a_nudge():
+    for seed in range(20):
+        assert replies(Mind("coached", "en", seed, mood="eager"), "You are in.", "Squats.") == [None, "Done!"]
+        assert replies(Mind("coached", "en", seed, mood="weary"), "You are in.", "Squats.") == [None, None]
+
+
+def test_the_silent_never_reply_and_the_leaver_stops_at_the_first_nudge():
+    assert replies(Mind("silent", "en", 1), "Yes.", "Anything else?") == [None, None]
+    assert replies(Mind("leaver", "nl", 1), "Je doet mee.", "Vandaag: squats.", "Nog een.") == [
+        None,
+        "Stop maar met berichten",
+        None,
+    ]
+
+
+def test_the_aiming_tell_their_goal():
+    assert opening(Mind("aiming", "en", 1, goal="weight")) == "I want to lose weight"
+    assert len({opening(Mind("aiming", "de", 1, goal=goal)) for goal in GOALS}) == len(GOALS)
+
+
+def test_a_lead_writes_again_stops_and_comes_back(sandbox: RunningSandbox, graph: Graph, phone_id: str, told: Told):
+    def say(topic: str) -> bool:
+        return sandbox.speak(to=STUDIO, sender=LEAD, topic=topic)["stopped"]
+
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        say("again")
+    sandbox.add_lead(to=STUDIO, sender=LEAD, persona="silent")
+    assert not say("again")
+    for _ in range(2):
+        assert say("stop")
+        assert said(told())[-1] == "STOP"
+        graph.send(phone_id, LEAD, "You won't hear from us.")
+        assert not say("back")
+        assert said(told())[-1] == "START"
+        graph.send(phone_id, LEAD, "Good to see you.")
+    assert "meta.message_after_stop" not in sandbox.effects()
+    assert say("stop")
+    told()
+    for _ in range(2):
+        graph.send(phone_id, LEAD, "Come back!")
+    assert sandbox.effects()["meta.message_after_stop"] == 1
+    with pytest.raises(httpx.HTTPStatusError, match="422"):
+        say("shout")
+    counts = sandbox.client.get("/control/leads/counts").json()
+    assert counts == {STUDIO: {"leads": 1, "sent": 7, "received": 6, "stopped": 1}}
 
 
 def test_a_lead_writes_reads_and_replies(sandbox: RunningSandbox, graph: Graph, phone_id: str, told: Told):

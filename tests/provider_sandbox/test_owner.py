@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -89,6 +90,32 @@ def test_a_reminder_makes_the_owner_look_again_and_accept_once(sandbox: RunningS
     assert len(product.at("/setup/abc")) == 2
     assert len(product.at("/callback")) == sandbox.effects()["meta.waba_connected"] == 1
     assert sandbox.effects_by_key()["mail.sent", "anna@studio.example"] == 2
+
+
+def test_a_slow_owner_comes_to_their_mail_in_business_time_and_some_never(sandbox: RunningSandbox, product: Product):
+    product.respond = studio(sandbox, product, through_product=True)
+    start = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+    def move_to(moment: datetime) -> None:
+        sandbox.set_clock(real_anchor=datetime.now(UTC), business_anchor=moment, rate=0.0)
+        sandbox.wait_idle()
+
+    move_to(start)
+    sandbox.set_owner_habit("anna@studio.example", 20)
+    sandbox.set_owner_habit("never@studio.example", None)
+    send(sandbox, f"{product.url}/setup/abc")
+    send(sandbox, f"{product.url}/setup/never", to="never@studio.example")
+    move_to(start + timedelta(hours=19))
+    send(sandbox, f"{product.url}/setup/abc")
+    sandbox.wait_idle()
+    assert not product.at("/setup/abc")
+    move_to(start + timedelta(hours=20))
+    changed = sandbox.client.get("/control/owners").json()
+    assert [(visit["email"], visit["state"]) for visit in changed] == [("anna@studio.example", "done")]
+    assert len(product.at("/callback")) == 1
+    move_to(start + timedelta(days=300))
+    assert not product.at("/setup/never")
+    assert sandbox.client.put("/control/owners", json={"email": "x@y.example", "hours": -1}).status_code == 422
 
 
 @pytest.mark.parametrize("path", ["/setup/abc", "/connect", "/callback"])

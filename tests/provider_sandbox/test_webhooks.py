@@ -41,6 +41,19 @@ def test_the_events_of_a_signup_arrive_signed_and_some_twice(sandbox: RunningSan
         stripe.Webhook.construct_event(request.body + b" ", request.headers["stripe-signature"], secret)
 
 
+def test_deliveries_are_counted_with_and_without_their_repetitions(sandbox: RunningSandbox, product: Product):
+    def counts() -> dict[str, int]:
+        return sandbox.client.get("/control/deliveries/counts").json()["stripe"]
+
+    sandbox.sign_up()
+    before = counts()
+    assert before["accepted"] == before["different"] == 0 < before["pending"]
+    sandbox.set_targets(stripe_webhook_url=f"{product.url}/hook")
+    sandbox.wait_idle()
+    sent = len(product.at("/hook"))
+    assert counts() == {"accepted": sent, "different": 4, "pending": 0, "dropped": 0}
+
+
 def test_an_event_tells_how_things_were_and_not_how_they_are(sandbox: RunningSandbox, product: Product):
     sandbox.set_targets(stripe_webhook_url=f"{product.url}/hook")
     sandbox.sign_up()
