@@ -32,6 +32,7 @@ from pilar.gateways import Gateways
 from pilar.health import invariants as health_invariants
 from pilar.health.model_check import ModelChecker
 from pilar.messaging import invariants as messaging_invariants
+from pilar.messaging.lead_import import LeadImporter
 from pilar.messaging.sending import Sender
 from pilar.messaging.templates import TemplateKeeper
 from pilar.providers.dagster.client import GRAPHQL_PATH, DagsterClient
@@ -48,6 +49,7 @@ from pilar.providers.whatsapp.errors import META
 from pilar.provisioning import invariants as provisioning_invariants
 from pilar.provisioning.asked import WebhookKeeper
 from pilar.provisioning.closing import Closer
+from pilar.provisioning.defaults import DefaultsKeeper
 from pilar.provisioning.message_steps import MessageSteps
 from pilar.provisioning.overview import Overview
 from pilar.provisioning.owner_notices import OwnerNotices
@@ -61,6 +63,7 @@ from pilar.registrations import (
     register_doubts,
     register_messaging,
     register_subscriptions,
+    studio_defaults,
 )
 from pilar.settings import Settings, reveal
 
@@ -85,6 +88,7 @@ class App:
     invariants: tuple[Invariant, ...]
     overview: Overview
     setup: Setup
+    defaults: DefaultsKeeper
 
     def drain(self, worker: str) -> Drain:
         """A drain under a name of its own, for one process."""
@@ -141,9 +145,11 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     ledger = EffectLedger(database, clocks, timeout=timeout, ready=ready(breakers))
     templates = TemplateKeeper(database, clocks, gateways.graph, ledger, box)
     messages = MessageSteps(clocks, templates)
-    steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages)
+    defaults = studio_defaults(clocks)
+    steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages, defaults)
     registry = build_registry(settings, database, clocks, box, gateways, locks, steps)
-    register_messaging(registry, clocks, Sender(database, clocks, gateways.graph, ledger, box), templates, messages)
+    sender, importer = Sender(database, clocks, gateways.graph, ledger, box), LeadImporter(database, clocks)
+    register_messaging(registry, clocks, sender, templates, messages, importer)
     register_subscriptions(
         registry,
         Closer(database, clocks, gateways.stripe, gateways.twilio, ledger, box, settings),
@@ -181,6 +187,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         ),
         overview=Overview(steps, box, settings.public_url),
         setup=Setup(clocks, gateways.graph, box, settings),
+        defaults=defaults,
     )
 
 

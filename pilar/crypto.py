@@ -6,6 +6,7 @@ rotated without a moment in which something can't be read.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -21,9 +22,26 @@ class SecretBox:
         if not keys:
             raise NotConfigured("PILAR_SECRET_KEYS is empty: credentials can't be stored. `pilar doctor` makes a key.")
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            single = [Fernet(key) for key in keys]
         except ValueError as error:
             raise NotConfigured("PILAR_SECRET_KEYS holds a key that is not 32 bytes in url-safe base64.") from error
+        self._fernet = MultiFernet(single)
+        self._by_name = {key_name(key): fernet for key, fernet in zip(keys, single, strict=True)}
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """What the keys are called in lists, the newest first."""
+        return tuple(self._by_name)
+
+    def key_of(self, sealed: bytes) -> str | None:
+        """The name of the key that opens it; None where none does."""
+        for name, fernet in self._by_name.items():
+            try:
+                fernet.decrypt(bytes(sealed))
+            except InvalidToken:
+                continue
+            return name
+        return None
 
     def seal(self, secret: str) -> bytes:
         """Encrypt with the newest key."""
@@ -39,6 +57,11 @@ class SecretBox:
     def reseal(self, sealed: bytes) -> bytes:
         """Encrypt again with the newest key, for rotation."""
         return self._fernet.rotate(bytes(sealed))
+
+
+def key_name(key: str) -> str:
+    """What a key is called where it must not be shown: the beginning of its hash, which tells nothing of it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 
 def new_key() -> str:

@@ -14,7 +14,7 @@ from pilar.affiliates.reconcile import Reconciler
 from pilar.affiliates.stripe_inbox import MoneyInbox
 from pilar.agents.adoption import Adopter
 from pilar.agents.answering import Answerer
-from pilar.agents.defaults import default_agent, install_rules
+from pilar.agents.defaults import STUDIO, default_agent, install_rules
 from pilar.agents.events import AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
 from pilar.agents.support import Support
 from pilar.backplane.effects import EffectLedger, EffectSettled
@@ -31,6 +31,8 @@ from pilar.coach.defaults import training_logic
 from pilar.coach.dispatch import Dispatcher
 from pilar.coach.enrolment import Enrolments
 from pilar.coach.events import SendNudge
+from pilar.coach.training_logic import check as check_training
+from pilar.coach.training_logic import plan_anew
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database
 from pilar.experiments.events import ExperimentDecided
@@ -47,6 +49,7 @@ from pilar.messaging.controls import Release
 from pilar.messaging.doubts import MessagingDoubts
 from pilar.messaging.events import (
     HandedOver,
+    ImportLeads,
     MessageReceived,
     OptedOut,
     ReleaseHeld,
@@ -55,6 +58,7 @@ from pilar.messaging.events import (
     TemplateChanged,
 )
 from pilar.messaging.inbox import WhatsAppInbox
+from pilar.messaging.lead_import import LeadImporter
 from pilar.messaging.sending import Sender
 from pilar.messaging.templates import TemplateKeeper
 from pilar.operator.projection import OverviewKeeper
@@ -63,6 +67,8 @@ from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.whatsapp.errors import META
 from pilar.provisioning.asked import Resumer, WebhookKeeper
 from pilar.provisioning.closing import Closer
+from pilar.provisioning.defaults import CoachHooks, DefaultsKeeper
+from pilar.provisioning.defaults_document import WorkspaceDefaults
 from pilar.provisioning.doubts import ProvisioningDoubts
 from pilar.provisioning.events import (
     RESUMED_BY,
@@ -91,7 +97,8 @@ from pilar.provisioning.twilio_steps import TwilioSteps
 from pilar.provisioning.whatsapp_steps import WhatsAppSteps
 from pilar.provisioning.workspace_steps import WorkspaceSteps
 from pilar.settings import Settings
-from pilar.workspaces.store import get_workspace, load_configuration
+from pilar.workspaces.configuration import StudioProfile
+from pilar.workspaces.store import get_workspace
 
 SHOWN_ON_OVERVIEW = (
     ProvisioningBegun,
@@ -108,6 +115,18 @@ ASKED_BY = {"mail": MAIL, "twilio": TWILIO, "whatsapp": META}
 """The provider that an effect is had at, by the first part of its kind."""
 
 
+def studio_defaults(clocks: Clocks) -> DefaultsKeeper:
+    """Who gives studios what they start with, and knows the template that is built in."""
+    everyone = StudioProfile(name=STUDIO, country="NL", time_zone="UTC", language="en")
+    built_in = WorkspaceDefaults(
+        agent=default_agent(everyone),
+        coaching=training_logic(),
+        followups=messaging_defaults.default_followups(),
+        calendar=calendar_defaults.default_calendar(),
+    )
+    return DefaultsKeeper(clocks, built_in, CoachHooks(check_training, plan_anew))
+
+
 def provisioning_steps(
     settings: Settings,
     database: Database,
@@ -116,6 +135,7 @@ def provisioning_steps(
     gateways: Gateways,
     ledger: EffectLedger,
     messages: MessageSteps,
+    defaults: DefaultsKeeper,
 ) -> tuple[Step, ...]:
     """How a studio comes into being, in order. Names are stored: a step keeps its name for good."""
     workspace = WorkspaceSteps(database, clocks, gateways.stripe, settings)
@@ -128,39 +148,24 @@ def provisioning_steps(
             "default_ai_agent",
             "AI agent",
             in_turn(
-                workspace.configure(
-                    "the agent to start with",
-                    lambda document: document.model_copy(
-                        update={"agent": document.agent or default_agent(document.studio)}
-                    ),
-                ),
+                lambda connection, job: defaults.give(connection, job.workspace_id, "agent"),
                 lambda connection, job: install_rules(connection, job.workspace_id, clocks.business.now()),
             ),
         ),
         DatabaseStep(
             "training_logic",
             "Training logic",
-            workspace.configure(
-                "the training logic to start with",
-                lambda document: document.model_copy(
-                    update={"coaching": document.coaching if document.coaching.schedules else training_logic()}
-                ),
-            ),
+            lambda connection, job: defaults.give(connection, job.workspace_id, "coaching"),
         ),
         DatabaseStep(
             "followup_templates",
             "Follow-up templates",
-            lambda connection, job: messaging_defaults.install(
-                connection,
-                job.workspace_id,
-                load_configuration(connection, job.workspace_id)[1].studio.language,
-                clocks.business.now(),
-            ),
+            lambda connection, job: defaults.give(connection, job.workspace_id, "followups"),
         ),
         DatabaseStep(
             "calendar_integration",
             "Calendar",
-            lambda connection, job: calendar_defaults.install(connection, job.workspace_id, clocks.business.now()),
+            lambda connection, job: defaults.give(connection, job.workspace_id, "calendar"),
         ),
         OutsideStep("twilio_subaccount", "Twilio account", twilio.create_subaccount),
         OutsideStep("phone_number_purchase", "Phone number", twilio.buy_number),
@@ -214,12 +219,18 @@ def build_registry(
 
 
 def register_messaging(
-    registry: Registry, clocks: Clocks, sender: Sender, templates: TemplateKeeper, messages: MessageSteps
+    registry: Registry,
+    clocks: Clocks,
+    sender: Sender,
+    templates: TemplateKeeper,
+    messages: MessageSteps,
+    importer: LeadImporter,
 ) -> None:
     """Who answers what about messages."""
     registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks).on_delivery))
     registry.on_job(SendMessage, Outside(sender.send))
     registry.on_job(SubmitTemplates, Outside(templates.on_job))
+    registry.on_job(ImportLeads, Outside(importer.on_job))
     registry.on_job(ReleaseHeld, Transactional(Release(clocks).run))
     registry.on_event(TemplateChanged, "provisioning.templates", Transactional(messages.on_template))
     registry.on_event(MessageReceived, "agents.answer", Transactional(Answerer(clocks).on_message))

@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     twilio_secondary_auth_token: SecretStr | None = _setting(
         None, "the parent account's other token while one is rotated: both sign", "nothing: one token signs"
     )
+    twilio_parents: Secrets = _setting(
+        (), "further parent accounts at Twilio, as SID:token", "nothing: all studios are under the first"
+    )
+    twilio_parent_capacity: int = _setting(1_000, "subaccounts that Twilio lets each parent account have", ge=1)
     twilio_api_base: str | None = _setting(None, "Twilio's API, where it is not Twilio's own")
 
     meta_app_id: str | None = _setting(None, "the Meta app", "WhatsApp: studios can't be connected")
@@ -143,7 +147,9 @@ class Settings(BaseSettings):
     effects_kept_days: int = _setting(400, "how long settled sends and the like are kept; purchases for good", ge=30)
     audit_kept_days: int = _setting(2_557, "how long audit entries are kept; their seal is for good", ge=366)
 
-    @field_validator("secret_keys", "stripe_webhook_secret", "meta_app_secret", "trusted_proxies", mode="before")
+    @field_validator(
+        *("secret_keys", "stripe_webhook_secret", "meta_app_secret", "trusted_proxies", "twilio_parents"), mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -7,11 +7,13 @@ from pilar_cli import (
     budgets,
     credentials,
     dead,
+    defaults,
     dictionary,
     doctor,
     down,
     effects,
     inbox,
+    keys,
     migration,
     models,
     queue,
@@ -44,6 +46,8 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(dead.app, name="dead")
 app.add_typer(budgets.app, name="budget")
 app.add_typer(credentials.app, name="credentials")
+app.add_typer(defaults.app, name="defaults")
+app.add_typer(keys.app, name="keys")
 
 if __name__ == "__main__":
     app()

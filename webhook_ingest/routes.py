@@ -16,12 +16,14 @@ from webhook_ingest.api import (
     billing,
     budgets,
     dead_letters,
+    defaults,
     deliveries,
     description,
     effects,
     facts,
     health,
     inbox,
+    leads,
     locks,
     messaging,
     operator,
@@ -30,6 +32,7 @@ from webhook_ingest.api import (
     security,
     work,
 )
+from webhook_ingest.api import calendar as calendar_api
 from webhook_ingest.api import coach as coach_api
 from webhook_ingest.dashboards import (
     affiliates,
@@ -51,7 +54,8 @@ from webhook_ingest.dashboards import (
 from webhook_ingest.dashboards import dead_letters as dead_letters_page
 from webhook_ingest.dashboards import effects as effects_page
 from webhook_ingest.dashboards import inbox as inbox_page
-from webhook_ingest.route import Forgery, Route, only
+from webhook_ingest.dashboards import leads as leads_page
+from webhook_ingest.route import MEBIBYTE, Forgery, Route, only
 from webhook_ingest.webhooks import entrance
 
 ADMIN = only(Kind.ADMIN)
@@ -68,6 +72,9 @@ STUDIO_LEAD = only(Kind.ADMIN, Kind.OWNER)
 AFFILIATE = only(Kind.ADMIN, Kind.AFFILIATE)
 AFFILIATE_WRITES = only(Kind.ADMIN, Kind.AFFILIATE, access=Access.WRITE)
 STUDIO_LEAD_WRITES = only(Kind.ADMIN, Kind.OWNER, access=Access.WRITE)
+
+FILE_OF_LEADS = 9 * MEBIBYTE
+"""With room for the form around it."""
 
 DOORS = (
     Route("POST", "/api/webhooks/stripe", entrance.Entrance, "stripe_webhook", answers="door",
@@ -187,6 +194,26 @@ API = (
           "workspace_status", STUDIO, summary="One studio's provisioning, step by step."),
     Route("GET", "/api/provisioning/status/{workspace_id}", provisioning.workspace_status,
           "workspace_status_alias", STUDIO, summary="One studio's provisioning, at its other address."),
+    Route("GET", "/api/provisioning/workspace/{workspace_id}/defaults", defaults.studio_defaults, "studio_defaults",
+          STUDIO_LEAD, summary="A studio's agent, coaching, follow-ups and calendar as they stand."),
+    Route("PUT", "/api/provisioning/workspace/{workspace_id}/defaults", defaults.change_studio_defaults,
+          "change_studio_defaults", STUDIO_LEAD_WRITES, summary="Put other parts in force, all or none.",
+          responses={409: "Somebody changed it meanwhile, or a reviewed text would be another."}),
+    Route("GET", "/api/provisioning/workspace/{workspace_id}/defaults/history", defaults.studio_defaults_history,
+          "studio_defaults_history", STUDIO_LEAD, summary="The versions of a studio's configuration."),
+    Route("POST", "/api/provisioning/workspace/{workspace_id}/defaults/roll-back",
+          defaults.roll_back_studio_defaults, "roll_back_studio_defaults", STUDIO_LEAD_WRITES,
+          summary="Put the parts of an earlier version in force again.",
+          responses={404: "There is no such version.", 409: "It is not valid any more, or it can't be put in force."}),
+    Route("GET", "/api/provisioning/default-template", defaults.default_template, "default_template", ADMIN,
+          summary="What new studios get.", responses={404: "There is no such version."}),
+    Route("PUT", "/api/provisioning/default-template", defaults.change_default_template, "change_default_template",
+          ADMIN_WRITES, summary="Write another version of what new studios get.",
+          responses={409: "Somebody wrote one meanwhile."}),
+    Route("POST", "/api/provisioning/default-template/update", defaults.update_from_template,
+          "update_from_template", ADMIN_WRITES,
+          summary="Tell, or bring to studios, what they have not changed of the newest version.",
+          responses={404: "There is no such studio."}),
     Route("POST", "/api/provisioning/workspace/{workspace_id}/retry", provisioning.retry_workspace,
           "retry_workspace", STUDIO_LEAD_WRITES, summary="Try provisioning again from the step it stopped at."),
     Route("POST", "/api/provisioning/workspace/{workspace_id}/test-message", provisioning.send_test_message,
@@ -201,6 +228,16 @@ API = (
                      422: "The moment is past, no later than what it has, or too far away."}),
     Route("GET", "/api/messaging/{workspace_id}/messages/{message_id}/why", messaging.why_message, "why_message",
           STUDIO, summary="Why a message was sent, or was not."),
+    Route("POST", "/api/leads/import", leads.new_import, "new_lead_import", STUDIO_LEAD_WRITES, status=202,
+          of_own_studio=True, body_limit=FILE_OF_LEADS,
+          summary="Bring leads in a CSV file, each with proof of consent.",
+          responses={200: "That very file was brought before.", 422: "The file can't be read as leads."}),
+    Route("GET", "/api/leads/import/{workspace_id}", leads.list_imports, "list_lead_imports", STUDIO,
+          summary="A studio's files of leads, the newest first."),
+    Route("GET", "/api/leads/import/{workspace_id}/{import_id}", leads.get_import, "get_lead_import", STUDIO,
+          summary="One file of leads and how far it is.", responses={404: "There is none."}),
+    Route("GET", "/api/leads/import/{workspace_id}/{import_id}/refused", leads.refused_rows, "refused_lead_rows",
+          STUDIO, answers="file"),
     Route("POST", "/api/operator/pause", operator.pause, "pause", ADMIN_WRITES,
           summary="Pause sending: in a studio, over a channel, or in the whole fleet."),
     Route("POST", "/api/operator/resume", operator.resume, "resume", ADMIN_WRITES,
@@ -219,6 +256,23 @@ API = (
           summary="A studio's rules and what came of them."),
     Route("POST", "/api/ai-agent/evaluate/{workspace_id}", agent.evaluate_rules, "evaluate_rules", STUDIO_WRITES,
           summary="See which rule a text would meet and what would be answered; nothing is done."),
+    Route("GET", "/api/calendar/{workspace_id}/slots", calendar_api.free_slots, "free_slots", STUDIO,
+          summary="The times that can be booked.", responses={404: "Nothing by that name can be booked."}),
+    Route("GET", "/api/calendar/{workspace_id}/bookings", calendar_api.list_bookings, "list_bookings", STUDIO,
+          summary="What is booked from now on."),
+    Route("POST", "/api/calendar/{workspace_id}/bookings", calendar_api.new_booking, "new_booking", STUDIO_WRITES,
+          status=201, summary="Book a free time for a lead.",
+          responses={404: "There is no such lead, or nothing by that name.", 409: "That time is not free."}),
+    Route("DELETE", "/api/calendar/{workspace_id}/bookings/{booking_id}", calendar_api.cancel_booking,
+          "delete_booking", STUDIO_WRITES, summary="Call a booking off.", responses={404: "There is none."}),
+    Route("GET", "/api/calendar/{workspace_id}/feeds", calendar_api.list_feeds, "list_calendar_feeds", STUDIO_LEAD,
+          summary="The secret addresses of a studio's calendar, without their secrets."),
+    Route("POST", "/api/calendar/{workspace_id}/feeds", calendar_api.new_feed, "new_calendar_feed",
+          STUDIO_LEAD_WRITES, status=201, summary="Make a secret address for other calendars to follow.",
+          responses={409: "There are as many as there may be."}),
+    Route("DELETE", "/api/calendar/{workspace_id}/feeds/{feed_id}", calendar_api.revoke_feed,
+          "revoke_calendar_feed", STUDIO_LEAD_WRITES, status=204,
+          summary="Have a secret address show nothing any more.", responses={404: "There is none."}),
     Route("GET", "/api/whatsapp-coach/schedule/{workspace_id}", coach_api.coach_schedule, "coach_schedule", STUDIO,
           summary="When which kind of coaching message is due."),
     Route("PUT", "/api/whatsapp-coach/schedule/{workspace_id}", coach_api.change_coach_schedule,
@@ -300,6 +354,14 @@ PAGES = (
     Route("GET", "/studios/{workspace_id}/calendar", calendar.calendar, "calendar", STUDIO, answers="page"),
     Route("POST", "/studios/{workspace_id}/calendar/{booking_id}/cancel", calendar.cancel_booking, "cancel_booking",
           STAFF_WRITES, answers="page"),
+    Route("POST", "/studios/{workspace_id}/calendar/feeds", calendar.add_feed, "add_calendar_feed",
+          STUDIO_LEAD_WRITES, answers="page"),
+    Route("POST", "/studios/{workspace_id}/calendar/feeds/{feed_id}/revoke", calendar.end_feed, "end_calendar_feed",
+          STUDIO_LEAD_WRITES, answers="page"),
+    Route("GET", "/calendar/{token}.ics", calendar_api.follow, "follow_calendar", answers="file"),
+    Route("GET", "/studios/{workspace_id}/leads", leads_page.imports, "lead_imports", STUDIO_LEAD, answers="page"),
+    Route("POST", "/studios/{workspace_id}/leads", leads_page.bring, "bring_leads", STUDIO_LEAD_WRITES,
+          answers="page", forgery=Forgery.ORIGIN, body_limit=FILE_OF_LEADS),
     Route("GET", "/studios/{workspace_id}/rules", rules.rules, "rules", STUDIO, answers="page"),
     Route("POST", "/studios/{workspace_id}/rules/{rule_id}/active", rules.set_rule_active, "set_rule_active",
           STUDIO_LEAD_WRITES, answers="page"),

@@ -17,6 +17,9 @@ from pilar.agents.default_rules import RULES
 from pilar.ids import new_id
 from pilar.workspaces.configuration import AgentConfiguration, AgentPolicies, StudioProfile
 
+STUDIO = "{studio}"
+"""Stands for the studio's name in a task that is written for all studios."""
+
 
 def default_agent(studio: StudioProfile) -> AgentConfiguration:
     """The agent of a studio that has not configured one."""

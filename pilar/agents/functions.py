@@ -102,7 +102,7 @@ def next_slot(connection: Connection, workspace_id: UUID, lead_id: UUID | None, 
     if not free:
         return None
     on_offer = store.slots_on_offer(connection, workspace_id, lead_id, now - HELD)
-    length = timedelta(minutes=kind.duration_minutes + kind.buffer_minutes)
+    length = timedelta(minutes=kind.buffer_before_minutes + kind.duration_minutes + kind.buffer_minutes)
     apart = (slot.starts_at for slot in free if all(abs(slot.starts_at - offered) >= length for offered in on_offer))
     return next(apart, free[0].starts_at)
 

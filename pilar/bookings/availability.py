@@ -93,6 +93,7 @@ def free_slots(
     buffer: timedelta,
     start: datetime,
     end: datetime,
+    before: timedelta = timedelta(0),
     granularity: timedelta = GRANULARITY,
     limit: int | None = None,
 ) -> list[Slot]:
@@ -105,11 +106,12 @@ def free_slots(
         buffer: what is kept free after it; that may run past closing time.
         start: slots start at this moment or later.
         end: slots start before this moment.
+        before: what is kept free before it; that may begin before opening time.
         granularity: slots start at opening time, and at each multiple of this after it.
         limit: at most so many; None: all.
     """
     taken = merged(busy)
-    slots = _slots(opening, taken, duration, buffer, start, end, granularity)
+    slots = _slots(opening, taken, duration, buffer, before, start, end, granularity)
     return list(slots if limit is None else islice(slots, limit))
 
 
@@ -118,6 +120,7 @@ def _slots(
     taken: Sequence[Interval],
     duration: timedelta,
     buffer: timedelta,
+    before: timedelta,
     start: datetime,
     end: datetime,
     granularity: timedelta,
@@ -129,9 +132,9 @@ def _slots(
             moment += -((moment - start) // granularity) * granularity  # rounded up to the grid
         while moment < end and moment + duration <= interval.end:
             # Of what begins before the slot is over, the last decides: what is taken doesn't overlap.
-            before = bisect_left(starts, moment + duration + buffer) - 1
-            if before >= 0 and taken[before].end > moment:
-                moment += -((moment - taken[before].end) // granularity) * granularity
+            last = bisect_left(starts, moment + duration + buffer) - 1
+            if last >= 0 and taken[last].end > moment - before:
+                moment += -((moment - before - taken[last].end) // granularity) * granularity
                 continue
             yield Slot(moment, moment + duration)
             moment += granularity

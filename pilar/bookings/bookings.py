@@ -3,7 +3,8 @@
 What belongs here: the use cases. What does not: which times are free, as a rule (`availability.py`), and telling the
 lead (rooms above answer the events).
 
-Who books holds the studio's calendar until the commit, so that no two bookings overlap; a cause books once, however
+Who books holds the studio's calendar until the commit, so that no two bookings overlap, and the table itself refuses
+two that do; a cause books once, however
 often it is told. What emits events needs the fleet's scope, what only reads does with the studio's.
 """
 
@@ -156,11 +157,13 @@ def _free(
     first = start.astimezone(zone).date() - timedelta(days=1)
     days = (end.astimezone(zone).date() - first).days + 2
     duration, buffer = timedelta(minutes=kind.duration_minutes), timedelta(minutes=kind.buffer_minutes)
+    before = timedelta(minutes=kind.buffer_before_minutes)
     return availability.free_slots(
         availability.opening_intervals(store.hours_of(connection, workspace_id), zone, first, days),
-        store.busy_between(connection, workspace_id, start, end + duration + buffer),
+        store.busy_between(connection, workspace_id, start - before, end + duration + buffer),
         duration=duration,
         buffer=buffer,
+        before=before,
         start=start,
         end=end,
         limit=limit,
@@ -184,6 +187,7 @@ def _make(
         lead_id=lead_id,
         starts_at=slot.starts_at,
         ends_at=slot.ends_at,
+        busy_from=slot.starts_at - timedelta(minutes=kind.buffer_before_minutes),
         busy_until=slot.ends_at + timedelta(minutes=kind.buffer_minutes),
         state="booked",
         source=source,

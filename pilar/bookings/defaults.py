@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert
 
-from pilar.bookings.tables import event_type, opening_hours
-from pilar.ids import new_id
+from pilar.bookings import configuration
+from pilar.workspaces.configuration import CalendarConfiguration, CalendarEventType, CalendarHours
 
 EVENT_TYPES = (
-    ("trial-session", "Trial session", 45, 15),
-    ("intake", "Intake interview", 30, 10),
-    ("personal-training", "Personal training", 60, 15),
+    CalendarEventType(slug="trial-session", name="Trial session", duration_minutes=45, buffer_after_minutes=15),
+    CalendarEventType(slug="intake", name="Intake interview", duration_minutes=30, buffer_after_minutes=10),
+    CalendarEventType(slug="personal-training", name="Personal training", duration_minutes=60, buffer_after_minutes=15),
 )
-"""Slug, name, minutes, minutes kept free afterwards."""
 
-OPENING_HOURS = tuple((weekday, time(9), time(20) if weekday < 6 else time(14)) for weekday in range(1, 7))
+OPENING_HOURS = tuple(
+    CalendarHours(weekday=weekday, opens="09:00", closes="20:00" if weekday < 6 else "14:00") for weekday in range(1, 7)
+)
 """Monday to Friday 9 to 20, Saturday 9 to 14, in the studio's time zone."""
+
+
+def default_calendar() -> CalendarConfiguration:
+    """The calendar of a studio that has not configured one."""
+    return CalendarConfiguration(event_types=EVENT_TYPES, hours=OPENING_HOURS)
 
 
 def install(connection: Connection, workspace_id: UUID, now: datetime) -> dict[str, int]:
     """Give a studio its calendar; what is there already stays as the studio made it."""
-    added = connection.execute(
-        insert(event_type)
-        .values(
-            [
-                {
-                    "workspace_id": workspace_id,
-                    "id": new_id(),
-                    "slug": slug,
-                    "name": name,
-                    "duration_minutes": minutes,
-                    "buffer_minutes": buffer,
-                    "active": True,
-                    "created_at": now,
-                }
-                for slug, name, minutes, buffer in EVENT_TYPES
-            ]
-        )
-        .on_conflict_do_nothing(index_elements=["workspace_id", "slug"])
-    ).rowcount
-    hours = connection.execute(
-        insert(opening_hours)
-        .values(
-            [
-                {"workspace_id": workspace_id, "weekday": weekday, "opens": opens, "closes": closes}
-                for weekday, opens, closes in OPENING_HOURS
-            ]
-        )
-        .on_conflict_do_nothing()
-    ).rowcount
-    return {"event_types": added, "opening_hours": hours}
+    present = configuration.in_force(connection, workspace_id)
+    if present is not None:
+        return {"event_types": 0, "opening_hours": 0}
+    return configuration.put_in_force(connection, workspace_id, default_calendar(), now)

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import ExclusionViolation
 from sqlalchemy import Connection, Row, and_, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from pilar.bookings.availability import Hours, Interval
 from pilar.bookings.tables import booking, event_type, opening_hours
-from pilar.errors import NotFound
+from pilar.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,10 @@ class Booking:
     source: str
     cause: str
     created_at: datetime
+    busy_from: datetime
     cancelled_at: datetime | None = None
+    sequence: int = 0
+    """How often it was changed since it was made."""
 
 
 def lock_calendar(connection: Connection, workspace_id: UUID) -> None:
@@ -59,8 +64,8 @@ def hours_of(connection: Connection, workspace_id: UUID) -> list[Hours]:
 
 def busy_between(connection: Connection, workspace_id: UUID, start: datetime, end: datetime) -> list[Interval]:
     """What is booked and reaches into a stretch of time, buffers included."""
-    query = select(booking.c.starts_at, booking.c.busy_until).filter_by(workspace_id=workspace_id, state="booked")
-    query = query.where(booking.c.busy_until > start, booking.c.starts_at < end)
+    query = select(booking.c.busy_from, booking.c.busy_until).filter_by(workspace_id=workspace_id, state="booked")
+    query = query.where(booking.c.busy_until > start, booking.c.busy_from < end)
     return [Interval(*row) for row in connection.execute(query)]
 
 
@@ -81,9 +86,35 @@ def bookings_after(connection: Connection, workspace_id: UUID, moment: datetime,
     return list(connection.execute(query))
 
 
+def bookings_since(connection: Connection, workspace_id: UUID, moment: datetime, limit: int) -> list[Row[Any]]:
+    """Bookings that end after a moment, cancelled ones too, each with what is booked; the soonest first."""
+    query = (
+        select(booking, event_type.c.name)
+        .join(
+            event_type,
+            and_(event_type.c.workspace_id == booking.c.workspace_id, event_type.c.id == booking.c.event_type_id),
+        )
+        .where(booking.c.workspace_id == workspace_id, booking.c.ends_at > moment)
+        .order_by(booking.c.starts_at, booking.c.id)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
 def add_booking(connection: Connection, fresh: Booking) -> None:
-    """Write a new booking."""
-    connection.execute(insert(booking).values({name: getattr(fresh, name) for name in Booking.__dataclass_fields__}))
+    """Write a new booking.
+
+    Raises:
+        Conflict: the time is taken; the database itself refuses what the lock on the calendar did not keep away.
+    """
+    values = {name: getattr(fresh, name) for name in Booking.__dataclass_fields__}
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(booking).values(values))
+    except IntegrityError as error:
+        if isinstance(error.orig, ExclusionViolation):
+            raise Conflict("That time is not free: choose another.") from error
+        raise
 
 
 def booking_of_cause(connection: Connection, workspace_id: UUID, cause: str) -> Booking | None:
@@ -103,7 +134,8 @@ def get_booking(connection: Connection, workspace_id: UUID, booking_id: UUID) ->
 def cancel_booking(connection: Connection, workspace_id: UUID, booking_id: UUID, now: datetime) -> bool:
     """Mark a booking as cancelled; return whether it was booked until now."""
     statement = update(booking).filter_by(workspace_id=workspace_id, id=booking_id, state="booked")
-    return connection.execute(statement.values(state="cancelled", cancelled_at=now)).rowcount == 1
+    values = {"state": "cancelled", "cancelled_at": now, "sequence": booking.c.sequence + 1}
+    return connection.execute(statement.values(values)).rowcount == 1
 
 
 def _booking(row: Row[Any]) -> Booking:

@@ -37,8 +37,7 @@ def change(
         Conflict: somebody else changed the configuration meanwhile.
         NotFound: the studio has no configuration yet.
     """
-    for entry in wanted.schedules:
-        schedule.check(entry.cron)
+    check(wanted)
     now = clocks.business.now()
     version, document = load_configuration(connection, workspace_id)
     if document.coaching == wanted and expected_version in (None, version):
@@ -52,6 +51,17 @@ def change(
         now=now,
         expected_version=version if expected_version is None else expected_version,
     )
-    store.withdraw_pending(connection, workspace_id, now)
-    plan(connection, clocks, [workspace_id])
+    plan_anew(connection, clocks, workspace_id)
     return saved
+
+
+def check(wanted: CoachingConfiguration) -> None:
+    """Raise `Invalid` where a schedule can't be read or never comes."""
+    for entry in wanted.schedules:
+        schedule.check(entry.cron)
+
+
+def plan_anew(connection: Connection, clocks: Clocks, workspace_id: UUID) -> None:
+    """Withdraw what is still to come, and plan by the section in force; in the fleet's scope."""
+    store.withdraw_pending(connection, workspace_id, clocks.business.now())
+    plan(connection, clocks, [workspace_id])

@@ -67,3 +67,11 @@ class ReleaseHeld(Payload):
     workspace_id: UUID | None
     control_id: UUID
     after: UUID | None = None
+
+
+class ImportLeads(Payload):
+    """A file of leads is to be worked through, from where it stands."""
+
+    type_name: ClassVar[str] = "messaging.import_leads"
+
+    import_id: UUID

@@ -21,7 +21,7 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import Permanent
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
 from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import store, traces
+from pilar.provisioning import store, traces, twilio_store
 from pilar.provisioning.runner import wake
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import unseal
@@ -69,7 +69,9 @@ class ProvisioningDoubts:
         return {"woken": True}
 
     def _subaccount(self, doubt: Doubt) -> Mapping[str, Any] | None:
-        return traces.subaccount(self._twilio, _studio(doubt))
+        with self._database.transaction(Scope.fleet()) as connection:
+            parent = twilio_store.placement_of(connection, _studio(doubt))
+        return traces.subaccount(self._twilio.under(parent) if parent else self._twilio, _studio(doubt))
 
     def _number(self, doubt: Doubt) -> Mapping[str, Any] | None:
         with self._database.transaction(Scope.fleet()) as connection:

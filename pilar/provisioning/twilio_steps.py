@@ -8,6 +8,7 @@ would be made or bought again.
 from __future__ import annotations
 
 from pilar.backplane.effects import Effect, EffectLedger
+from pilar.backplane.facts import Cause
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
@@ -15,6 +16,8 @@ from pilar.errors import Conflict, NotFound, Transient
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway, TwilioNumber
 from pilar.provisioning import traces
 from pilar.provisioning.steps import Done, Job, Wait
+from pilar.provisioning.twilio_ladder import Rung, rungs
+from pilar.provisioning.twilio_parents import place
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import seal, unseal
@@ -44,19 +47,23 @@ class TwilioSteps:
     def create_subaccount(self, job: Job) -> Done | Wait:
         """Have an account of the studio's own under ours, so that its number, usage and trouble are its own."""
         name = traces.friendly_name(job.workspace_id)
+        parent = self._placed(job)
+        if parent is None:
+            return Wait("us", "All parent accounts at Twilio are full: another has to be added.")
+        twilio = self._twilio.under(parent)
         had = self._ledger.perform(
             Effect(
                 kind=traces.SUBACCOUNT,
                 key=str(job.workspace_id),
-                call=lambda: {"sid": self._twilio.create_subaccount(name).sid},
-                find=lambda: traces.subaccount(self._twilio, job.workspace_id),
-                request={"friendly_name": name},
+                call=lambda: {"sid": twilio.create_subaccount(name).sid},
+                find=lambda: traces.subaccount(twilio, job.workspace_id),
+                request={"friendly_name": name, "parent": parent},
                 workspace_id=job.workspace_id,
                 correlation_id=job.correlation_id,
             )
         )
         # The account's token is a secret and so not in the ledger: it is read back under the account's name.
-        account = self._twilio.find_subaccount(name)
+        account = twilio.find_subaccount(name)
         if account is None:
             raise Transient("Twilio does not list the new subaccount yet.")
         with self._database.transaction(Scope.fleet()) as connection:
@@ -72,7 +79,8 @@ class TwilioSteps:
 
     def buy_number(self, job: Job) -> Done | Wait:
         """Have one number in the studio's country, with its webhooks pointing at our door."""
-        country = job.result("customer_validation")["country"]
+        found = job.result("customer_validation")
+        country, ladder = found["country"], rungs(found["country"], found.get("phone"))
         name = traces.friendly_name(job.workspace_id)
         account = self._account(job)
         try:
@@ -80,7 +88,7 @@ class TwilioSteps:
                 Effect(
                     kind=traces.NUMBER,
                     key=str(job.workspace_id),
-                    call=lambda: traces.as_result(self._buy(account, country, name)),
+                    call=lambda: traces.as_result(self._buy(account, country, ladder, name)),
                     find=lambda: traces.number(self._twilio, account, job.workspace_id),
                     request={"country": country, "friendly_name": name},
                     workspace_id=job.workspace_id,
@@ -101,13 +109,30 @@ class TwilioSteps:
             )
         return Done(bought)
 
-    def _buy(self, account: TwilioCredentials, country: str, name: str) -> TwilioNumber:
+    def _placed(self, job: Job) -> str | None:
+        parents = [one.sid for one in self._twilio.parents()]
+        capacity = self._settings.twilio_parent_capacity
+        with self._database.transaction(Scope.fleet()) as connection:
+            story = Cause(correlation_id=job.correlation_id)
+            return place(connection, self._clocks, job.workspace_id, parents, capacity, story)
+
+    def _buy(self, account: TwilioCredentials, country: str, ladder: list[Rung], name: str) -> TwilioNumber:
         door = f"{self._settings.public_url}/api/webhooks/twilio"
-        for number in self._twilio.available_numbers(account, country, limit=_OFFERED):
-            try:
-                return self._twilio.buy_number(account, number, name, f"{door}/sms", f"{door}/status")
-            except Conflict:
-                continue  # somebody else was quicker; the next one on offer
+        tried: set[str] = set()
+        for rung in ladder:
+            offered = self._twilio.available_numbers(
+                account, country, rung.area_code, _OFFERED, near=rung.near, region=rung.region, begins=rung.begins
+            )
+            for number in offered:
+                if number in tried:
+                    continue
+                tried.add(number)
+                try:
+                    return self._twilio.buy_number(account, number, name, f"{door}/sms", f"{door}/status")
+                except Conflict:
+                    continue  # somebody else was quicker; the next one on offer
+        if not tried:
+            raise NotFound(f"Twilio has no number to offer in {country}.")
         raise Transient("All numbers on offer were taken meanwhile.")
 
     def _account(self, job: Job) -> TwilioCredentials:

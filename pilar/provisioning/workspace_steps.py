@@ -6,7 +6,7 @@ of agent, coach, messaging and calendar are their rooms' own; the composition ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -106,26 +106,6 @@ class WorkspaceSteps:
             now=now,
         )
         return {"owner": str(owner), "configuration_version": version}
-
-    def configure(
-        self, note: str, change: Callable[[StudioConfiguration], StudioConfiguration]
-    ) -> Callable[[Connection, Job], Mapping[str, Any]]:
-        """A step that changes the studio's configuration; what the studio has set itself is `change`'s to respect."""
-
-        def run(connection: Connection, job: Job) -> Mapping[str, Any]:
-            version, document = workspaces.load_configuration(connection, job.workspace_id)
-            saved = workspaces.save_configuration(
-                connection,
-                job.workspace_id,
-                change(document),
-                changed_by=audit.SYSTEM,
-                note=note,
-                now=self._clocks.business.now(),
-                expected_version=version,
-            )
-            return {"configuration_version": saved}
-
-        return run
 
     def activate(self, job: Job) -> Done | Wait:
         """Open the studio, once Stripe confirms that it is still paid for."""

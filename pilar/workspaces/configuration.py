@@ -9,11 +9,13 @@ read with defaults for what has come since.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from functools import cache
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from pilar.workspaces.plans import GRANTS, Plan
 
@@ -30,6 +32,26 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _numbered_in_turn(body: str) -> str:
+    found = sorted({int(number) for number in re.findall(r"\{\{(\d+)\}\}", body)})
+    if found != list(range(1, len(found) + 1)) or len(found) > MOST_VARIABLES:
+        raise ValueError("the variables of a text are {{1}}, the lead's first name, and {{2}}, the studio's name")
+    return body
+
+
+def _each_once(what: str, names: list[str]) -> set[str]:
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
+    if twice:
+        raise ValueError(f"{what} {twice[0]!r} is there twice")
+    return set(names)
+
+
+MOST_VARIABLES = 2
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+TemplateBody = Annotated[
+    str, StringConstraints(min_length=1, max_length=1_024, strip_whitespace=True), AfterValidator(_numbered_in_turn)
+]
+"""WhatsApp takes 1,024 characters."""
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Cron = Annotated[str, StringConstraints(pattern=r"^(\S+ ){4}\S+$")]
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -140,6 +162,73 @@ class CoachingConfiguration(Section):
     preferences: CoachingPreferences = CoachingPreferences()
 
 
+class FollowupTemplate(Section):
+    """A text that WhatsApp reviews, in each language that there is one for."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
+    category: Literal["marketing", "utility"]
+    bodies: dict[Language, TemplateBody] = Field(min_length=1)
+
+
+class Followup(Section):
+    """When a lead who fell silent is written to again, and with which template."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
+    template: str
+    after_minutes: int = Field(ge=15, le=60 * 24 * 90)
+    at_most: int = Field(1, ge=1, le=10)
+    active: bool = True
+
+
+class FollowupConfiguration(Section):
+    """What a studio writes to leads of itself."""
+
+    templates: tuple[FollowupTemplate, ...] = ()
+    followups: tuple[Followup, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> FollowupConfiguration:
+        known = _each_once("template", [one.name for one in self.templates])
+        _each_once("follow-up", [one.name for one in self.followups])
+        for one in self.followups:
+            if one.template not in known:
+                raise ValueError(f"follow-up {one.name!r} names template {one.template!r}, which is not in the list")
+        return self
+
+
+class CalendarEventType(Section):
+    """Something that can be booked."""
+
+    slug: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+    duration_minutes: int = Field(ge=5, le=720)
+    buffer_before_minutes: int = Field(0, ge=0, le=240)
+    buffer_after_minutes: int = Field(0, ge=0, le=240)
+    active: bool = True
+
+
+class CalendarHours(Section):
+    """One stretch of opening hours in the studio's time zone; closing at or before opening means on the next day."""
+
+    weekday: int = Field(ge=1, le=7, description="ISO: 1 is Monday")
+    opens: TimeOfDay
+    closes: TimeOfDay
+
+
+class CalendarConfiguration(Section):
+    """What can be booked in a studio, and when."""
+
+    enabled: bool = True
+    event_types: tuple[CalendarEventType, ...] = ()
+    hours: tuple[CalendarHours, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> CalendarConfiguration:
+        _each_once("event type", [one.slug for one in self.event_types])
+        _each_once("opening on weekday and time", [f"{one.weekday} {one.opens}" for one in self.hours])
+        return self
+
+
 class AffiliateConfiguration(Section):
     """Whether the studio takes part in the founder's affiliate programme."""
 
@@ -155,6 +244,8 @@ class StudioConfiguration(Section):
     operator: OperatorConfiguration = OperatorConfiguration()
     agent: AgentConfiguration | None = None
     coaching: CoachingConfiguration = CoachingConfiguration(enabled=False)
+    followups: FollowupConfiguration | None = None
+    calendar: CalendarConfiguration | None = None
     affiliate: AffiliateConfiguration = AffiliateConfiguration()
     feature_flags: dict[str, bool] = Field(default_factory=dict)
 

@@ -76,7 +76,7 @@ def test_a_new_studio_has_its_people_plan_and_defaults(system: System) -> None:
     studio: UUID = system.column("select workspace_id from workspace")[0]
     with system.database.transaction(Scope.workspace(studio)) as connection:
         version, document = load_configuration(connection, studio)
-    assert version == 3
+    assert version == 5  # the profile, and four parts
     assert document.agent is not None
     assert "Studio Noord" in document.agent.system_prompt
     assert document.studio.language == "nl"
@@ -84,6 +84,11 @@ def test_a_new_studio_has_its_people_plan_and_defaults(system: System) -> None:
     assert not document.feature("experiments")
     assert system.column("select count(distinct language) from message_template") == [2]
     assert system.column("select count(*) from booking_event_type") == [3]
+    assert document.calendar is not None
+    assert document.followups is not None
+    assert set(system.rows("select part, version from workspace_template")) == {
+        (part, 0) for part in ("agent", "coaching", "followups", "calendar")
+    }
     assert system.column("select amount from budget_limit where resource = 'messages' and period = 'day'") == [1000]
     assert system.column("select text from activity_log") == ["Your studio is open: leads can write to its number."]
     assert set(system.column("select status from health_check")) == {"healthy"}

@@ -1,32 +1,58 @@
-"""A studio's calendar. What belongs here: what is booked, and calling one off."""
+"""A studio's calendar. What belongs here: what is booked, calling one off, and who follows it from elsewhere."""
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilar.backplane import audit
 from pilar.backplane.facts import Cause
+from pilar.bookings import feeds
 from pilar.bookings.bookings import cancel
 from pilar.bookings.overview import upcoming
 from pilar.database.engine import Scope
 from pilar.messaging.store import lead_names
 from pilar.workspaces.store import get_workspace
+from webhook_ingest.api.calendar import address_of
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 
 _SHOWN = 100
 
 
-def calendar(request: Request, app: System, workspace_id: UUID) -> Response:
+def calendar(request: Request, app: System, caller: Asked, workspace_id: UUID) -> Response:
     """What is booked from now on, in the studio's own time."""
+    return _page(request, app, caller, workspace_id)
+
+
+def add_feed(
+    request: Request, app: System, caller: Asked, workspace_id: UUID, name: Annotated[str, Form()] = ""
+) -> Response:
+    """Make a secret address; the page that answers is the only one to show it, and no cache keeps it."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        _, token = feeds.make(connection, app.clocks, workspace_id, name, caller.principal.actor)
+    response = _page(request, app, caller, workspace_id, address_of(app.settings.public_url, token))
+    response.headers["cache-control"] = "no-store"
+    return response
+
+
+def end_feed(app: System, caller: Asked, workspace_id: UUID, feed_id: UUID) -> Response:
+    """Have a secret address show nothing any more."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        feeds.revoke(connection, app.clocks, workspace_id, feed_id, caller.principal.actor)
+    return RedirectResponse(f"/studios/{workspace_id}/calendar?notice=feed-revoked", 303)
+
+
+def _page(request: Request, app: System, caller: Asked, workspace_id: UUID, address: str | None = None) -> Response:
     now = app.clocks.business.now()
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         studio = get_workspace(connection, workspace_id)
         bookings = upcoming(connection, workspace_id, now, _SHOWN)
         names = lead_names(connection, workspace_id, [one.lead_id for one in bookings])
+        followed = feeds.feeds_of(connection, workspace_id)
     return render(
         request,
         "calendar.html",
@@ -35,6 +61,9 @@ def calendar(request: Request, app: System, workspace_id: UUID) -> Response:
         zone=studio.time_zone,
         bookings=bookings,
         names=names,
+        feeds=[one for one in followed if one.revoked_at is None],
+        address=address,
+        may_share=caller.leads(workspace_id),
     )
 
 

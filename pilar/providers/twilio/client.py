@@ -14,15 +14,17 @@ from typing import Any
 from twilio.rest import Client
 
 from pilar.backplane.breakers import Breakers
-from pilar.errors import NotFound
+from pilar.errors import NotConfigured, NotFound
 from pilar.providers.calls import http_client, required
 from pilar.providers.documents import Unreadable
 from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.twilio.transport import TwilioTransport
-from pilar.settings import Settings
+from pilar.settings import Settings, reveal
 
 CLOSED = "closed"
 PAGE = 50
+NEAR_MILES = 100
+"""How far Twilio looks from a number."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,20 @@ class TwilioNumber:
 class TwilioGateway:
     """Twilio, by way of its own SDK. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, breakers: Breakers | None = None) -> None:
-        """Take the settings, and the breakers of this process; without them each call is made, whatever came before."""
+    def __init__(
+        self, settings: Settings, breakers: Breakers | None = None, *, parent: TwilioCredentials | None = None
+    ) -> None:
+        """Take what calls are made with.
+
+        Args:
+            settings: keys and addresses.
+            breakers: those of this process; without them each call is made, whatever came before.
+            parent: which of our accounts subaccounts are made under; None: the first.
+        """
         self._settings = settings
         self._twilio = TWILIO.guarded(breakers)
+        self._breakers = breakers
+        self._parent = parent
 
     @cached_property
     def _transport(self) -> TwilioTransport:
@@ -74,8 +86,40 @@ class TwilioGateway:
         """Close the connections."""
         self._transport.close()
 
+    def parents(self) -> tuple[TwilioCredentials, ...]:
+        """Our own accounts, the first configured one first.
+
+        Raises:
+            NotConfigured: there is none, or one is not of the form `SID:token`.
+        """
+        first = TwilioCredentials(
+            required(self._settings, "twilio_account_sid"), required(self._settings, "twilio_auth_token")
+        )
+        others = []
+        for text in reveal(self._settings.twilio_parents):
+            sid, separator, token = text.partition(":")
+            if not (sid.startswith("AC") and separator and token):
+                raise NotConfigured("PILAR_TWILIO_PARENTS lists parent accounts as SID:token, separated by commas.")
+            others.append(TwilioCredentials(sid, token))
+        return (first, *(one for one in others if one.sid != first.sid))
+
+    def under(self, parent_sid: str) -> TwilioGateway:
+        """The same gateway with another of our accounts as parent; it shares the connections.
+
+        Raises:
+            NotConfigured: no parent with that SID is configured any more.
+        """
+        found = [one for one in self.parents() if one.sid == parent_sid]
+        if not found:
+            raise NotConfigured(
+                f"Parent account {parent_sid} at Twilio is not configured: add it as SID:token to PILAR_TWILIO_PARENTS."
+            )
+        other = TwilioGateway(self._settings, self._breakers, parent=found[0])
+        vars(other)["_transport"] = self._transport
+        return other
+
     def create_subaccount(self, friendly_name: str) -> TwilioAccount:
-        """Open a subaccount under the configured parent.
+        """Open a subaccount under the parent.
 
         Raises:
             OutcomeUnknown: it may exist now: `find_subaccount` tells.
@@ -91,7 +135,15 @@ class TwilioGateway:
             return _account(min(open_ones, key=_age)) if open_ones else None
 
     def available_numbers(
-        self, account: TwilioCredentials, country: str, area_code: str | None = None, limit: int = 10
+        self,
+        account: TwilioCredentials,
+        country: str,
+        area_code: str | None = None,
+        limit: int = 10,
+        *,
+        near: str | None = None,
+        region: str | None = None,
+        begins: str | None = None,
     ) -> list[str]:
         """Numbers for sale that can send and receive SMS.
 
@@ -100,14 +152,26 @@ class TwilioGateway:
             country: ISO 3166 code of two letters.
             area_code: three digits, in the United States and Canada only.
             limit: at most so many.
+            near: within a hundred miles of this number, in the same two countries.
+            region: a state or province, in the same two countries.
+            begins: what the number begins with, in E.164.
 
         Returns:
-            Numbers in E.164. Without an area code, mobile ones where the country sells no local ones with SMS: most
-            of Europe. Empty where there is none.
+            Numbers in E.164. Where nothing narrows the search, mobile ones where the country sells no local ones with
+            SMS: most of Europe. Empty where there is none.
         """
         wanted: dict[str, Any] = {"sms_enabled": True, "limit": limit}
-        if area_code is not None:
-            return self._for_sale(account, country, "local", wanted | {"area_code": area_code})
+        narrowed: dict[str, Any] = {
+            "area_code": area_code,
+            "near_number": near,
+            "distance": NEAR_MILES if near else None,
+            "in_region": region,
+            "contains": begins,
+        }
+        narrowed = {name: value for name, value in narrowed.items() if value is not None}
+        if narrowed:
+            found = self._for_sale(account, country, "local", wanted | narrowed)
+            return [number for number in found if number.startswith(begins or "+")]
         return self._for_sale(account, country, "local", wanted) or self._for_sale(account, country, "mobile", wanted)
 
     def buy_number(
@@ -188,8 +252,7 @@ class TwilioGateway:
             return []
 
     def _as_parent(self) -> Client:
-        sid = required(self._settings, "twilio_account_sid")
-        return self._as(TwilioCredentials(sid, required(self._settings, "twilio_auth_token")))
+        return self._as(self._parent or self.parents()[0])
 
     def _as(self, account: TwilioCredentials) -> Client:
         return Client(account.sid, account.auth_token, http_client=self._transport)

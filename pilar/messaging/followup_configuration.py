@@ -1,0 +1,112 @@
+"""A studio's templates and follow-ups as a section of its configuration.
+
+What belongs here: putting it in force, and reading it. What does not: having templates reviewed (`templates.py`).
+
+WhatsApp reviews each text, so one that it has seen is not changed under its name: a new text wants a new name. What
+is gone from the section keeps its row: a message may still refer to the template.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from pilar.errors import Conflict
+from pilar.ids import new_id
+from pilar.messaging import followup_store as store
+from pilar.workspaces.configuration import Followup, FollowupConfiguration, FollowupTemplate
+
+BESIDE = "en"
+"""The language that templates are kept in beside the studio's own."""
+
+
+def in_language(wanted: FollowupConfiguration, language: str) -> FollowupConfiguration:
+    """The section as a studio of that language has it: each text in it and in English, or in what there is."""
+    templates = []
+    for one in wanted.templates:
+        spoken = {BESIDE, language} & one.bodies.keys() or set(one.bodies)
+        templates.append(one.model_copy(update={"bodies": {name: one.bodies[name] for name in sorted(spoken)}}))
+    return wanted.model_copy(update={"templates": tuple(templates)})
+
+
+def put_in_force(
+    connection: Connection, workspace_id: UUID, wanted: FollowupConfiguration, now: datetime
+) -> dict[str, int]:
+    """Have a studio's templates and follow-ups be those of the section; `now` is business time.
+
+    Returns:
+        How many templates are new or have another text, and how many follow-ups there are.
+
+    Raises:
+        Conflict: a text is another than the one that WhatsApp has reviewed under its name.
+    """
+    present = {(row.name, row.language): row for row in store.templates_of(connection, workspace_id)}
+    drafts = 0
+    for one in wanted.templates:
+        for language, body in one.bodies.items():
+            row = present.get((one.name, language))
+            if row is None:
+                values = {
+                    "workspace_id": workspace_id,
+                    "id": new_id(),
+                    "name": one.name,
+                    "language": language,
+                    "category": one.category,
+                    "body": body,
+                    "state": "draft",
+                    "created_at": now,
+                }
+                store.add_template(connection, values)
+            elif (row.body, row.category) == (body, one.category):
+                continue
+            elif row.state != "draft":
+                raise Conflict(
+                    f"WhatsApp has reviewed template {one.name!r} ({language}) with another text or category: "
+                    "give the new one another name."
+                )
+            else:
+                store.change_template(connection, workspace_id, row.id, {"body": body, "category": one.category})
+            drafts += 1
+    followups = [
+        {
+            "workspace_id": workspace_id,
+            "id": new_id(),
+            "name": one.name,
+            "template_name": one.template,
+            "after_minutes": one.after_minutes,
+            "at_most": one.at_most,
+            "active": one.active,
+            "created_at": now,
+        }
+        for one in wanted.followups
+    ]
+    store.keep_followups(connection, workspace_id, followups)
+    return {"templates": drafts, "followups": len(followups)}
+
+
+def in_force(connection: Connection, workspace_id: UUID) -> FollowupConfiguration | None:
+    """The section that a studio's templates and follow-ups amount to; None where it has neither."""
+    rows, followups = store.templates_of(connection, workspace_id), store.followups_of(connection, workspace_id)
+    if not rows and not followups:
+        return None
+    bodies: dict[str, dict[str, str]] = {}
+    for row in rows:
+        bodies.setdefault(row.name, {})[row.language] = row.body
+    category = {row.name: row.category for row in rows}
+    return FollowupConfiguration(
+        templates=tuple(
+            FollowupTemplate(name=name, category=category[name], bodies=texts) for name, texts in bodies.items()
+        ),
+        followups=tuple(
+            Followup(
+                name=row.name,
+                template=row.template_name,
+                after_minutes=row.after_minutes,
+                at_most=row.at_most,
+                active=row.active,
+            )
+            for row in followups
+        ),
+    )

@@ -1,0 +1,192 @@
+"""Reading a file of leads, row by row. What belongs here: the pure rules of what a row must hold; no I/O.
+
+Nobody may be written to unasked who did not agree, so a row without source, date and proof of consent is refused, and
+so is one whose number can't be one. A refusal says what was wrong and what to do, and repeats nothing of the row.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+
+from pilar.errors import Invalid
+from pilar.messaging.zones import country_of
+from pilar.workspaces.configuration import time_zones
+
+COLUMNS = ("phone", "name", "language", "time_zone", "consent_source", "consent_date", "consent_proof")
+NEEDED = ("phone", "consent_source", "consent_date", "consent_proof")
+LONGEST_NAME = 100
+LONGEST_TEXT = 500
+SHORTEST_PROOF = 3
+_SEPARATORS = (",", ";", "\t")
+
+
+@dataclass(frozen=True)
+class LeadRow:
+    """A row that can be used.
+
+    Attributes:
+        line: where it begins in the file.
+        phone: E.164.
+        language: ISO 639-1; None: the studio's.
+        time_zone: IANA name; None: where the number may be.
+        country: of the number, ISO 3166 alpha-2.
+        proof: source, day and proof of the consent in one text, the same for the same consent.
+    """
+
+    line: int
+    phone: str
+    name: str | None
+    language: str | None
+    time_zone: str | None
+    country: str | None
+    proof: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A row that can't be used, and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What a row is read by: where numbers without a calling code are, and what day it is there."""
+
+    country: str
+    time_zone: str
+    now: datetime
+
+
+class UnreadableFile(Invalid):
+    """The file can't be read as leads."""
+
+    code = "unreadable_file"
+
+
+def decoded(parts: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a file that comes in parts, each with its end.
+
+    Raises:
+        UnreadableFile: it is not UTF-8.
+    """
+    decoder, rest = codecs.getincrementaldecoder("utf-8-sig")(), ""
+    try:
+        for part in parts:
+            *lines, rest = (rest + decoder.decode(part)).split("\n")
+            yield from (f"{line}\n" for line in lines)
+        rest += decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise UnreadableFile("The file is not UTF-8: save it as “CSV UTF-8” and send it again.") from error
+    if rest:
+        yield rest
+
+
+def rows(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
+    """Line and fields of each row after the head; fields are None where there are more or fewer than columns.
+
+    Raises:
+        UnreadableFile: the head names no columns, or not those that are needed, or a row can't be told apart.
+    """
+    head = next(lines, "")
+    separator = max(_SEPARATORS, key=head.count)
+    names = [_column(name) for name in next(csv.reader([head], delimiter=separator), [])]
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise UnreadableFile(
+            f"The first line must name the columns; missing: {', '.join(missing)}. Known: {', '.join(COLUMNS)}."
+        )
+    known = [name for name in names if name in COLUMNS]
+    if len(set(known)) != len(known):
+        raise UnreadableFile("The first line names a column twice.")
+    reader, line = csv.reader(lines, delimiter=separator, strict=True), 2
+    try:
+        for fields in reader:
+            begins, line = line, reader.line_num + 2
+            if not any(field.strip() for field in fields):
+                continue
+            yield begins, dict(zip(names, fields, strict=True)) if len(fields) == len(names) else None
+    except csv.Error as error:
+        raise UnreadableFile(f"Line {line} can't be told apart into columns ({error}): check its quotes.") from error
+
+
+def read(line: int, fields: dict[str, str] | None, studio: Studio) -> LeadRow | Refusal:
+    """What a row holds, or why it can't be used."""
+    if fields is None:
+        return Refusal(line, "It has more or fewer fields than the first line: check its quotes and separators.")
+    told = {name: " ".join(fields.get(name, "").split()) for name in COLUMNS}
+    if any("\x00" in value for value in told.values()):
+        return Refusal(line, "It holds a character that no text has: save the file anew.")
+    for problem in (_consent_missing(told, studio), _too_long(told), _unknown(told)):
+        if problem:
+            return Refusal(line, problem)
+    phone = _e164(told["phone"], studio.country)
+    if phone is None:
+        return Refusal(line, "phone is no number that there can be: write it with + and the country's calling code.")
+    return LeadRow(
+        line=line,
+        phone=phone,
+        name=told["name"] or None,
+        language=told["language"].lower() or None,
+        time_zone=told["time_zone"] or None,
+        country=country_of(phone),
+        proof=f"{told['consent_source']}, {told['consent_date']}: {told['consent_proof']}",
+    )
+
+
+def _column(name: str) -> str:
+    return "_".join(name.strip().lower().replace("-", " ").split())
+
+
+def _consent_missing(told: dict[str, str], studio: Studio) -> str | None:
+    if not told["consent_source"]:
+        return "consent_source is missing: say where the person agreed, such as a form's name."
+    if len(told["consent_proof"]) < SHORTEST_PROOF:
+        return "consent_proof is missing: without proof of consent nobody may be written to."
+    day = _day(told["consent_date"])
+    if day is None:
+        return "consent_date is missing or no date: write it as 2026-03-31."
+    if day > studio.now.astimezone(ZoneInfo(studio.time_zone)).date():
+        return "consent_date is in the future: nobody has agreed yet."
+    return None
+
+
+def _too_long(told: dict[str, str]) -> str | None:
+    if len(told["name"]) > LONGEST_NAME:
+        return f"name is longer than {LONGEST_NAME} characters."
+    long = [name for name in ("consent_source", "consent_proof") if len(told[name]) > LONGEST_TEXT]
+    return f"{long[0]} is longer than {LONGEST_TEXT} characters." if long else None
+
+
+def _unknown(told: dict[str, str]) -> str | None:
+    language = told["language"]
+    if language and not (len(language) == 2 and language.isascii() and language.isalpha()):
+        return "language is none: write two letters such as nl or en, or leave it empty."
+    if told["time_zone"] and told["time_zone"] not in time_zones():
+        return "time_zone is none: write a name such as Europe/Amsterdam, or leave it empty."
+    return None
+
+
+def _day(text: str) -> date | None:
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError:
+        return None
+
+
+def _e164(text: str, country: str) -> str | None:
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,57 @@
+"""The SQL of what studios have at Twilio. What belongs here: placements under our accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from pilar.provisioning.twilio_tables import twilio_placement
+from pilar.workspaces.tables import integration
+
+
+def lock_placing(connection: Connection) -> None:
+    """Have everybody else who places a studio wait until this transaction is over."""
+    connection.execute(text("select pg_advisory_xact_lock(hashtextextended('twilio:placing', 0))"))
+
+
+def placement_of(connection: Connection, workspace_id: UUID) -> str | None:
+    """The parent that a studio was given."""
+    query = select(twilio_placement.c.parent_sid).filter_by(workspace_id=workspace_id)
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def add_placement(connection: Connection, workspace_id: UUID, parent_sid: str, now: datetime) -> None:
+    """Give a studio a parent; `now` is real time."""
+    values = {"workspace_id": workspace_id, "parent_sid": parent_sid, "placed_at": now}
+    connection.execute(insert(twilio_placement).values(values))
+
+
+def has_account(connection: Connection, workspace_id: UUID) -> bool:
+    """Whether a studio has an account at Twilio."""
+    query = select(integration.c.workspace_id).filter_by(workspace_id=workspace_id, provider="twilio")
+    return connection.execute(query.where(integration.c.external_id.is_not(None))).first() is not None
+
+
+def placed(connection: Connection) -> dict[str | None, int]:
+    """How many studios have a place by parent; None: those from before places were kept. Closed accounts count not."""
+    account = and_(integration.c.workspace_id == twilio_placement.c.workspace_id, integration.c.provider == "twilio")
+    parent = twilio_placement.c.parent_sid
+    given = (
+        select(parent, func.count())
+        .select_from(twilio_placement.outerjoin(integration, account))
+        .where(func.coalesce(integration.c.state, "pending") != "closed")
+        .group_by(parent)
+    )
+    found: dict[str | None, int] = {row[0]: row[1] for row in connection.execute(given)}
+    older = (
+        select(func.count())
+        .select_from(integration.outerjoin(twilio_placement, account))
+        .where(integration.c.provider == "twilio", integration.c.state != "closed")
+        .where(integration.c.external_id.is_not(None), parent.is_(None))
+    )
+    found[None] = int(connection.execute(older).scalar_one())
+    return found

@@ -1,0 +1,17 @@
+"""The tables of what studios have at Twilio. What belongs here: their shape."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Text
+
+from pilar.database.schema import Timestamp, tenant_table, workspace_key
+
+twilio_placement = tenant_table(
+    "twilio_placement",
+    workspace_key(),
+    Column("parent_sid", Text, nullable=False, comment="our account at Twilio that the studio's is under"),
+    Column("placed_at", Timestamp, nullable=False, comment="real time"),
+    ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
+    Index(None, "parent_sid"),
+    comment="Under which of our accounts at Twilio a studio's account is made.",
+)
