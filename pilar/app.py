@@ -50,11 +50,13 @@ from pilar.provisioning import invariants as provisioning_invariants
 from pilar.provisioning.asked import WebhookKeeper
 from pilar.provisioning.closing import Closer
 from pilar.provisioning.defaults import DefaultsKeeper
+from pilar.provisioning.giving_back import GivingBack
 from pilar.provisioning.message_steps import MessageSteps
 from pilar.provisioning.overview import Overview
 from pilar.provisioning.owner_notices import OwnerNotices
 from pilar.provisioning.setup import Setup
 from pilar.provisioning.steps import Step
+from pilar.provisioning.wait_notices import WaitNotices
 from pilar.registrations import (
     build_registry,
     provisioning_steps,
@@ -147,12 +149,13 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     messages = MessageSteps(clocks, templates)
     defaults = studio_defaults(clocks)
     steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages, defaults)
-    registry = build_registry(settings, database, clocks, box, gateways, locks, steps)
+    waits = WaitNotices(database, clocks, gateways.mailer, gateways.twilio, ledger, box, settings)
+    registry = build_registry(settings, database, clocks, box, gateways, locks, steps, waits)
     sender, importer = Sender(database, clocks, gateways.graph, ledger, box), LeadImporter(database, clocks)
     register_messaging(registry, clocks, sender, templates, messages, importer)
     register_subscriptions(
         registry,
-        Closer(database, clocks, gateways.stripe, gateways.twilio, ledger, box, settings),
+        Closer(database, clocks, gateways.stripe, GivingBack(gateways.twilio, ledger), box, settings),
         OwnerNotices(database, clocks, gateways.stripe, gateways.mailer, ledger, settings),
     )
     register_coach(registry, clocks)

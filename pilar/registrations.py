@@ -67,6 +67,7 @@ from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.whatsapp.errors import META
 from pilar.provisioning.asked import Resumer, WebhookKeeper
 from pilar.provisioning.closing import Closer
+from pilar.provisioning.compensations import Compensations
 from pilar.provisioning.defaults import CoachHooks, DefaultsKeeper
 from pilar.provisioning.defaults_document import WorkspaceDefaults
 from pilar.provisioning.doubts import ProvisioningDoubts
@@ -77,6 +78,7 @@ from pilar.provisioning.events import (
     OwnerNotice,
     ProvisioningBegun,
     ProvisioningResumed,
+    ProvisioningUndone,
     ReconcilePayment,
     ReconcileSubscription,
     StepCompleted,
@@ -84,16 +86,22 @@ from pilar.provisioning.events import (
     StepWaits,
     StudioActivated,
     SubscriptionRead,
+    TellOwner,
+    UndoBegun,
+    UndoProvisioning,
+    WaitExpired,
     WebhookRecreate,
 )
 from pilar.provisioning.inbound_sms import TwilioInbox
 from pilar.provisioning.message_steps import MessageSteps
+from pilar.provisioning.next_thing import CONNECTION_STEP
 from pilar.provisioning.owner_notices import OwnerNotices
 from pilar.provisioning.runner import Runner
-from pilar.provisioning.setup import CONNECTION_STEP
 from pilar.provisioning.signup import Signup, StripeInbox
 from pilar.provisioning.steps import DatabaseStep, OutsideStep, Step, in_turn
 from pilar.provisioning.twilio_steps import TwilioSteps
+from pilar.provisioning.undoing import Undoer
+from pilar.provisioning.wait_notices import WaitNotices
 from pilar.provisioning.whatsapp_steps import WhatsAppSteps
 from pilar.provisioning.workspace_steps import WorkspaceSteps
 from pilar.settings import Settings
@@ -106,6 +114,9 @@ SHOWN_ON_OVERVIEW = (
     StepWaits,
     StepFailed,
     StepCompleted,
+    WaitExpired,
+    UndoBegun,
+    ProvisioningUndone,
     StudioActivated,
     SubscriptionRead,
 )
@@ -141,9 +152,10 @@ def provisioning_steps(
     workspace = WorkspaceSteps(database, clocks, gateways.stripe, settings)
     twilio = TwilioSteps(database, clocks, gateways.twilio, ledger, box, settings)
     whatsapp = WhatsAppSteps(database, clocks, gateways.graph, gateways.mailer, ledger, box, settings)
+    back = Compensations(database, clocks, gateways.twilio, gateways.graph, ledger, box)
     return (
         OutsideStep("customer_validation", "Customer validation", workspace.validate_customer),
-        DatabaseStep("workspace_creation", "Workspace", workspace.create_workspace),
+        DatabaseStep("workspace_creation", "Workspace", workspace.create_workspace, undo=back.shut),
         DatabaseStep(
             "default_ai_agent",
             "AI agent",
@@ -167,10 +179,10 @@ def provisioning_steps(
             "Calendar",
             lambda connection, job: defaults.give(connection, job.workspace_id, "calendar"),
         ),
-        OutsideStep("twilio_subaccount", "Twilio account", twilio.create_subaccount),
-        OutsideStep("phone_number_purchase", "Phone number", twilio.buy_number),
+        OutsideStep("twilio_subaccount", "Twilio account", twilio.create_subaccount, undo=back.close_subaccount),
+        OutsideStep("phone_number_purchase", "Phone number", twilio.buy_number, undo=back.release_number),
         OutsideStep(CONNECTION_STEP, "WhatsApp account", whatsapp.connect),
-        OutsideStep("whatsapp_registration", "WhatsApp number", whatsapp.register),
+        OutsideStep("whatsapp_registration", "WhatsApp number", whatsapp.register, undo=back.deregister),
         OutsideStep("template_approval", "Message templates", messages.approve_templates),
         DatabaseStep("test_message", "Test message", messages.send_test),
         DatabaseStep(
@@ -192,6 +204,7 @@ def build_registry(
     gateways: Gateways,
     locks: LockKeeper,
     steps: Sequence[Step],
+    waits: WaitNotices,
 ) -> Registry:
     """Who answers what."""
     registry = Registry()
@@ -204,8 +217,11 @@ def build_registry(
     reconciler = Reconciler(database, clocks, gateways.stripe)
     registry.on_job(ReconcileInvoice, Outside(reconciler.reconcile_invoice))
     registry.on_job(ReconcileCharge, Outside(reconciler.reconcile_charge))
-    runner = Runner(database, clocks, locks, steps, lock_ttl=timedelta(seconds=settings.lease_seconds))
+    lock_ttl = timedelta(seconds=settings.lease_seconds)
+    runner = Runner(database, clocks, locks, steps, lock_ttl=lock_ttl, public_url=settings.public_url)
     registry.on_job(AdvanceProvisioning, Outside(runner.advance))
+    registry.on_job(UndoProvisioning, Outside(Undoer(database, clocks, locks, steps, lock_ttl=lock_ttl).run))
+    registry.on_job(TellOwner, Outside(waits.tell))
     registry.on_event(IncidentRequested, "health.incidents", Transactional(IncidentKeeper(clocks).on_request))
     booked = OutcomeKeeper(clocks).on(BookingMade.type_name, lambda event: str(event.lead_id))
     registry.on_event(BookingMade, "experiments.outcomes", Transactional(booked))

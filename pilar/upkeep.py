@@ -2,9 +2,9 @@
 
 What does not: the chores themselves (`backplane/`), and the same chores as Dagster's jobs (`pilar_pipelines/jobs/`).
 The product must not depend on Dagster being up: locks that expired, reservations that were never settled, effects in
-doubt, the audit log's seal and what is past its time are seen to by the workers as well. Each chore is harmless when
-it is done twice, so nobody is asked whether Dagster has done it; the nightly one is heavy, and a lock has it done once
-a day among all workers.
+doubt, provisioning that waits, the audit log's seal and what is past its time are seen to by the workers as well. Each
+chore is harmless when it is done twice, so nobody is asked whether Dagster has done it; the nightly one is heavy, and a
+lock has it done once a day among all workers.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pilar.backplane.sealing import seal
 from pilar.database.engine import Scope
 from pilar.errors import Transient
 from pilar.provisioning import erasing
+from pilar.provisioning.following import follow_up
 from pilar.security import sessions
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,11 @@ def seal_audit(app: App) -> int:
     return seal(app.database, app.clocks, deadline=app.clocks.real.now() + LONGEST).entries
 
 
+def follow_up_waits(app: App) -> int:
+    """Remind of provisioning steps that wait, and give up those that have waited in vain."""
+    return follow_up(app.database, app.clocks, deadline=app.clocks.real.now() + LONGEST).total
+
+
 def clean_up_daily(app: App) -> int:
     """Forget what is past its time, unless a worker has done so within a day.
 
@@ -114,6 +120,7 @@ def erase_closed_studios(app: App) -> int:
 CHORES = (
     Chore("remove expired locks", timedelta(minutes=5), remove_expired_locks),
     Chore("give back reservations", timedelta(minutes=1), give_back_reservations),
+    Chore("follow up waits", timedelta(minutes=1), follow_up_waits),
     Chore("settle effects in doubt", timedelta(minutes=5), settle_effects),
     Chore("seal the audit log", timedelta(minutes=5), seal_audit),
     Chore("read subscriptions again", timedelta(minutes=15), read_subscriptions),

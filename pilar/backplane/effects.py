@@ -87,7 +87,9 @@ class Effect:
             made.
         on_close: called in the transaction that records how it ended, so that both are told as one.
         request: what is asked for; kept masked.
-        workspace_id: the studio it is for; its budget of API calls is used.
+        workspace_id: the studio it is for.
+        is_budgeted: whether that studio's budget of API calls is used. False for what has to be done for a studio
+            whose budget is used up as well.
     """
 
     kind: str
@@ -101,6 +103,7 @@ class Effect:
     on_close: Callable[[Connection, Closed], None] | None = None
     request: Mapping[str, Any] | None = None
     workspace_id: UUID | None = None
+    is_budgeted: bool = True
     correlation_id: UUID | None = None
 
 
@@ -232,7 +235,7 @@ class EffectLedger:
 
     def _reserve(self, connection: Connection, wanted: Effect) -> None:
         """An attempt uses one API call of the workspace's budget, whether it succeeds or not."""
-        if wanted.workspace_id is not None:
+        if wanted.workspace_id is not None and wanted.is_budgeted:
             budgets.consume(connection, self._clocks, wanted.workspace_id, API_CALLS, 1)
 
     def _close(

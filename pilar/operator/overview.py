@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from pilar.errors import NotFound
-from pilar.operator.store import BEING_MADE
+from pilar.operator.store import BEING_MADE, NEEDS_HELP
 from pilar.operator.tables import fleet_overview, open_incident, studio_overview, studio_step
 
 
@@ -118,7 +118,12 @@ def studio_page(connection: Connection, workspace_id: UUID) -> StudioPage:
     row = connection.execute(select(studio_overview).filter_by(workspace_id=workspace_id)).one_or_none()
     if row is None:
         raise NotFound("There is no such studio.")
-    steps = select(studio_step).filter_by(workspace_id=workspace_id).order_by(studio_step.c.ordinal)
+    steps = (
+        select(studio_step)
+        .filter_by(workspace_id=workspace_id)
+        .where(studio_step.c.status != "retired")
+        .order_by(studio_step.c.ordinal)
+    )
     return StudioPage(
         studio=_as(StudioLine, row),
         steps=[_as(StepLine, step) for step in connection.execute(steps)],
@@ -140,7 +145,7 @@ def totals(connection: Connection) -> Totals:
         active=found.get("active", 0),
         running=sum(found.get(state, 0) for state in BEING_MADE),
         waiting=found.get("waiting", 0),
-        failed=found.get("failed", 0),
+        failed=sum(found.get(state, 0) for state in NEEDS_HELP),
     )
 
 

@@ -13,11 +13,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-STATES = ("running", "waiting", "failed", "completed", "provisioning", "active", "suspended", "closed")
+STATES = (
+    "running", "waiting", "failed", "expired", "undoing", "undone", "completed", "provisioning", "active", "suspended",
+    "closed",
+)  # fmt: skip
 """What a studio on the overview can be: its job's state until it opens, then its own."""
 
 BEING_MADE = ("running", "completed", "provisioning")
 """Those of them that count as running."""
+
+NEEDS_HELP = ("failed", "expired")
+"""Those that count as failed: somebody has to have them tried again."""
 
 TOLD_AT_MOST = 20
 """Sentences of a studio's activity."""
@@ -52,9 +58,11 @@ with asked as (
 
 _REFRESH_OVERVIEW = f"""
 {_STUDIO}, progress as (
-  select workspace_id, count(*) as total, count(*) filter (where status = 'completed') as done from step group by 1
+  select workspace_id, count(*) as total, count(*) filter (where status = 'completed') as done
+  from step where status <> 'retired' group by 1
 ), at_present as (
-  select distinct on (workspace_id) * from step where status <> 'completed' order by workspace_id, ordinal
+  select distinct on (workspace_id) * from step
+  where status not in ('completed', 'retired') order by workspace_id, ordinal
 ), customer as (
   select workspace_id, result from step where name = 'customer_validation' and status = 'completed'
 )
@@ -147,7 +155,7 @@ _REFRESH_FLEET = f"""
 insert into analytics.fleet_overview as kept (
   id, active, running, waiting, failed, suspended, closed, open_incidents, refreshed_at)
 select 1, count(*) filter (where state = 'active'), count(*) filter (where state in {BEING_MADE}),
-       count(*) filter (where state = 'waiting'), count(*) filter (where state = 'failed'),
+       count(*) filter (where state = 'waiting'), count(*) filter (where state in {NEEDS_HELP}),
        count(*) filter (where state = 'suspended'), count(*) filter (where state = 'closed'),
        (select count(*) from analytics.open_incident), :now
 from analytics.studio_overview

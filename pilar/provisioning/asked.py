@@ -6,8 +6,9 @@ it would be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -24,6 +25,37 @@ from pilar.provisioning.events import ResumeAskedFor, WebhookRecreate
 from pilar.provisioning.retry import retry
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import unseal
+from pilar.workspaces.standing_store import is_closed
+
+
+def resume_at(
+    connection: Connection, clocks: Clocks, workspace_id: UUID, steps: Sequence[str], actor: str
+) -> dict[str, Any]:
+    """Have a studio's job go on from the step it stands at, if that is meant; return which, or why not.
+
+    Args:
+        connection: a transaction of the fleet's.
+        clocks: both clocks.
+        workspace_id: the studio's.
+        steps: the steps that are meant; none: any.
+        actor: who, as in the audit log.
+
+    Raises:
+        NotFound: there is no such studio.
+    """
+    job = store.job_of_workspace(connection, workspace_id)
+    rows = [step for step in store.steps_of(connection, job.id) if step.status != store.RETIRED]
+    stands_at = next((step.name for step in rows if step.status != "completed"), None)
+    if job.state in store.TAKEN_BACK:
+        return {"resumed": None, "why": "The signup was taken back."}
+    if is_closed(connection, workspace_id):
+        return {"resumed": None, "why": "The studio is closed."}
+    if job.state == "completed" or stands_at is None:
+        return {"resumed": None, "why": "The studio is ready."}
+    if steps and stands_at not in steps:
+        return {"resumed": None, "why": f"The studio stands at {stands_at}."}
+    retry(connection, clocks, workspace_id, actor)
+    return {"resumed": stands_at}
 
 
 class Resumer:
@@ -36,14 +68,7 @@ class Resumer:
         """Have the studio's job go on from the step it stands at, if that is meant; return which, or why not."""
         if work.workspace_id is None:
             raise Permanent("A provisioning job belongs to a studio.")
-        job = store.job_of_workspace(connection, work.workspace_id)
-        stands_at = next((step.name for step in store.steps_of(connection, job.id) if step.status != "completed"), None)
-        if job.state == "completed" or stands_at is None:
-            return {"resumed": None, "why": "The studio is ready."}
-        if work.content.steps and stands_at not in work.content.steps:
-            return {"resumed": None, "why": f"The studio stands at {stands_at}."}
-        retry(connection, self._clocks, work.workspace_id, audit.SYSTEM)
-        return {"resumed": stands_at}
+        return resume_at(connection, self._clocks, work.workspace_id, work.content.steps, audit.SYSTEM)
 
 
 class WebhookKeeper:

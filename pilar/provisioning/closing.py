@@ -1,21 +1,19 @@
 """Closing a studio: giving back what it has at the providers. What belongs here: the effects and their order.
 
 What does not: when a studio is closed (`workspaces/standing.py`) and erasing its data (`erasing.py`). The studio's row
-says `closed` already when this begins, so that nothing is sent and no number is bought meanwhile. Each effect is looked
-for before it would be repeated; a worker that is killed leaves nothing undone, the next one goes on.
+says `closed` already when this begins, so that nothing is sent and no number is bought meanwhile. A worker that is
+killed leaves nothing undone: the next one goes on (`giving_back.py`).
 
 The WhatsApp account is the studio's own, at Meta: it stays, and we throw away the key to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from pilar.backplane import audit
-from pilar.backplane.effects import Effect, EffectLedger
 from pilar.backplane.facts import Event, emit
 from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
@@ -23,17 +21,17 @@ from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Conflict, Invalid, NotFound
 from pilar.providers.stripe.client import StripeGateway
-from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
+from pilar.providers.twilio.client import TwilioCredentials
 from pilar.provisioning import traces
 from pilar.provisioning.events import CloseStudio, SubscriptionRead
+from pilar.provisioning.giving_back import GivingBack, Returning
 from pilar.provisioning.subscription import notify_owner
 from pilar.settings import Settings
 from pilar.workspaces import standing_store
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import unseal
+from pilar.workspaces.standing import ENDED
 from pilar.workspaces.store import Integration
-
-ENDED = frozenset({"canceled", "incomplete_expired"})
 
 
 class Closer:
@@ -44,16 +42,14 @@ class Closer:
         database: Database,
         clocks: Clocks,
         stripe: StripeGateway,
-        twilio: TwilioGateway,
-        ledger: EffectLedger,
+        giving_back: GivingBack,
         box: SecretBox,
         settings: Settings,
     ) -> None:
         self._database = database
         self._clocks = clocks
         self._stripe = stripe
-        self._twilio = twilio
-        self._ledger = ledger
+        self._giving_back = giving_back
         self._box = box
         self._settings = settings
 
@@ -72,17 +68,17 @@ class Closer:
             account = workspaces.get_integration(connection, work.workspace_id, "twilio")
         if studio.state != "closed":
             raise Conflict("Only a studio that is closed gives back what it has.")
-        done = []
+        done, whose = [], Returning(work.workspace_id, work.correlation_id)
         if paid is not None and paid.status not in ENDED:
-            self._end_subscription(work, paid.stripe_subscription_id)
+            self._end_subscription(whose, paid.stripe_subscription_id)
             done.append("subscription")
         if account is not None and account.external_id is not None and account.state != "closed":
-            self._give_back(work, account, account.external_id)
+            self._give_back(whose, account, account.external_id)
             done.append("twilio")
         self._finish(work, work.workspace_id)
         return {"given_back": done}
 
-    def _end_subscription(self, work: Work[Any], subscription_id: str) -> None:
+    def _end_subscription(self, whose: Returning, subscription_id: str) -> None:
         """Nobody pays for a studio that is closed."""
 
         def has_ended() -> bool:
@@ -95,28 +91,13 @@ class Closer:
                 if not has_ended():
                     raise
 
-        self._perform(work, traces.ENDED_SUBSCRIPTION, subscription_id, end, has_ended)
+        self._giving_back.once(whose, traces.ENDED_SUBSCRIPTION, subscription_id, end, has_ended)
 
-    def _give_back(self, work: Work[Any], account: Integration, sid: str) -> None:
-        credentials = TwilioCredentials(sid, unseal(self._box, account)["auth_token"])
-        number = account.phone_number_id
-
-        def is_released() -> bool:
-            # What belongs to a closed account is gone, and the account can't be asked any more.
-            return number is None or self._twilio.is_closed(sid) or not self._twilio.owns_number(credentials, number)
-
-        def release() -> None:
-            if not is_released() and number is not None:
-                self._twilio.release_number(credentials, number)
-
-        if number is not None:
-            self._perform(work, traces.RELEASED_NUMBER, number, release, is_released)
-
-        def close() -> None:
-            if not self._twilio.is_closed(sid):
-                self._twilio.close_subaccount(sid)
-
-        self._perform(work, traces.CLOSED_SUBACCOUNT, sid, close, lambda: self._twilio.is_closed(sid))
+    def _give_back(self, whose: Returning, account: Integration, sid: str) -> None:
+        if account.phone_number_id is not None:
+            credentials = TwilioCredentials(sid, unseal(self._box, account)["auth_token"])
+            self._giving_back.release_number(whose, credentials, account.phone_number_id)
+        self._giving_back.close_subaccount(whose, sid)
 
     def _finish(self, work: Work[Any], workspace_id: UUID) -> None:
         now, real_now = self._clocks.business.now(), self._clocks.real.now()
@@ -147,24 +128,3 @@ class Closer:
                 workspace_id=workspace_id,
             )
             emit(connection, self._clocks, [event], work.cause)
-
-    def _perform(
-        self, work: Work[Any], kind: str, key: str, call: Callable[[], None], is_done: Callable[[], bool]
-    ) -> None:
-        """An effect without an answer of interest, that can be told from its traces."""
-
-        def run() -> Mapping[str, Any]:
-            call()
-            return {}
-
-        # On the fleet's account: a studio whose budget is used up is closed as well.
-        self._ledger.perform(
-            Effect(
-                kind=kind,
-                key=key,
-                call=run,
-                find=lambda: {} if is_done() else None,
-                request={"workspace": str(work.workspace_id)},
-                correlation_id=work.correlation_id,
-            )
-        )

@@ -51,11 +51,19 @@ class ProvisioningDoubts:
         on_kind(traces.VERIFIED_CODE, self._done(traces.is_verified), Policy.REPEAT, passing=True)
         # A mail can't be looked for. A second copy carries the same Message-ID and asks for nothing new.
         on_kind(traces.SETUP_MAIL, None, Policy.REPEAT, passing=True)
+        on_kind(traces.REMINDER_MAIL, None, Policy.REPEAT, passing=True)
         on_kind(traces.OWNER_NOTICE, None, Policy.REPEAT, passing=True)
-        # Closing looks at the provider before it does anything again, and is tried again by its own work.
+        # An SMS can't either: its step refuses to risk a second one, and a reminder more or less is no person's matter.
+        on_kind(traces.REMINDER_SMS, None, Policy.REPEAT, passing=True)
+        # Closing looks at Stripe before it ends anything again, and is tried again by its own work.
         on_kind(traces.ENDED_SUBSCRIPTION, None, Policy.REPEAT)
-        on_kind(traces.RELEASED_NUMBER, None, Policy.REPEAT)
-        on_kind(traces.CLOSED_SUBACCOUNT, None, Policy.REPEAT)
+        on_kind(traces.RELEASED_NUMBER, self._released, Policy.REPEAT)
+        on_kind(traces.CLOSED_SUBACCOUNT, self._closed, Policy.REPEAT)
+        on_kind(
+            traces.DEREGISTERED_NUMBER,
+            self._done(lambda graph, *about: not traces.is_registered(graph, *about)),
+            Policy.REPEAT,
+        )
 
     def on_settled(self, connection: Connection, work: Work[EffectSettled]) -> dict[str, Any]:
         """Have the studio's job go on: from the answer that was found, or by trying again."""
@@ -63,8 +71,8 @@ class ProvisioningDoubts:
         if told.kind not in traces.KINDS or work.workspace_id is None or told.state == "unknown":
             return {"woken": False}
         job = store.find_job_of_workspace(connection, work.workspace_id)
-        if job is None or job.state == "completed":
-            return {"woken": False}
+        if job is None or job.state == "completed" or job.state in store.TAKEN_BACK:
+            return {"woken": False}  # what is being taken back comes again by its own work
         wake(connection, self._clocks, job, cause=f"settled:{work.id}", correlation_id=work.correlation_id)
         return {"woken": True}
 
@@ -74,14 +82,21 @@ class ProvisioningDoubts:
         return traces.subaccount(self._twilio.under(parent) if parent else self._twilio, _studio(doubt))
 
     def _number(self, doubt: Doubt) -> Mapping[str, Any] | None:
+        return traces.number(self._twilio, self._account(doubt), _studio(doubt))
+
+    def _released(self, doubt: Doubt) -> Mapping[str, Any] | None:
+        return {} if traces.is_released(self._twilio, self._account(doubt), doubt.key) else None
+
+    def _closed(self, doubt: Doubt) -> Mapping[str, Any] | None:
+        return {} if self._twilio.is_closed(doubt.key) else None
+
+    def _account(self, doubt: Doubt) -> TwilioCredentials:
         with self._database.transaction(Scope.fleet()) as connection:
             account = workspaces.get_integration(connection, _studio(doubt), "twilio")
         credentials = unseal(self._box, account)
         if account is None or account.external_id is None:
             raise Permanent("The studio has no account at Twilio.")
-        return traces.number(
-            self._twilio, TwilioCredentials(account.external_id, credentials["auth_token"]), _studio(doubt)
-        )
+        return TwilioCredentials(account.external_id, credentials["auth_token"])
 
     def _added_number(self, doubt: Doubt) -> Mapping[str, Any] | None:
         account, _, phone_number = doubt.key.partition(":")

@@ -85,6 +85,56 @@ class StepWaits(Payload):
     waits_on: str
 
 
+class WaitExpired(Payload):
+    """A step has waited in vain for as long as it may; the job rests until somebody has it tried again."""
+
+    type_name: ClassVar[str] = "provisioning.wait_expired"
+
+    job_id: UUID
+    step: str
+    waits_on: str
+
+
+class TellOwner(Payload):
+    """Remind a studio's owner of a step that waits for them, or tell them that it waits no more.
+
+    Attributes:
+        wait_round: of which wait; once another one has begun, or none is left, nothing is sent.
+        number: the how manieth reminder; 0: the wait has expired.
+    """
+
+    type_name: ClassVar[str] = "provisioning.tell_owner"
+
+    job_id: UUID
+    step: str
+    wait_round: int
+    number: int
+
+
+class UndoProvisioning(Payload):
+    """Take back what a job has done, step by step, the last one first."""
+
+    type_name: ClassVar[str] = "provisioning.undo"
+
+    job_id: UUID
+
+
+class UndoBegun(Payload):
+    """A job is being taken back: it does not go on any more."""
+
+    type_name: ClassVar[str] = "provisioning.undo_begun"
+
+    job_id: UUID
+
+
+class ProvisioningUndone(Payload):
+    """What a job had done is taken back."""
+
+    type_name: ClassVar[str] = "provisioning.undone"
+
+    job_id: UUID
+
+
 class StepFailed(Payload):
     """An attempt at a step has failed; `given_up` when it is not tried again before somebody has it tried."""
 

@@ -10,12 +10,14 @@ INVARIANTS = (
         "Each job that is not complete is being worked on, waits on somebody by name, or has failed with an error.",
         """
         select j.workspace_id, j.id, j.state from provisioning_job j
-        where j.state <> 'completed'
+        where j.state not in ('completed', 'undone')
           and not exists (select from provisioning_step s where s.job_id = j.id
                           and (s.waits_on is not null or (s.status = 'failed' and s.error is not null)))
           and not exists (select from autopilot_job a join pending_work w using (position)
-                          where a.workspace_id = j.workspace_id and a.type = 'provisioning.advance')
-          and not exists (select from workspace w where w.workspace_id = j.workspace_id and w.state = 'closed')
+                          where a.workspace_id = j.workspace_id
+                          and a.type in ('provisioning.advance', 'provisioning.undo'))
+          and not exists (select from autopilot_job a join dead_letter d using (position)
+                          where a.workspace_id = j.workspace_id and a.type = 'provisioning.undo')
         """,
     ),
     Invariant(
@@ -24,6 +26,17 @@ INVARIANTS = (
         """
         select workspace_id, count(*) from effect
         where kind = 'twilio.buy_number' and state = 'confirmed' group by workspace_id having count(*) > 1
+        """,
+    ),
+    Invariant(
+        "what_is_taken_back_is_gone",
+        "A signup that was taken back has no open studio, and no account or number that is paid for.",
+        """
+        select j.workspace_id, j.id from provisioning_job j
+        where j.state = 'undone' and (
+          exists (select from workspace w where w.workspace_id = j.workspace_id and w.state <> 'closed')
+          or exists (select from integration i where i.workspace_id = j.workspace_id and i.provider = 'twilio'
+                     and i.state <> 'closed'))
         """,
     ),
     Invariant(

@@ -17,13 +17,14 @@ from pilar.crypto import SecretBox
 from pilar.errors import NotFound
 from pilar.provisioning.setup import setup_link
 from pilar.provisioning.steps import Step
+from pilar.provisioning.store import RETIRED
 from pilar.provisioning.tables import provisioning_job, provisioning_step
 from pilar.workspaces.tables import integration, subscription, workspace
 
 
 @dataclass(frozen=True)
 class StepView:
-    """A step; times are real time."""
+    """A step; times are real time, except for what follows a wait, which is business time."""
 
     name: str
     title: str
@@ -36,6 +37,12 @@ class StepView:
     wait_reason: str | None
     wait_since: datetime | None
     wait_link: str | None
+    waits_for: str | None
+    reminders: int
+    remind_at: datetime | None
+    expires_at: datetime | None
+    woken_by: str | None
+    woken_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -134,8 +141,8 @@ class Overview:
         )
 
     def _step(self, job: Row[Any], row: Row[Any], *, with_links: bool) -> StepView:
-        link = None
-        if with_links and row.waits_on == "studio":
+        link = row.wait_link if with_links else None
+        if with_links and link is None and row.waits_on == "studio":
             link = setup_link(self._public_url, self._box.open(job.sealed_setup_token))
         return StepView(
             name=row.name,
@@ -149,6 +156,12 @@ class Overview:
             wait_reason=row.wait_reason,
             wait_since=row.wait_since,
             wait_link=link,
+            waits_for=row.waits_for,
+            reminders=row.reminders,
+            remind_at=row.remind_at,
+            expires_at=row.expires_at,
+            woken_by=row.woken_by,
+            woken_at=row.woken_at,
         )
 
 
@@ -165,7 +178,11 @@ def _workspace_columns() -> list[Any]:
 
 def _steps_by_job(connection: Connection, jobs: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
     found: dict[UUID, list[Row[Any]]] = {}
-    query = select(provisioning_step).where(provisioning_step.c.job_id.in_(jobs)).order_by(provisioning_step.c.ordinal)
+    query = (
+        select(provisioning_step)
+        .where(provisioning_step.c.job_id.in_(jobs), provisioning_step.c.status != RETIRED)
+        .order_by(provisioning_step.c.ordinal)
+    )
     for row in connection.execute(query):
         found.setdefault(row.job_id, []).append(row)
     return found

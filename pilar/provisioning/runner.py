@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,23 +20,24 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from pilar.backplane import audit, facts
-from pilar.backplane.facts import Cause, Event, emit, enqueue
-from pilar.backplane.handlers import Snooze, Work
-from pilar.backplane.locks import Lock, LockKeeper
+from pilar.backplane.facts import Cause, Concurrency, Event, emit, enqueue
+from pilar.backplane.handlers import Work
+from pilar.backplane.locks import LockKeeper
 from pilar.backplane.notices import IncidentRequested, incident
 from pilar.backplane.retries import backoff
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
 from pilar.errors import CircuitOpen, NotConfigured, Permanent, Transient
 from pilar.masking import mask_text
-from pilar.provisioning import store
+from pilar.provisioning import store, waits
 from pilar.provisioning.events import AdvanceProvisioning, StepCompleted, StepFailed, StepWaits
+from pilar.provisioning.job_lock import job_lock
 from pilar.provisioning.steps import DatabaseStep, Done, Job, OutsideStep, Step, Wait
 from pilar.workspaces.standing_store import is_closed
 
 log = logging.getLogger(__name__)
 
-_BUSY_RETRY = timedelta(seconds=1)
+AT_ONCE = 10
 
 
 def wake(
@@ -57,27 +59,42 @@ def wake(
         correlation_id: the story it belongs to.
         after: not before so much real time has passed.
     """
+    store.note_wake(connection, job.id, cause, clocks.real.now())
     advance = facts.Job(
         payload=AdvanceProvisioning(job_id=job.id),
         key=f"{job.id}:{cause}",
         workspace_id=job.workspace_id,
         due_at=clocks.real.now() + after if after else None,
+        concurrency=at_once(job.workspace_id),
     )
     enqueue(connection, clocks, [advance], Cause(correlation_id=correlation_id))
+
+
+def at_once(workspace_id: UUID) -> Concurrency:
+    """How many of a studio's provisioning jobs may run at a time; the others wait their turn."""
+    return Concurrency(f"provisioning:{workspace_id}", AT_ONCE)
 
 
 class Runner:
     """Advances provisioning jobs."""
 
     def __init__(
-        self, database: Database, clocks: Clocks, locks: LockKeeper, steps: Sequence[Step], *, lock_ttl: timedelta
+        self,
+        database: Database,
+        clocks: Clocks,
+        locks: LockKeeper,
+        steps: Sequence[Step],
+        *,
+        lock_ttl: timedelta,
+        public_url: str,
     ) -> None:
-        """Take the steps in order, and how long a job stays locked when its worker dies."""
+        """Take the steps in order, how long a job stays locked when its worker dies, and where our pages are."""
         self._database = database
         self._clocks = clocks
         self._locks = locks
         self._steps = {step.name: step for step in steps}
         self._lock_ttl = lock_ttl
+        self._public_url = public_url
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -92,13 +109,12 @@ class Runner:
             Snooze: the job is being advanced elsewhere.
         """
         job_id = work.content.job_id
-        lock = self._lock(job_id, work)
-        try:
+        with job_lock(self._database, self._locks, job_id, work, self._lock_ttl) as renew:
             done: list[str] = []
             while True:
-                step, job = self._next(job_id)
+                step, job, state = self._next(job_id)
                 if step is None:
-                    return {"completed": done, "state": "completed"}
+                    return {"completed": done, "state": state}
                 if isinstance(step, DatabaseStep):
                     self._run_in_database(step, job)
                 else:
@@ -106,26 +122,25 @@ class Runner:
                     if isinstance(outcome, str):
                         return {"completed": done, "state": outcome, "step": step.name}
                 done.append(step.name)
-                lock = self._renew(lock)
-        finally:
-            with self._database.transaction(Scope.fleet()) as connection:
-                self._locks.release(connection, lock)
+                renew()
 
-    def _next(self, job_id: UUID) -> tuple[Step | None, Job]:
-        """The first step that is not completed, or None with the job marked complete."""
+    def _next(self, job_id: UUID) -> tuple[Step | None, Job, str]:
+        """The first step of the present list that is not completed, or None where there is none or none is wanted."""
         with self._database.transaction(Scope.fleet()) as connection:
             row = store.get_job(connection, job_id)
+            if row.state == "completed" or row.state in store.TAKEN_BACK:
+                return None, store.job_view(row, []), row.state
             if is_closed(connection, row.workspace_id):
-                return None, store.job_view(row, [])  # nothing is had for a studio that is given up
+                return None, store.job_view(row, []), "closed"  # nothing is had for a studio that is given up
             store.ensure_steps(connection, row.workspace_id, job_id, self.steps)
-            rows = [step for step in store.steps_of(connection, job_id) if step.name in self._steps]
+            rows = store.steps_of(connection, job_id)
             job = store.job_view(row, rows)
-            for step in rows:
-                if step.status != "completed":
-                    return self._steps[step.name], job
-            if row.state != "completed":
-                store.set_job(connection, job_id, {"state": "completed", "completed_at": self._clocks.business.now()})
-            return None, job
+            status = {step.name: step.status for step in rows}
+            for name, step in self._steps.items():
+                if status[name] != "completed":
+                    return step, job, row.state
+            store.move_job(connection, job_id, "completed", completed_at=self._clocks.business.now())
+            return None, job, "completed"
 
     def _run_in_database(self, step: DatabaseStep, job: Job) -> None:
         with self._database.transaction(Scope.fleet()) as connection:
@@ -172,36 +187,41 @@ class Runner:
                 "completed_at": now,
                 "result": dict(outcome.result),
                 "error": None,
-                "waits_on": None,
-                "wait_reason": None,
-                "wait_since": None,
+                **store.NO_WAIT,
             },
         )
-        store.set_job(connection, job.id, {"state": "running"})
+        store.move_job(connection, job.id, "running")
         self._audit(connection, "provisioning.step_completed", step, job)
         self._tell(connection, job, StepCompleted(job_id=job.id, step=step.name), f"{job.id}:{step.name}")
 
     def _wait(self, connection: Connection, step: Step, job: Job, work: Work[Any], outcome: Wait) -> None:
         row = next(row for row in store.steps_of(connection, job.id) if row.name == step.name)
-        since = row.wait_since if row.waits_on == outcome.on else self._clocks.real.now()
-        store.set_step(
-            connection,
-            job.id,
-            step.name,
-            {
-                "status": "waiting",
-                "waits_on": outcome.on,
-                "wait_reason": outcome.reason,
-                "wait_since": since,
-                "error": None,
-            },
-        )
-        store.set_job(connection, job.id, {"state": "waiting"})
-        if row.waits_on != outcome.on:
+        values: dict[str, Any] = {
+            "status": "waiting",
+            "waits_on": outcome.on,
+            "wait_reason": outcome.reason,
+            "wait_link": outcome.link or waits.where_to_act(outcome.on, job.workspace_id, self._public_url),
+            "error": None,
+        }
+        now = self._clocks.business.now()
+        # A wait on the same party goes on; one that has expired and was tried again is a new one.
+        is_new = row.waits_on != outcome.on or row.expires_at is None
+        if is_new:
+            values |= {
+                "wait_since": self._clocks.real.now(),
+                "wait_round": row.wait_round + 1,
+                "waits_from": now,
+                "waits_for": waits.woken_by(step.name, outcome.on),
+                "reminders": 0,
+                **asdict(waits.times_of(outcome.on, now)),
+            }
+        store.set_step(connection, job.id, step.name, values)
+        store.move_job(connection, job.id, "waiting")
+        if is_new:
             self._audit(connection, "provisioning.step_waits", step, job, on=outcome.on, reason=outcome.reason)
         # Told each time, with the work that noticed it in the key: who shows the step shows its attempts too.
-        waits = StepWaits(job_id=job.id, step=step.name, waits_on=outcome.on)
-        self._tell(connection, job, waits, f"waits:{job.id}:{step.name}:{work.fencing_token}")
+        told = StepWaits(job_id=job.id, step=step.name, waits_on=outcome.on)
+        self._tell(connection, job, told, f"waits:{job.id}:{step.name}:{work.fencing_token}")
 
     def _note(
         self, step: Step, job: Job, work: Work[Any], error: Exception, *, failed: bool, begins_anew: bool = False
@@ -213,9 +233,8 @@ class Runner:
         """
         with self._database.transaction(Scope.fleet()) as connection:
             text = mask_text(str(error))
-            store.set_step(
-                connection, job.id, step.name, {"status": "failed" if failed else "in_progress", "error": text}
-            )
+            values: dict[str, Any] = {"status": "failed" if failed else "in_progress", "error": text}
+            store.set_step(connection, job.id, step.name, {**values, **(store.NO_WAIT if failed else {})})
             told = StepFailed(job_id=job.id, step=step.name, given_up=failed)
             attempt = f"{step.name}:{work.fencing_token}"
             self._tell(connection, job, told, f"failed:{job.id}:{attempt}")
@@ -231,7 +250,7 @@ class Runner:
                 )
             if not failed:
                 return
-            store.set_job(connection, job.id, {"state": "failed"})
+            store.move_job(connection, job.id, "failed")
             self._audit(connection, "provisioning.step_failed", step, job, error=text)
             attempts = next(row.attempts for row in store.steps_of(connection, job.id) if row.name == step.name)
             request = IncidentRequested(
@@ -261,23 +280,3 @@ class Runner:
             correlation_id=job.correlation_id,
             details=details,
         )
-
-    def _lock(self, job_id: UUID, work: Work[Any]) -> Lock:
-        with self._database.transaction(Scope.fleet()) as connection:
-            lock = self._locks.acquire(
-                connection,
-                f"provisioning:{job_id}",
-                f"work:{work.position}:{work.fencing_token}",
-                ttl=self._lock_ttl,
-                workspace_id=work.workspace_id,
-            )
-        if lock is None:
-            raise Snooze(_BUSY_RETRY)  # it is being advanced already
-        return lock
-
-    def _renew(self, lock: Lock) -> Lock:
-        with self._database.transaction(Scope.fleet()) as connection:
-            renewed = self._locks.renew(connection, lock, ttl=self._lock_ttl)
-        if renewed is None:
-            raise Snooze(_BUSY_RETRY)  # the lock was lost: it is being advanced elsewhere
-        return renewed

@@ -16,14 +16,14 @@ from sqlalchemy import Connection
 from pilar.backplane import audit
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
-from pilar.errors import Invalid, NotConfigured, NotFound
+from pilar.errors import Conflict, Invalid, NotConfigured, NotFound
+from pilar.ids import new_id
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import store
+from pilar.provisioning.next_thing import CONNECTION_STEP, NextThing, next_thing
 from pilar.provisioning.runner import wake
 from pilar.settings import Settings
 from pilar.tokens import token_hash
-
-CONNECTION_STEP = "whatsapp_connection"
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,14 @@ class SetupView:
     Attributes:
         done: nothing is left for the owner to do.
         connect_url: where the owner gives consent; None where that can't be done now.
+        next: the one thing to do next.
     """
 
     workspace_id: UUID
     studio_name: str
     done: bool
     connect_url: str | None
+    next: NextThing
 
 
 def setup_link(public_url: str, token: str) -> str:
@@ -63,16 +65,32 @@ class Setup:
     def open(self, connection: Connection, token: str) -> SetupView:
         """What is left for the owner to do; raise `NotFound` for a link that leads nowhere. Needs the fleet's scope."""
         job = store.job_by_token(connection, token_hash(token))
-        steps = {step.name: step for step in store.steps_of(connection, job.id)}
-        done = job.sealed_setup_code is not None or steps[CONNECTION_STEP].status == "completed"
+        rows = store.steps_of(connection, job.id)
+        following = next_thing(job, rows)
         connect_url = None
-        if not done:
+        if following.kind == "connect":
             try:
                 connect_url = self._graph.signup_url(token, callback_url(self._settings.public_url))
             except NotConfigured:
                 connect_url = None  # the page says that we have to be asked; the overview says what is missing
-        found = steps["customer_validation"].result or {}
-        return SetupView(job.workspace_id, found.get("studio_name", "Your studio"), done, connect_url)
+        found = store.job_view(job, rows).results.get("customer_validation", {})
+        done = following.kind not in ("connect", "pay")
+        return SetupView(job.workspace_id, found.get("studio_name", "Your studio"), done, connect_url, following)
+
+    def look_again(self, connection: Connection, workspace_id: UUID) -> NextThing:
+        """The owner says that everything is done: have the job look for itself, and tell what is left.
+
+        Needs the fleet's scope.
+
+        Raises:
+            NotFound: there is no such studio.
+        """
+        job = store.job_of_workspace(connection, workspace_id)
+        following = next_thing(job, store.steps_of(connection, job.id))
+        if following.kind in ("pay", "wait") and job.state != "failed":
+            story = job.correlation_id
+            wake(connection, self._clocks, job, cause=f"owner:{new_id()}", correlation_id=story)
+        return following
 
     def link_of(self, connection: Connection, workspace_id: UUID) -> str:
         """The link of a studio that waits for its owner.
@@ -93,12 +111,17 @@ class Setup:
         Raises:
             NotFound: the state belongs to no studio.
             Invalid: there is no code.
+            Conflict: the signup was taken back.
         """
         if not code:
             raise Invalid("Meta sent no code: please try once more.")
         job = store.job_by_token(connection, token_hash(token))
-        steps = {step.name: step for step in store.steps_of(connection, job.id)}
-        if steps[CONNECTION_STEP].status != "completed" and job.sealed_setup_code is None:
+        if job.state in store.TAKEN_BACK:
+            raise Conflict("This signup was taken back: it does not go on. A new payment begins a new studio.")
+        connected = any(
+            step.name == CONNECTION_STEP and step.status == "completed" for step in store.steps_of(connection, job.id)
+        )
+        if not connected and job.sealed_setup_code is None:
             store.set_job(connection, job.id, {"sealed_setup_code": self._box.seal(code)})
             audit.record(
                 connection,

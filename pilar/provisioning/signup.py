@@ -28,13 +28,14 @@ from pilar.provisioning.events import ProvisioningBegun, ReconcilePayment, Recon
 from pilar.provisioning.runner import wake
 from pilar.provisioning.steps import Step
 from pilar.provisioning.subscription import SubscriptionKeeper, Told
+from pilar.provisioning.undoing import undo
 from pilar.settings import Settings
 from pilar.tokens import new_token, token_hash
+from pilar.workspaces.standing import ENDED, Standing
 from pilar.workspaces.store import workspace_exists
 
 PAID = frozenset({"active", "trialing"})
 """The states of a subscription that a studio is provisioned for."""
-
 
 _OWING = frozenset({"past_due", "unpaid", "incomplete"})
 
@@ -101,6 +102,7 @@ class Signup:
             job = store.job_of_subscription(connection, subscription.id)
             if job is not None:
                 standing = self._follow(connection, job, told, work)
+                self._go_on(connection, job, subscription, standing, work)
                 return {"status": subscription.status, "workspace": str(job.workspace_id), "standing": standing}
             if subscription.status not in PAID:
                 return {"status": subscription.status, "begun": False}
@@ -165,14 +167,25 @@ class Signup:
             emit(connection, self._clocks, [event], cause)
         return {"status": subscription.status, "begun": begun}
 
-    def _follow(self, connection: Connection, job: Any, told: Told, work: Work[Any]) -> str | None:
-        """Keep what Stripe said about a studio that exists, and return how it stands.
+    def _go_on(
+        self, connection: Connection, job: Any, subscription: StripeSubscription, standing: str | None, work: Work[Any]
+    ) -> None:
+        """What the answer means for a studio that is not open yet: its wait is over, or its signup is taken back."""
+        if job.state == "completed" or job.state in store.TAKEN_BACK:
+            return
+        if subscription.status in ENDED:
+            self._take_back(connection, job, f"The subscription is {subscription.status} before the studio has opened.")
+        elif standing == Standing.CLOSED:
+            self._take_back(connection, job, "The studio was closed before it has opened: nothing was paid in time.")
+        elif subscription.status in PAID and store.waits_on(connection, job.id, "stripe"):
+            cause = f"subscription:{work.id}"
+            wake(connection, self._clocks, job, cause=cause, correlation_id=job.correlation_id)
 
-        One that is still to be made asks by itself, and is woken where it waits for a payment.
-        """
-        is_paid = told.subscription.status in PAID
-        if is_paid and job.state == "waiting":
-            wake(connection, self._clocks, job, cause=f"paid:{work.id}", correlation_id=job.correlation_id)
+    def _take_back(self, connection: Connection, job: Any, reason: str) -> None:
+        undo(connection, self._clocks, job.workspace_id, actor=audit.SYSTEM, reason=reason)
+
+    def _follow(self, connection: Connection, job: Any, told: Told, work: Work[Any]) -> str | None:
+        """Keep what Stripe said about a studio that exists, and return how it stands; one still to be made will ask."""
         if not workspace_exists(connection, job.workspace_id):
             return None
         return self._keeper.keep(connection, job.workspace_id, told, work.cause, str(work.id)).standing.value

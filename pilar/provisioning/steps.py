@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 WaitsOn = Literal["studio", "meta", "twilio", "stripe", "us"]
 
 STEPS_VERSION = 1
-"""Raised when the list of steps changes: jobs that are under way get the new steps and keep the finished ones."""
+"""Raised when the list of steps changes: jobs that are under way get the new steps and keep the finished ones, what
+they were begun with stays in their rows, and a step that has gone from the list is not run any more."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Job:
     results: Mapping[str, Mapping[str, Any]]
 
     def result(self, step: str) -> Mapping[str, Any]:
-        """What an earlier step found out."""
+        """What an earlier step found out, be it one that is not among the steps any more."""
         return self.results[step]
 
 
@@ -41,10 +42,17 @@ class Done:
 
 @dataclass(frozen=True)
 class Wait:
-    """The step can't go on before somebody else has acted; it is run again when something may have changed."""
+    """The step can't go on before somebody else has acted; it is run again when something may have changed.
+
+    Attributes:
+        on: whom it waits on.
+        reason: for what, as a sentence for whoever has to act.
+        link: where to act; None: where one acts about this party in general.
+    """
 
     on: WaitsOn
     reason: str
+    link: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,15 @@ class DatabaseStep:
     """A step that only writes to the database, in one transaction with the fact that it is done.
 
     Like every step it may run again after a crash, so what is there already stays.
+
+    Attributes:
+        undo: takes back what the step did, in one transaction with the fact that it is; it may find nothing to do.
     """
 
     name: str
     title: str
     run: Callable[[Connection, Job], Mapping[str, Any]]
+    undo: Callable[[Connection, Job], Mapping[str, Any]] | None = None
 
 
 def in_turn(*parts: Callable[[Connection, Job], Mapping[str, Any]]) -> Callable[[Connection, Job], Mapping[str, Any]]:
@@ -70,11 +82,17 @@ def in_turn(*parts: Callable[[Connection, Job], Mapping[str, Any]]) -> Callable[
 
 @dataclass(frozen=True)
 class OutsideStep:
-    """A step that talks to providers, through the effect ledger, outside any transaction."""
+    """A step that talks to providers, through the effect ledger, outside any transaction.
+
+    Attributes:
+        undo: takes back what the step did, through the ledger too. It is called for every step that was begun, also
+            for one of which nobody knows how far it got: it looks for itself what there is to take back.
+    """
 
     name: str
     title: str
     run: Callable[[Job], Done | Wait]
+    undo: Callable[[Job], Mapping[str, Any]] | None = None
 
 
 Step = DatabaseStep | OutsideStep

@@ -8,12 +8,30 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pilar.errors import NotFound
 from pilar.provisioning.steps import STEPS_VERSION, Job, Step
 from pilar.provisioning.tables import provisioning_job, provisioning_step, verification_code
+
+RETIRED = "retired"
+TAKEN_BACK = ("undoing", "undone")
+"""The states of a job that does not go on any more."""
+
+NO_WAIT: Mapping[str, Any] = {
+    "waits_on": None,
+    "wait_reason": None,
+    "wait_since": None,
+    "wait_link": None,
+    "waits_from": None,
+    "waits_for": None,
+    "reminders": 0,
+    "remind_at": None,
+    "look_at": None,
+    "expires_at": None,
+}
+"""What a step's row says of its wait once it waits no more; what woke it and how often it waited stays."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,7 @@ def create_job(connection: Connection, job: NewJob, steps: Sequence[Step], now: 
             workspace_id=job.workspace_id,
             id=job.id,
             steps_version=STEPS_VERSION,
+            begun_with=[step.name for step in steps],
             state="running",
             stripe_subscription_id=job.stripe_subscription_id,
             stripe_customer_id=job.stripe_customer_id,
@@ -54,7 +73,11 @@ def create_job(connection: Connection, job: NewJob, steps: Sequence[Step], now: 
 
 
 def ensure_steps(connection: Connection, workspace_id: UUID, job_id: UUID, steps: Sequence[Step]) -> None:
-    """Give a job the rows of its steps: of those it was begun with, and those that have come since."""
+    """Give a job the rows of the present list of steps: those it was begun with, and those that have come since.
+
+    A step that is not in the list any more keeps its row: a finished one for its result, any other as retired, until
+    it comes back.
+    """
     rows = [
         {
             "workspace_id": workspace_id,
@@ -71,14 +94,27 @@ def ensure_steps(connection: Connection, workspace_id: UUID, job_id: UUID, steps
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["workspace_id", "job_id", "name"],
-            set_={"ordinal": statement.excluded.ordinal, "title": statement.excluded.title},
+            set_={
+                "ordinal": statement.excluded.ordinal,
+                "title": statement.excluded.title,
+                "status": case((provisioning_step.c.status == RETIRED, "pending"), else_=provisioning_step.c.status),
+            },
             where=or_(
                 provisioning_step.c.ordinal != statement.excluded.ordinal,
                 provisioning_step.c.title.is_distinct_from(statement.excluded.title),
+                provisioning_step.c.status == RETIRED,
             ),
         )
     )
-    connection.execute(update(provisioning_job).filter_by(id=job_id).values(steps_version=STEPS_VERSION))
+    connection.execute(
+        update(provisioning_step)
+        .filter_by(job_id=job_id)
+        .where(
+            provisioning_step.c.name.not_in([step.name for step in steps]),
+            provisioning_step.c.status.not_in(["completed", "undone", RETIRED]),
+        )
+        .values(status=RETIRED, **NO_WAIT)
+    )
 
 
 def get_job(connection: Connection, job_id: UUID) -> Row[Any]:
@@ -124,7 +160,9 @@ def job_view(row: Row[Any], steps: Sequence[Row[Any]]) -> Job:
         stripe_customer_id=row.stripe_customer_id,
         correlation_id=row.correlation_id,
         setup_round=row.setup_round,
-        results={step.name: step.result or {} for step in steps if step.status == "completed"},
+        results={
+            step.name: step.result or {} for step in steps if step.status == "completed" or step.result is not None
+        },
     )
 
 
@@ -149,6 +187,48 @@ def begin_step(connection: Connection, job_id: UUID, name: str, now: datetime) -
 def set_job(connection: Connection, job_id: UUID, values: Mapping[str, Any]) -> None:
     """Change a job's row."""
     connection.execute(update(provisioning_job).filter_by(id=job_id).values(dict(values)))
+
+
+def move_job(connection: Connection, job_id: UUID, state: str, **values: Any) -> None:
+    """Change the state of a job, unless it has been taken back meanwhile."""
+    connection.execute(
+        update(provisioning_job)
+        .filter_by(id=job_id)
+        .where(provisioning_job.c.state.not_in(TAKEN_BACK))
+        .values(state=state, **values)
+    )
+
+
+def lock_job(connection: Connection, workspace_id: UUID) -> Row[Any]:
+    """The job of a studio, which nobody else changes until the transaction ends; raise `NotFound` where none is."""
+    query = select(provisioning_job).filter_by(workspace_id=workspace_id).with_for_update()
+    return _one(connection.execute(query).one_or_none())
+
+
+def waits_on(connection: Connection, job_id: UUID, party: str) -> bool:
+    """Whether a step of a job waits on somebody."""
+    query = select(provisioning_step.c.name).filter_by(job_id=job_id, waits_on=party)
+    return connection.execute(query).first() is not None
+
+
+def stop_waits(connection: Connection, job_id: UUID) -> None:
+    """Have no step of a job wait any more: nobody is reminded, and it is not looked for."""
+    connection.execute(
+        update(provisioning_step)
+        .filter_by(job_id=job_id)
+        .where(provisioning_step.c.status.in_(["waiting", "expired"]))
+        .values(status="in_progress", **NO_WAIT)
+    )
+
+
+def note_wake(connection: Connection, job_id: UUID, cause: str, now: datetime) -> None:
+    """Keep with the steps of a job that wait what lets them look again; `now` is real time."""
+    connection.execute(
+        update(provisioning_step)
+        .filter_by(job_id=job_id)
+        .where(provisioning_step.c.waits_on.is_not(None))
+        .values(woken_by=cause[:200], woken_at=now)
+    )
 
 
 def save_code(connection: Connection, workspace_id: UUID, message_id: str, sealed_code: bytes, now: datetime) -> None:

@@ -27,7 +27,7 @@ from pilar.settings import Settings
 from pilar.workspaces import standing_store
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.plans import GRANTS, Plan, apply_grants
-from pilar.workspaces.standing import SERVED, Judged, Paying, Standing, Terms, state_of
+from pilar.workspaces.standing import ENDED, SERVED, Judged, Paying, Standing, Terms, state_of
 
 _TOLD = {
     Standing.TRIAL: "The trial has begun.",
@@ -150,7 +150,7 @@ class SubscriptionKeeper:
         standing_store.keep_standing(connection, workspace_id, values)
         if is_new:
             self._follow(connection, studio, kept, judged, paying, now, cause)
-        if judged.standing is Standing.CLOSED and paying.status not in ("canceled", "incomplete_expired"):
+        if judged.standing is Standing.CLOSED and paying.status not in ENDED:
             self._ask_about_payment(connection, workspace_id, paying, cause)
         if judged.changes_at is not None:
             self._look_again(connection, workspace_id, judged.changes_at, cause)

@@ -6,7 +6,7 @@ from the start without a foreign key to it.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, LargeBinary, SmallInteger, Text, Uuid
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, LargeBinary, SmallInteger, Text, Uuid, text
 
 from pilar.database.schema import Timestamp, json_column, tenant_table, workspace_key
 
@@ -15,7 +15,16 @@ provisioning_job = tenant_table(
     workspace_key(),
     Column("id", Uuid, primary_key=True),
     Column("steps_version", SmallInteger, nullable=False, comment="which list of steps it was begun with"),
-    Column("state", Text, nullable=False, comment="running, waiting, failed or completed"),
+    json_column(
+        "begun_with", nullable=True, comment="names of the steps it was begun with; null: of before it was kept"
+    ),
+    Column(
+        "state",
+        Text,
+        nullable=False,
+        comment="running, waiting, failed, expired (waited in vain), completed, undoing or undone",
+    ),
+    Column("undo_reason", Text, comment="why it is taken back; null: it is not"),
     Column("stripe_subscription_id", Text, nullable=False, unique=True, comment="the payment it answers"),
     Column("stripe_customer_id", Text, nullable=False),
     Column("correlation_id", Uuid, nullable=False),
@@ -36,7 +45,13 @@ provisioning_step = tenant_table(
     Column("name", Text, primary_key=True),
     Column("ordinal", SmallInteger, nullable=False),
     Column("title", Text, comment="as people read it; null: of before titles were kept"),
-    Column("status", Text, nullable=False, comment="pending, in_progress, waiting, completed or failed"),
+    Column(
+        "status",
+        Text,
+        nullable=False,
+        comment="pending, in_progress, waiting, expired, completed, failed, undone, or retired: not among the steps any"
+        " more",
+    ),
     Column("attempts", Integer, nullable=False),
     Column("started_at", Timestamp, comment="real time of the first attempt"),
     Column("completed_at", Timestamp, comment="real time"),
@@ -45,8 +60,21 @@ provisioning_step = tenant_table(
     Column("waits_on", Text, comment="studio, meta, twilio, stripe or us"),
     Column("wait_reason", Text),
     Column("wait_since", Timestamp, comment="real time"),
+    Column("wait_link", Text, comment="where to act; null: nowhere, or by the set-up link, which is a secret"),
+    Column("wait_round", Integer, nullable=False, server_default=text("0"), comment="how often it has begun to wait"),
+    Column("waits_from", Timestamp, comment="business time when this wait began"),
+    Column("waits_for", Text, comment="the fact that ends this wait"),
+    Column("reminders", SmallInteger, nullable=False, server_default=text("0"), comment="of this wait, so far"),
+    Column("remind_at", Timestamp, comment="business time of the next reminder; null: none is left"),
+    Column("look_at", Timestamp, comment="business time when it looks for itself whether it can go on"),
+    Column("expires_at", Timestamp, comment="business time when this wait is given up"),
+    Column("woken_by", Text, comment="what last let it look again"),
+    Column("woken_at", Timestamp, comment="real time"),
     ForeignKeyConstraint(["workspace_id", "job_id"], ["provisioning_job.workspace_id", "provisioning_job.id"]),
     Index(None, "waits_on", "wait_since"),
+    Index(None, "remind_at", postgresql_where=text("remind_at is not null")),
+    Index(None, "look_at", postgresql_where=text("look_at is not null")),
+    Index(None, "expires_at", postgresql_where=text("expires_at is not null")),
     comment="Each step of a provisioning job: where it stands, and who keeps it waiting.",
 )
 

@@ -21,10 +21,13 @@ SUBSCRIBED_APP = "whatsapp.subscribe_app"
 REQUESTED_CODE = "whatsapp.request_code"
 VERIFIED_CODE = "whatsapp.verify_code"
 SETUP_MAIL = "mail.setup_link"
+REMINDER_MAIL = "mail.setup_reminder"
+REMINDER_SMS = "twilio.remind_owner"
 OWNER_NOTICE = "mail.owner_notice"
 ENDED_SUBSCRIPTION = "stripe.end_subscription"
 RELEASED_NUMBER = "twilio.release_number"
 CLOSED_SUBACCOUNT = "twilio.close_subaccount"
+DEREGISTERED_NUMBER = "whatsapp.deregister_number"
 
 KINDS = frozenset(
     {
@@ -36,6 +39,11 @@ KINDS = frozenset(
         REQUESTED_CODE,
         VERIFIED_CODE,
         SETUP_MAIL,
+        REMINDER_MAIL,
+        REMINDER_SMS,
+        RELEASED_NUMBER,
+        CLOSED_SUBACCOUNT,
+        DEREGISTERED_NUMBER,
     }
 )
 
@@ -55,6 +63,11 @@ def number(twilio: TwilioGateway, account: TwilioCredentials, workspace_id: UUID
     """The number that was bought for the studio."""
     found = twilio.find_number(account, friendly_name(workspace_id))
     return as_result(found) if found else None
+
+
+def is_released(twilio: TwilioGateway, account: TwilioCredentials, number_sid: str) -> bool:
+    """Whether an account has a number no more; what belonged to one that is closed is gone, and it can't be asked."""
+    return twilio.is_closed(account.sid) or not twilio.owns_number(account, number_sid)
 
 
 def as_result(bought: TwilioNumber) -> Mapping[str, Any]:

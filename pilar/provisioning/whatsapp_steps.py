@@ -72,7 +72,9 @@ class WhatsAppSteps:
             raise Transient("Meta's permission has expired: the owner is asked again.") from None
         accounts = self._graph.granted_accounts(token)
         if not accounts:
-            return Wait("studio", "The owner agreed, but shared no WhatsApp business account.")
+            with self._database.transaction(Scope.fleet()) as connection:
+                store.set_job(connection, job.id, {"sealed_setup_code": None, "setup_round": row.setup_round + 1})
+            return Wait("studio", "The owner agreed, but shared no WhatsApp business account: it is asked for again.")
         with self._database.transaction(Scope.fleet()) as connection:
             # What is kept there besides, such as the secret of a studio's own app, stays.
             kept = opened(self._box, workspaces.get_integration(connection, job.workspace_id, "whatsapp", hold=True))

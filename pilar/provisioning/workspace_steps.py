@@ -71,7 +71,7 @@ class WorkspaceSteps:
         found = job.result("customer_validation")
         now, real_now = self._clocks.business.now(), self._clocks.real.now()
         plan = Plan(found["plan"])
-        workspaces.upsert_workspace(
+        is_new = workspaces.upsert_workspace(
             connection,
             {
                 "workspace_id": job.workspace_id,
@@ -87,6 +87,9 @@ class WorkspaceSteps:
             connection, email=found["email"], name=found["owner_name"], phone=found["phone"], now=real_now
         )
         workspaces.ensure_membership(connection, job.workspace_id, owner, "owner", now)
+        if not is_new:  # the step runs again by somebody's wish: what the studio has set since stays
+            version, _ = workspaces.load_configuration(connection, job.workspace_id)
+            return {"owner": str(owner), "configuration_version": version}
         document = StudioConfiguration(
             plan=plan,
             studio=StudioProfile(

@@ -28,8 +28,10 @@ class Standing(StrEnum):
 
 SERVED = frozenset({Standing.TRIAL, Standing.ACTIVE, Standing.PAST_DUE})
 """The studios that are worked for."""
+ENDED = frozenset({"canceled", "incomplete_expired"})
+"""The states of a subscription that never comes back: terminal, in the words of
+https://docs.stripe.com/api/subscriptions/object#subscription_object-status"""
 _OWING = frozenset({"past_due", "unpaid"})
-_ENDED = frozenset({"canceled", "incomplete_expired"})
 _NEVER_PAID = frozenset({"incomplete", "paused"})
 """No grace: there was nothing yet that could be continued."""
 
@@ -99,7 +101,7 @@ def state_of(paying: Paying, now: datetime, terms: Terms) -> Judged:
     """
     if paying.closed_at is not None:
         return Judged(Standing.CLOSED, paying.closed_at)
-    if paying.status in _ENDED:
+    if paying.status in ENDED:
         ended = paying.ended_at or paying.begun_at
         return _over(Standing.CANCELLED, ended, None, now, terms)
     if paying.status in _NEVER_PAID:

@@ -45,6 +45,7 @@ def test_schedules_and_sensors_run_from_the_start_and_schedules_follow_utc() -> 
     repository = defs.get_repository_def()
     assert {schedule.cron_schedule for schedule in repository.schedule_defs} == {
         "*/5 * * * *",
+        "*/15 * * * *",
         "5 * * * *",
         "17 * * * *",
         "20 * * * *",

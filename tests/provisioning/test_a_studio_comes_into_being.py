@@ -119,7 +119,7 @@ def test_the_owner_is_waited_for_by_name_with_a_link(system: System, monkeypatch
     assert (studio.step.title, studio.step.waits_on) == ("WhatsApp account", "studio")
     assert "No mail server" in (studio.step.wait_reason or "")
     link = studio.step.wait_link or ""
-    _walk_through_the_setup(link)
+    walk_through_the_setup(link)
     system.settle()
     assert system.column("select state from workspace") == ["active"]
     assert 'data-state="done"' in httpx.get(link, trust_env=False).text
@@ -146,7 +146,7 @@ def test_consent_that_was_used_up_by_a_crash_is_asked_for_again(
     assert system.sandbox.effects()["meta.waba_connected"] == 1
 
 
-def _walk_through_the_setup(link: str) -> None:
+def walk_through_the_setup(link: str) -> None:
     """What an owner does with a browser."""
     with httpx.Client(follow_redirects=True, trust_env=False) as browser:
         page = browser.get(link)
@@ -168,7 +168,7 @@ def test_a_subscription_that_is_paid_twice_over_makes_one_studio(system: System)
     ids = system.sandbox.sign_up()
     system.settle()
     for event in ("a", "b"):
-        _deliver_stripe(system, event, ids["subscription"])
+        deliver_stripe(system, event, ids["subscription"])
     system.settle()
     _assert_all_active(system, 1)
 
@@ -274,7 +274,7 @@ def _retry(system: System) -> None:
         retry(connection, system.app.clocks, studio, "admin:test")
 
 
-def _deliver_stripe(system: System, event: str, subscription: str) -> None:
+def deliver_stripe(system: System, event: str, subscription: str) -> None:
     body = json.dumps(
         {
             "id": f"evt_again_{event}",

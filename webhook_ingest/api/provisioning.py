@@ -21,7 +21,7 @@ from webhook_ingest.deps import Asked, System
 
 
 class StepItem(BaseModel):
-    """A step of provisioning; times are real time."""
+    """A step of provisioning; times are real time, except for what follows a wait, which is business time."""
 
     name: str
     title: str
@@ -34,6 +34,12 @@ class StepItem(BaseModel):
     wait_reason: str | None
     wait_since: datetime | None
     wait_link: str | None
+    waits_for: str | None
+    reminders: int
+    remind_at: datetime | None
+    expires_at: datetime | None
+    woken_by: str | None
+    woken_at: datetime | None
 
 
 class StudioItem(BaseModel):

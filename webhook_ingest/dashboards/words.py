@@ -87,6 +87,11 @@ _EFFECTS = {
     "whatsapp.submit_template": "Having WhatsApp review a template",
     "whatsapp.send": "Sending a message over WhatsApp",
     "mail.setup_link": "Mailing an owner their set-up link",
+    "mail.setup_reminder": "Reminding an owner by mail",
+    "twilio.remind_owner": "Reminding an owner by SMS",
+    "twilio.release_number": "Giving a phone number back to Twilio",
+    "twilio.close_subaccount": "Closing a studio's account at Twilio",
+    "whatsapp.deregister_number": "Taking a number off WhatsApp",
 }
 
 

@@ -1,4 +1,4 @@
-"""What PILAR asks of Twilio. What belongs here: subaccounts, phone numbers and their webhooks.
+"""What PILAR asks of Twilio. What belongs here: subaccounts, phone numbers, their webhooks, and an SMS.
 
 What does not: which number to try next (`provisioning` climbs the ladder of area codes), and webhooks coming in
 (`signature.py`). Twilio has no idempotency key: the friendly name is how a purchase of ours is found again.
@@ -209,17 +209,19 @@ class TwilioGateway:
             _number(self._as(account).incoming_phone_numbers(number_sid).update(**_webhooks(sms_url, status_url)))
 
     def release_number(self, account: TwilioCredentials, number_sid: str) -> None:
-        """Give a number back, for good.
+        """Give a number back, for good; one that is gone already is given back too.
 
         Raises:
-            NotFound: the account doesn't own it (any more).
-            OutcomeUnknown: it may be gone or not: `owns_number` tells.
+            OutcomeUnknown: it may be given back now: `owns_number` tells.
         """
-        with self._twilio.changes("release_number"):
-            self._as(account).incoming_phone_numbers(number_sid).delete()
+        try:
+            with self._twilio.changes("release_number"):
+                self._as(account).incoming_phone_numbers(number_sid).delete()
+        except NotFound:
+            return
 
     def owns_number(self, account: TwilioCredentials, number_sid: str) -> bool:
-        """Whether an account owns a number."""
+        """Whether the account owns a number (still)."""
         try:
             with self._twilio.reads("owns_number"):
                 _number(self._as(account).incoming_phone_numbers(number_sid).fetch())
@@ -228,19 +230,35 @@ class TwilioGateway:
         return True
 
     def close_subaccount(self, sid: str) -> None:
-        """Close a subaccount, for good; Twilio lets go of what it owns.
+        """Close a subaccount for good: its numbers go with it. Closing it twice is closing it once.
 
         Raises:
-            OutcomeUnknown: it may be closed or not: `is_closed` tells.
+            OutcomeUnknown: it may be closed now: `is_closed` tells.
         """
         with self._twilio.changes("close_subaccount"):
-            if _account(self._as_parent().api.v2010.accounts(sid).update(status="closed")).status != CLOSED:
+            if _account(self._as_parent().api.v2010.accounts(sid).update(status=CLOSED)).status != CLOSED:
                 raise Unreadable("the account came back open")
 
     def is_closed(self, sid: str) -> bool:
         """Whether a subaccount is closed."""
         with self._twilio.reads("is_closed"):
             return _account(self._as_parent().api.v2010.accounts(sid).fetch()).status == CLOSED
+
+    def send_sms(self, account: TwilioCredentials, sender: str, to: str, body: str) -> None:
+        """Send one SMS.
+
+        Args:
+            account: who sends.
+            sender: E.164, a number of the account's.
+            to: E.164.
+            body: at most 1,600 characters.
+
+        Raises:
+            Permanent: they said STOP, or the number can't be reached by SMS.
+            OutcomeUnknown: it may have been sent.
+        """
+        with self._twilio.changes("send_sms"):
+            _text(self._as(account).messages.create(from_=sender, to=to, body=body).sid)
 
     def _for_sale(self, account: TwilioCredentials, country: str, kind: str, wanted: dict[str, Any]) -> list[str]:
         try:

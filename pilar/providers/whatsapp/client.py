@@ -185,6 +185,10 @@ class GraphClient:
         """
         self._do("register", token, phone_number_id, {"messaging_product": "whatsapp", "pin": pin})
 
+    def deregister(self, token: str, phone_number_id: str) -> None:
+        """Take the number off the Cloud API: it neither sends nor receives any more."""
+        self._do("deregister", token, phone_number_id, {})
+
     def subscribe_app(self, token: str, waba_id: str) -> None:
         """Have the account's webhooks sent to our app; doing it twice is doing it once."""
         self._do("subscribed_apps", token, waba_id, {})

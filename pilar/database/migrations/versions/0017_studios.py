@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from pilar.database.row_security import protect_fleet_table, protect_tenant_table
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

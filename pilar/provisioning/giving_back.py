@@ -1,0 +1,102 @@
+"""Giving back what a studio has at the providers, once each, whoever asks and however often.
+
+What belongs here: the number and the account at Twilio, and how an effect that leaves nothing but its trace is had.
+What does not: when that is: for a studio that is closed (`closing.py`), and for a signup that is taken back
+(`compensations.py`). Both may come to the same studio at once; the ledger knows their effects by the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pilar.backplane.effects import Effect, EffectLedger
+from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
+from pilar.provisioning import traces
+
+
+@dataclass(frozen=True)
+class Returning:
+    """Whose things are given back, and in which story."""
+
+    workspace_id: UUID
+    correlation_id: UUID
+
+
+class GivingBack:
+    """Gives back."""
+
+    def __init__(self, twilio: TwilioGateway, ledger: EffectLedger) -> None:
+        self._twilio = twilio
+        self._ledger = ledger
+
+    def release_number(self, whose: Returning, account: TwilioCredentials, number_sid: str) -> None:
+        """Give a number back, unless it is gone.
+
+        Raises:
+            Transient: Twilio can't be asked now.
+            Permanent: Twilio refuses.
+        """
+
+        def is_released() -> bool:
+            return traces.is_released(self._twilio, account, number_sid)
+
+        def release() -> None:
+            if not is_released():
+                self._twilio.release_number(account, number_sid)
+
+        self.once(whose, traces.RELEASED_NUMBER, number_sid, release, is_released)
+
+    def close_subaccount(self, whose: Returning, sid: str) -> None:
+        """Close an account at Twilio, unless it is closed.
+
+        Raises:
+            Transient: Twilio can't be asked now.
+            Permanent: Twilio refuses.
+        """
+
+        def is_closed() -> bool:
+            return self._twilio.is_closed(sid)
+
+        def close() -> None:
+            if not is_closed():
+                self._twilio.close_subaccount(sid)
+
+        self.once(whose, traces.CLOSED_SUBACCOUNT, sid, close, is_closed)
+
+    def once(
+        self, whose: Returning, kind: str, key: str, call: Callable[[], None], is_done: Callable[[], bool]
+    ) -> None:
+        """Have an effect without an answer of interest, which can be told from its trace.
+
+        It uses none of the studio's budget: where that is used up, things are given back as well.
+
+        Args:
+            whose: the studio and the story.
+            kind: one of `traces`.
+            key: what it is done to.
+            call: does it.
+            is_done: looks at the provider.
+
+        Raises:
+            Transient: it can't be done now, or somebody else is at it.
+            Permanent: the provider refuses.
+        """
+
+        def run() -> Mapping[str, Any]:
+            call()
+            return {}
+
+        self._ledger.perform(
+            Effect(
+                kind=kind,
+                key=key,
+                call=run,
+                find=lambda: {} if is_done() else None,
+                workspace_id=whose.workspace_id,
+                is_budgeted=False,
+                correlation_id=whose.correlation_id,
+            )
+        )
