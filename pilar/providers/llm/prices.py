@@ -1,6 +1,7 @@
 """What models cost. What belongs here: the providers' list prices, with the day they were read, and their arithmetic.
 
-Prices are read off the providers' price pages by a person; what is not in the list has no known cost, and says so.
+Prices come off the providers' price pages; what is not in the list has no known cost, and says so. A price marked [?]
+was not read there on that day: it has to be compared before a bill is.
 A model is found by its name or by its beginning: `gpt-4.1-mini-2025-04-14` costs what `gpt-4.1-mini` does.
 Discounts for cached input and for batches are left out, so that a cost is never told too low.
 """
@@ -57,26 +58,26 @@ class Price:
 
 PRICES: Mapping[str, Mapping[str, Price]] = {
     "openai": {
-        "gpt-4.1": Price(200, 800),
-        "gpt-4.1-mini": Price(40, 160),
-        "gpt-4.1-nano": Price(10, 40),
-        "gpt-4o": Price(250, 1_000),
-        "gpt-4o-mini": Price(15, 60),
-        "gpt-5": Price(125, 1_000),
-        "gpt-5-mini": Price(25, 200),
+        "gpt-4.1": Price(200, 800),  # [?]
+        "gpt-4.1-mini": Price(40, 160),  # [?]
+        "gpt-4.1-nano": Price(10, 40),  # [?]
+        "gpt-4o": Price(250, 1_000),  # [?]
+        "gpt-4o-mini": Price(15, 60),  # [?]
+        "gpt-5": Price(125, 1_000),  # [?]
+        "gpt-5-mini": Price(25, 200),  # [?]
         "gpt-5-nano": Price(5, 40),
         "gpt-6-luna": Price(10, 50, long_from=272_000, times=2),
     },
     "groq": {
-        "llama-3.1-8b-instant": Price(5, 8),
-        "llama-3.3-70b-versatile": Price(59, 79),
-        "openai/gpt-oss-20b": Price(7.5, 30),
+        "llama-3.1-8b-instant": Price(5, 8),  # [?]
+        "llama-3.3-70b-versatile": Price(59, 79),  # [?]
+        "openai/gpt-oss-20b": Price(7.5, 30),  # [?]
         "openai/gpt-oss-120b": Price(15, 60),
     },
     "anthropic": {
-        "claude-haiku-4-5": Price(100, 500),
-        "claude-sonnet-4-5": Price(300, 1_500),
-        "claude-opus-4-5": Price(500, 2_500),
+        "claude-haiku-4-5": Price(100, 500),  # [?]
+        "claude-sonnet-4-5": Price(300, 1_500),  # [?]
+        "claude-opus-4-5": Price(500, 2_500),  # [?]
         "claude-haiku-5-5": Price(10, 50, long_from=100_000, times=5),
         "claude-sonnet-5": Price(200, 1_000),
         "claude-sonnet-5-5": Price(200, 1_000),
