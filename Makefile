@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Tests wait for servers half of their time: half as many again as there are cores.
+WORKERS ?= $$(( ($$(nproc) * 3 + 1) / 2 ))
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -40,10 +42,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 test: lint definitions
-	$(BIN)/pytest -n auto -m "not slow" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) -m "not slow" $(ARGS)
 
 test-all: lint definitions browser redis
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 .PHONY: definitions browser redis
 definitions: $(INSTALLED)

@@ -88,8 +88,7 @@ class Effect:
         on_close: called in the transaction that records how it ended, so that both are told as one.
         request: what is asked for; kept masked.
         workspace_id: the studio it is for.
-        is_budgeted: whether that studio's budget of API calls is used. False for what has to be done for a studio
-            whose budget is used up as well.
+        is_budgeted: whether its budget of API calls is used; False for what has to be done though that is used up.
     """
 
     kind: str

@@ -41,7 +41,6 @@ def test_what_the_worker_drained_is_told_once(instance: dg.DagsterInstance, flee
     (event,) = first.asset_events
     assert event.asset_key == dg.AssetKey("work_drained")
     # Each request for an incident is handed to its two handlers, and that the incident was noted is told.
-    assert event.metadata["default/fanned_out"].value == 2
     assert event.metadata["default/done"].value == 2 * (2 + 1)
     assert event.metadata["attempts"].value == 2 + 6
     assert tick(first.cursor).asset_events == []

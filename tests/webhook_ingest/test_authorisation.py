@@ -135,38 +135,20 @@ MAY = {
             "reschedule_job",
         )
     },
-    **{
-        name: {"admin", "system"}
-        for name in (
-            "delivery_items",
-            "list_dead_letters",
-            "requeue_dead_letters",
-            "discard_dead_letters",
-            "list_pauses",
-            "pause_work",
-            "resume_work",
-            "list_unknown_effects",
-        )
-    },
-    **{
-        name: {"admin"}
-        for name in (
-            "settle_effect",
-            "queue",
-            "pause_queue",
-            "resume_queue",
-            "dead_letters",
-            "deal_with_dead_letters",
-            "effects",
-            "settle_effect_by_page",
-        )
-    },
+    **{name: {"admin", "system"} for name in (
+        "delivery_items", "list_dead_letters", "requeue_dead_letters", "discard_dead_letters", "list_pauses",
+        "pause_work", "resume_work", "list_unknown_effects",
+    )},
+    **{name: {"admin"} for name in (
+        "settle_effect", "queue", "pause_queue", "resume_queue", "dead_letters", "deal_with_dead_letters", "effects",
+        "settle_effect_by_page",
+    )},
     "override_budget": {"admin"},
     "list_budget_overrides": {"admin", "system"},
     "end_budget_override": {"admin"},
     "dagster_page": {"admin"},
     "dagster_query": {"admin"},
-}
+}  # fmt: skip
 NOBODYS = "00000000-0000-7000-8000-000000000001"
 """An id of nothing: who may asks for it is told that there is nothing."""
 INCOMPLETE = {
