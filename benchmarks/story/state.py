@@ -91,7 +91,7 @@ _FACTS: Sequence[str] = (
     """,
     """
     select 'commission for ' || w.name, string_agg(concat_ws(' ', c.base_minor, c.refunded_minor, c.currency,
-           c.rate_basis_points, c.amount_minor), ', ' order by c.base_minor)
+           c.rate_basis_points, c.amount_minor), ', ' order by c.base_minor, c.refunded_minor, c.amount_minor)
     from commission c join workspace w using (workspace_id) group by w.name
     """,
     """
