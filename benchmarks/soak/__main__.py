@@ -14,8 +14,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
+
+from sqlalchemy import select
 
 from benchmarks.queue.server import machine
 from benchmarks.report import Bar, Figure, Report, options, progress
@@ -23,6 +26,8 @@ from benchmarks.soak.ending import Ending, come_to_rest
 from benchmarks.soak.load import Crowd, World, visitor, write_in
 from benchmarks.soak.victims import PROGRAMS, VICTIMS, Victims
 from pilar.app import App, build_app
+from pilar.backplane.budget_overrides import override
+from pilar.backplane.tables import budget_limit
 from pilar.database.engine import Database, Scope
 from pilar.database.shared_clock import shared_clocks
 from pilar.errors import Transient
@@ -147,7 +152,12 @@ def _soak(on: System, soak: Soak, victims: Sequence[str], minutes: float, seed: 
 
 
 def _lift_limits(app: App, studios: Sequence[UUID]) -> None:
-    """Let studios write as much as they are written to: by their own default they would stop at so many a day."""
+    """Let studios write as much as they are written to.
+
+    By their plan and their own default they would stop at so many an hour and a day, which is as it should be and no
+    failure to recover.
+    """
+    until = app.clocks.business.now() + timedelta(days=1)
     with app.database.transaction(Scope.fleet()) as connection:
         for studio in studios:
             version, document = load_configuration(connection, studio)
@@ -158,6 +168,11 @@ def _lift_limits(app: App, studios: Sequence[UUID]) -> None:
                 connection, studio, changed, changed_by="system", note="the soak", now=app.clocks.business.now(),
                 expected_version=version,
             )  # fmt: skip
+            limits = select(budget_limit.c.resource, budget_limit.c.period).where(budget_limit.c.workspace_id == studio)
+            for resource, period in connection.execute(limits).all():
+                override(
+                    connection, app.clocks, studio, resource, period, MOST_A_DAY, until, "system", "the soak"
+                )  # fmt: skip
 
 
 def _strike(on: System, world: World, crowd: Crowd, killer: Victims, name: str, soak: Soak, number: int) -> None:
