@@ -126,8 +126,8 @@ def figures_of(told: Sequence[Telling], troubles: Sequence[str]) -> list[Figure]
         struck = sum(one.struck for one in seeded)
         figures.append(Figure("faults that struck", "", (struck,), Bar(1), note="none: nothing has been shown"))
         in_doubt = sum(one.in_doubt for one in seeded)
-        note = "marketing is never repeated on a missing answer; each is recorded, and a person is asked"
-        figures.append(Figure("nudges in doubt", "", (in_doubt,), note=note))
+        note = "each is recorded, and a person is asked"
+        figures.append(Figure("messages in doubt", "", (in_doubt,), note=note))
     figures.append(Figure("a telling", "s", seconds, note="the median"))
     return figures
 

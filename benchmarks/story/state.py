@@ -149,18 +149,19 @@ class InDoubt:
 
     Attributes:
         phone: whom it was written to.
-        nudge: the nudge's type that it was made for.
+        nudge: the nudge's type that it was made for; None: it is no marketing, and has been risked once more in vain.
     """
 
     phone: str
-    nudge: str
+    nudge: str | None
 
 
 def beyond_policy(different: Sequence[Difference], doubts: Sequence[InDoubt]) -> list[Difference]:
     """The differences that no policy allows.
 
-    Allowed is one thing: marketing whose outcome is unknown is never sent again. So a nudge may be in doubt in place of
-    sent, and its lead may not have answered it; then a message may be missing outside.
+    Allowed is one thing: what is in doubt is left to a person, marketing at once and any other message when it has been
+    risked once more. So it may be in doubt in place of sent, and its lead may not have answered it; then a message may
+    be missing outside.
     """
     doubtful = {doubt.phone for doubt in doubts}
     nudges = {(doubt.phone, doubt.nudge) for doubt in doubts}
@@ -177,8 +178,10 @@ def beyond_policy(different: Sequence[Difference], doubts: Sequence[InDoubt]) ->
     return left
 
 
-def _is_of(words: Sequence[str], phone: str, nudge: str) -> bool:
+def _is_of(words: Sequence[str], phone: str, nudge: str | None) -> bool:
     """Whether a fact is that nudge of that lead, or the messages of that kind to them."""
+    if nudge is None:
+        return phone in words and words[0] in {"service", "utility"}
     return phone in words and (words[0] == nudge or f"coach:{nudge}" in words)
 
 
@@ -193,12 +196,16 @@ def _fewer(one: Difference, at_most: int) -> bool:
 
 
 def messages_in_doubt(database: Database) -> list[InDoubt]:
-    """Marketing that was handed over, whose outcome is unknown, and about which a person has been asked."""
+    """What was handed over, whose outcome is unknown, and about which a person has been asked.
+
+    That is marketing, and any other message that was risked once more.
+    """
     query = """
-    select l.phone, substr(m.origin, 7) from message m
+    select l.phone, case when m.category = 'marketing' then substr(m.origin, 7) end from message m
     join lead l on l.workspace_id = m.workspace_id and l.id = m.lead_id
     join effect e on e.kind = 'whatsapp.send' and e.key = m.id::text
-    where m.state = 'unknown' and m.category = 'marketing' and e.state = 'unknown' and e.given_up_at is not null
+    where m.state = 'unknown' and e.state = 'unknown' and e.given_up_at is not null
+      and (m.category = 'marketing' or e.risks > 0)
     """
     with database.transaction(Scope.fleet()) as connection:
         rows: Sequence[Any] = connection.exec_driver_sql(query).all()

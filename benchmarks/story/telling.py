@@ -40,7 +40,7 @@ class Telling:
         problems: what must not be, by kind, each as a sentence.
         struck: how often each fault struck.
         plan: the rules of the faults.
-        in_doubt: nudges whose outcome is recorded as unknown.
+        in_doubt: messages whose outcome is recorded as unknown.
     """
 
     seed: int | None

@@ -57,8 +57,11 @@ _FAILED = "select concat_ws(' ', 'step', name, 'failed:', error) from provisioni
 _UNSETTLED = """
 select concat_ws(' ', origin, state, error) from message
 where direction = 'out' and (state in ('queued', 'held', 'attempted', 'failed')
-      or (state = 'unknown' and category <> 'marketing'))
+      or (state = 'unknown' and category <> 'marketing' and not exists (
+            select from effect e where e.kind = 'whatsapp.send' and e.key = message.id::text and e.state = 'unknown'
+            and e.given_up_at is not null and e.risks > 0)))
 """
+"""A message that was risked once more in vain is settled: a person has been asked."""
 _RISKS = "select kind, sum(risks) from effect group by kind"
 _SENDS = """
 select e.key, case when m.category = 'marketing' then 0 else e.risks end from effect e

@@ -102,6 +102,15 @@ def test_nothing_else_is_allowed_by_it(different: Difference) -> None:
     assert beyond_policy([different], [InDoubt("+447700900001", "morning_nudge")]) == [different]
 
 
+def test_a_reply_may_be_in_doubt_only_where_it_was_risked_once_more_and_a_person_was_asked() -> None:
+    reply = Difference("service rule coach to +447700900001", "went", "unknown")
+    assert beyond_policy([reply], [InDoubt("+447700900001", None)]) == []
+    assert beyond_policy([reply], [InDoubt("+447700900001", "morning_nudge")]) == [reply]
+    assert beyond_policy([reply], []) == [reply]
+    lost = Difference("service rule coach to +447700900001", "went", None)
+    assert beyond_policy([lost], [InDoubt("+447700900001", None)]) == [lost]
+
+
 def _verdict(*told: Telling, troubles: Any = TROUBLES) -> dict[str, str]:
     return {one.name: one.verdict.value for one in figures_of([Telling(None), *told], troubles)}
 
