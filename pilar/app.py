@@ -155,7 +155,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     register_messaging(registry, clocks, sender, templates, messages, importer)
     register_subscriptions(
         registry,
-        Closer(database, clocks, gateways.stripe, GivingBack(gateways.twilio, ledger), box, settings),
+        Closer(database, clocks, GivingBack(gateways.stripe, gateways.twilio, ledger), box, settings),
         OwnerNotices(database, clocks, gateways.stripe, gateways.mailer, ledger, settings),
     )
     register_coach(registry, clocks)

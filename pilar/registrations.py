@@ -152,9 +152,11 @@ def provisioning_steps(
     workspace = WorkspaceSteps(database, clocks, gateways.stripe, settings)
     twilio = TwilioSteps(database, clocks, gateways.twilio, ledger, box, settings)
     whatsapp = WhatsAppSteps(database, clocks, gateways.graph, gateways.mailer, ledger, box, settings)
-    back = Compensations(database, clocks, gateways.twilio, gateways.graph, ledger, box)
+    back = Compensations(database, clocks, gateways.stripe, gateways.twilio, gateways.graph, ledger, box)
     return (
-        OutsideStep("customer_validation", "Customer validation", workspace.validate_customer),
+        OutsideStep(
+            "customer_validation", "Customer validation", workspace.validate_customer, undo=back.end_subscription
+        ),
         DatabaseStep("workspace_creation", "Workspace", workspace.create_workspace, undo=back.shut),
         DatabaseStep(
             "default_ai_agent",

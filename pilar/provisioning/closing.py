@@ -19,10 +19,8 @@ from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
-from pilar.errors import Conflict, Invalid, NotFound
-from pilar.providers.stripe.client import StripeGateway
+from pilar.errors import Conflict, Invalid
 from pilar.providers.twilio.client import TwilioCredentials
-from pilar.provisioning import traces
 from pilar.provisioning.events import CloseStudio, SubscriptionRead
 from pilar.provisioning.giving_back import GivingBack, Returning
 from pilar.provisioning.subscription import notify_owner
@@ -41,14 +39,12 @@ class Closer:
         self,
         database: Database,
         clocks: Clocks,
-        stripe: StripeGateway,
         giving_back: GivingBack,
         box: SecretBox,
         settings: Settings,
     ) -> None:
         self._database = database
         self._clocks = clocks
-        self._stripe = stripe
         self._giving_back = giving_back
         self._box = box
         self._settings = settings
@@ -70,28 +66,13 @@ class Closer:
             raise Conflict("Only a studio that is closed gives back what it has.")
         done, whose = [], Returning(work.workspace_id, work.correlation_id)
         if paid is not None and paid.status not in ENDED:
-            self._end_subscription(whose, paid.stripe_subscription_id)
+            self._giving_back.end_subscription(whose, paid.stripe_subscription_id)
             done.append("subscription")
         if account is not None and account.external_id is not None and account.state != "closed":
             self._give_back(whose, account, account.external_id)
             done.append("twilio")
         self._finish(work, work.workspace_id)
         return {"given_back": done}
-
-    def _end_subscription(self, whose: Returning, subscription_id: str) -> None:
-        """Nobody pays for a studio that is closed."""
-
-        def has_ended() -> bool:
-            return self._stripe.subscription(subscription_id).status in ENDED
-
-        def end() -> None:
-            try:
-                self._stripe.cancel_subscription(subscription_id)
-            except NotFound:
-                if not has_ended():
-                    raise
-
-        self._giving_back.once(whose, traces.ENDED_SUBSCRIPTION, subscription_id, end, has_ended)
 
     def _give_back(self, whose: Returning, account: Integration, sid: str) -> None:
         if account.phone_number_id is not None:

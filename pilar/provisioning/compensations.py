@@ -1,4 +1,4 @@
-"""What takes back a step: the number is given back, the account closed, the number taken off WhatsApp, the studio shut.
+"""What takes back a step: number and account are given back, the studio shut, its subscription ended.
 
 What belongs here: what there is to take back and how it is looked for. What does not: the order, and when
 (`undoing.py`). A step may have had its effect and never learned of it, so each looks at the provider, not only at
@@ -18,6 +18,7 @@ from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import CredentialsRefused
+from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import traces
@@ -36,6 +37,7 @@ class Compensations:
         self,
         database: Database,
         clocks: Clocks,
+        stripe: StripeGateway,
         twilio: TwilioGateway,
         graph: GraphClient,
         ledger: EffectLedger,
@@ -45,7 +47,7 @@ class Compensations:
         self._clocks = clocks
         self._twilio = twilio
         self._graph = graph
-        self._giving_back = GivingBack(twilio, ledger)
+        self._giving_back = GivingBack(stripe, twilio, ledger)
         self._box = box
 
     def deregister(self, job: Job) -> Mapping[str, Any]:
@@ -91,6 +93,11 @@ class Compensations:
         self._giving_back.close_subaccount(_whose(job), sid)
         self._close(job, "twilio")
         return {"closed": sid}
+
+    def end_subscription(self, job: Job) -> Mapping[str, Any]:
+        """End the subscription that the studio was to be paid by; money that was paid is given back by a person."""
+        self._giving_back.end_subscription(_whose(job), job.stripe_subscription_id)
+        return {"ended": job.stripe_subscription_id}
 
     def shut(self, connection: Connection, job: Job) -> Mapping[str, Any]:
         """Close the studio itself; what it holds stays until retention takes it."""

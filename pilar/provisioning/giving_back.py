@@ -1,8 +1,8 @@
 """Giving back what a studio has at the providers, once each, whoever asks and however often.
 
-What belongs here: the number and the account at Twilio, and how an effect that leaves nothing but its trace is had.
-What does not: when that is: for a studio that is closed (`closing.py`), and for a signup that is taken back
-(`compensations.py`). Both may come to the same studio at once; the ledger knows their effects by the same names.
+What belongs here: the subscription, the number and the account at Twilio, and how an effect that leaves nothing but its
+trace is had. What does not: when that is: for a studio that is closed (`closing.py`), and for a signup that is taken
+back (`compensations.py`). Both may come to the same studio at once; the ledger knows their effects by the same names.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from pilar.backplane.effects import Effect, EffectLedger
+from pilar.errors import NotFound
+from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
 from pilar.provisioning import traces
+from pilar.workspaces.standing import ENDED
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,30 @@ class Returning:
 class GivingBack:
     """Gives back."""
 
-    def __init__(self, twilio: TwilioGateway, ledger: EffectLedger) -> None:
+    def __init__(self, stripe: StripeGateway, twilio: TwilioGateway, ledger: EffectLedger) -> None:
+        self._stripe = stripe
         self._twilio = twilio
         self._ledger = ledger
+
+    def end_subscription(self, whose: Returning, subscription_id: str) -> None:
+        """End a subscription, unless it has ended: nobody pays for a studio that is closed.
+
+        Raises:
+            Transient: Stripe can't be asked now.
+            Permanent: Stripe refuses.
+        """
+
+        def has_ended() -> bool:
+            return self._stripe.subscription(subscription_id).status in ENDED
+
+        def end() -> None:
+            try:
+                self._stripe.cancel_subscription(subscription_id)
+            except NotFound:
+                if not has_ended():
+                    raise
+
+        self.once(whose, traces.ENDED_SUBSCRIPTION, subscription_id, end, has_ended)
 
     def release_number(self, whose: Returning, account: TwilioCredentials, number_sid: str) -> None:
         """Give a number back, unless it is gone.

@@ -19,7 +19,7 @@ from pilar.provisioning import store
 from pilar.provisioning.retry import retry
 from pilar.provisioning.runner import wake
 from pilar.provisioning.undoing import undo
-from pilar.workspaces.standing import Terms
+from pilar.workspaces.standing import ENDED, Terms
 from tests.fixtures.system import MortalDatabase, System
 from tests.provisioning.test_a_studio_comes_into_being import deliver_stripe
 
@@ -46,6 +46,7 @@ def _nothing_is_left(system: System) -> None:
     assert {name: effects.get(name) for name in GIVEN_BACK} == dict.fromkeys(GIVEN_BACK, 1)
     assert {account["status"] for account in system.sandbox.objects("twilio.account") if account["friendly_name"]
             .startswith("pilar ")} == {"closed"}  # fmt: skip
+    assert {one["status"] for one in system.sandbox.objects("stripe.subscription")} <= ENDED, "nobody pays for nothing"
     assert system.column("select state from effect where state <> 'confirmed'") == []
     assert system.column("select error from dead_letter") == []
     with system.database.transaction(Scope.fleet()) as connection:
@@ -60,7 +61,8 @@ def test_a_signup_that_waits_is_taken_back_the_last_step_first(system: System, m
     system.settle()
     _nothing_is_left(system)
     undone = "select subject from audit_log where action = 'provisioning.step_undone' order by position"
-    assert system.column(undone) == ["step:phone_number_purchase", "step:twilio_subaccount", "step:workspace_creation"]
+    steps = ("phone_number_purchase", "twilio_subaccount", "workspace_creation", "customer_validation")
+    assert system.column(undone) == [f"step:{name}" for name in steps]
     assert system.column("select state from analytics.studio_overview") == ["closed"]
     assert not _undo(system), "there is nothing left to take back"
     with pytest.raises(Conflict, match="taken back"):
@@ -80,7 +82,8 @@ def test_a_job_that_is_taken_back_while_it_runs_stops(system: System, monkeypatc
     system.sandbox.sign_up()
     system.settle()
     _nothing_is_left(system)
-    assert "mail.sent" not in system.sandbox.effects(), "no owner is asked for anything"
+    told = [mail["subject"] for mail in system.sandbox.mails()]
+    assert told == ["The subscription of Studio Noord has ended"], "the owner is asked for nothing"
 
 
 def test_a_release_without_an_answer_is_looked_for_and_not_repeated(
