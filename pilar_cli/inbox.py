@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ import typer
 from pilar_cli.configuration import read_settings
 from pilar_cli.console import ACTOR, Json, answer, answer_json, new_group, say, show_table, wrong_usage
 from pilar_cli.identifiers import as_id
+from pilar_cli.work_states import WorkState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,26 +27,11 @@ if TYPE_CHECKING:
 app = new_group("Webhooks as they came in.")
 
 
-class State(StrEnum):
-    """Where a delivery may be; the same words as in the product, which is loaded only when it is needed."""
-
-    FAILED = "failed"
-    IN_PROGRESS = "in_progress"
-    RETRYING = "retrying"
-    PENDING = "pending"
-    PARKED = "parked"
-    SCHEDULED = "scheduled"
-    DISCARDED = "discarded"
-    CANCELLED = "cancelled"
-    COMPLETED = "completed"
-    ARCHIVED = "archived"
-
-
 Provider = Annotated[str | None, typer.Option(help="Of one provider: stripe, twilio or whatsapp.")]
 Workspace = Annotated[str | None, typer.Option(help="That name an account of one studio, by its id.")]
 Since = Annotated[datetime | None, typer.Option(help="That came at this moment (UTC) or later.")]
 Until = Annotated[datetime | None, typer.Option(help="That came before this moment (UTC).")]
-InState = Annotated[State | None, typer.Option("--state", help="In one state, as a whole.")]
+InState = Annotated[WorkState | None, typer.Option("--state", help="In one state, as a whole.")]
 Search = Annotated[
     str | None,
     typer.Option(help="By its id at the provider, or an id, number or address that it names, once it was tried."),
@@ -269,7 +254,7 @@ def _filter(
     workspace: str | None,
     since: datetime | None,
     until: datetime | None,
-    state: State | None,
+    state: WorkState | None,
     search: str | None,
     says: str | None,
 ) -> DeliveryFilter:

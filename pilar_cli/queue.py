@@ -13,6 +13,7 @@ import typer
 from pilar_cli.configuration import read_settings
 from pilar_cli.console import ACTOR, Json, answer, answer_json, new_group, show_table
 from pilar_cli.identifiers import as_id
+from pilar_cli.work_states import WorkState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -32,22 +33,7 @@ Before = Annotated[int | None, typer.Option(help="Below this position: the last 
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")]
 
 
-class State(StrEnum):
-    """Where work is."""
-
-    FAILED = "failed"
-    IN_PROGRESS = "in_progress"
-    RETRYING = "retrying"
-    PENDING = "pending"
-    PARKED = "parked"
-    SCHEDULED = "scheduled"
-    DISCARDED = "discarded"
-    CANCELLED = "cancelled"
-    COMPLETED = "completed"
-    ARCHIVED = "archived"
-
-
-InState = Annotated[State | None, typer.Option("--status", help="In one status.")]
+InState = Annotated[WorkState | None, typer.Option("--status", help="In one status.")]
 
 
 class What(StrEnum):
@@ -244,7 +230,7 @@ def _read(ask: Callable[[Connection], Found]) -> Found:
 def _filters(
     workspace: str | None,
     type_name: str | None,
-    state: State | None,
+    state: WorkState | None,
     correlation: str | None,
     before: int | None,
     limit: int,

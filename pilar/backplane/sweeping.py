@@ -21,6 +21,8 @@ AFTER = 25_000
 _SHARE = 0.2
 """Of the rows that wait: their indexes are read as a whole each time."""
 
+_PATIENCE_SECONDS = 10.0
+
 # Giving the end of the file back to the system would take a lock that all others wait for, for space that is needed
 # again at once.
 _VACUUM = "vacuum (skip_locked, truncate false) queue, scheduled"
@@ -46,9 +48,9 @@ class Sweeper:
             self._thread.start()
 
     def close(self) -> None:
-        """Wait for a vacuum that is under way."""
+        """Wait for a vacuum that is under way, for a moment: nothing is lost with it."""
         if self._thread:
-            self._thread.join()
+            self._thread.join(_PATIENCE_SECONDS)
 
     def _sweep(self) -> None:
         try:

@@ -7,16 +7,16 @@ back (`compensations.py`). Both may come to the same studio at once; the ledger 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from pilar.backplane.effects import Effect, EffectLedger
+from pilar.backplane.effects import EffectLedger
 from pilar.errors import NotFound
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
 from pilar.provisioning import traces
+from pilar.provisioning.traced import have_once
 from pilar.workspaces.standing import ENDED
 
 
@@ -108,19 +108,7 @@ class GivingBack:
             Transient: it can't be done now, or somebody else is at it.
             Permanent: the provider refuses.
         """
-
-        def run() -> Mapping[str, Any]:
-            call()
-            return {}
-
-        self._ledger.perform(
-            Effect(
-                kind=kind,
-                key=key,
-                call=run,
-                find=lambda: {} if is_done() else None,
-                workspace_id=whose.workspace_id,
-                is_budgeted=False,
-                correlation_id=whose.correlation_id,
-            )
-        )
+        have_once(
+            self._ledger, kind, key, call, is_done,
+            workspace_id=whose.workspace_id, correlation_id=whose.correlation_id, is_budgeted=False,
+        )  # fmt: skip

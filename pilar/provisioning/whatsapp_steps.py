@@ -21,6 +21,7 @@ from pilar.provisioning import store, traces
 from pilar.provisioning.setup import callback_url, setup_link
 from pilar.provisioning.setup_mail import compose
 from pilar.provisioning.steps import Done, Job, Wait
+from pilar.provisioning.traced import have_once
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import opened, seal, unseal
@@ -217,18 +218,7 @@ class WhatsAppSteps:
 
     def _perform(self, job: Job, kind: str, key: str, call: Callable[[], None], is_done: Callable[[], bool]) -> None:
         """An effect without an answer of interest, that can be told from its traces afterwards."""
-
-        def run() -> Mapping[str, Any]:
-            call()
-            return {}
-
-        self._ledger.perform(
-            Effect(
-                kind=kind,
-                key=key,
-                call=run,
-                find=lambda: {} if is_done() else None,
-                workspace_id=job.workspace_id,
-                correlation_id=job.correlation_id,
-            )
-        )
+        have_once(
+            self._ledger, kind, key, call, is_done,
+            workspace_id=job.workspace_id, correlation_id=job.correlation_id,
+        )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from pilar.backplane.handlers import Transactional
 from pilar.backplane.work import Status
 from pilar.ids import new_id
-from pilar_cli.inbox import State
+from pilar_cli.work_states import WorkState
 from tests.backplane.test_received import come, drain, record
 from tests.fixtures.work import Bench
 from tests.pilar_cli.test_queue_commands import answer, bench, run, text
@@ -36,7 +36,7 @@ def listed(*words: str) -> list[Any]:
 
 
 def test_the_commands_know_each_state() -> None:
-    assert [one.value for one in State] == [one.value for one in Status]
+    assert [one.value for one in WorkState] == [one.value for one in Status]
 
 
 def test_webhooks_are_listed_page_by_page(doors: Bench) -> None:

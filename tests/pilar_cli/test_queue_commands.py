@@ -18,7 +18,7 @@ from pilar.clocks import ManualClock
 from pilar.database.engine import Database
 from pilar.ids import new_id
 from pilar_cli.main import app
-from pilar_cli.queue import State
+from pilar_cli.work_states import WorkState
 from tests.fixtures.work import Bench
 
 
@@ -55,7 +55,7 @@ def _bury(bench: Bench, *names: str, **options: Any) -> None:
 
 
 def test_the_commands_know_each_status() -> None:
-    assert [one.value for one in State] == [one.value for one in Status]
+    assert [one.value for one in WorkState] == [one.value for one in Status]
 
 
 def test_status_tells_what_waits_and_what_was_done(bench: Bench) -> None:
