@@ -147,8 +147,7 @@ class Database:
         """A transaction under a scope whose statements don't wait for the answers to those before them.
 
         For the hot path's own statements (`raw`) and for nothing else: SQLAlchemy would read answers that have not
-        come. Who reads an answer within the block waits for it; the commit and the notification of the workers are one
-        more journey, however many statements there were.
+        come. Who reads an answer within the block waits for it. Workers are told as after any transaction.
 
         Args:
             scope: what it may see.
@@ -163,23 +162,21 @@ class Database:
         with self._checked_out() as connection:
             driver, wake = raw(connection), connection.info
             wake.pop(_WAKE, None)
-            committed: psycopg.Cursor[Any] | None = None
             try:
                 with driver.pipeline():
                     driver.execute("begin", prepare=False)
                     driver.execute(enter, [part for pair in names.items() for part in pair])
                     yield connection
-                    committed = driver.execute("commit", prepare=False)
-                    if wake.pop(_WAKE, None):
-                        driver.execute(_NOTIFY)
+                    driver.execute("commit", prepare=False)
             except psycopg.Error as error:
                 if not driver.closed:
                     raise
                 connection.invalidate(error)
                 self.engine.dispose()
-                if committed is None or committed.statusmessage != "COMMIT":
-                    raise Transient(f"The connection to the database was lost: {error}") from error
-                log.warning("the workers were not told of new work: %s", error)
+                raise Transient(f"The connection to the database was lost: {error}") from error
+            # Not in the same journey: with the notification's connection the commit's answer could be lost as well.
+            if wake.pop(_WAKE, None):
+                _tell_workers(connection)
 
     def _enter(self, entrance: str) -> Connection:
         """A connection with its transaction begun. A pooled one may have died unseen: then another is made, once."""
