@@ -270,7 +270,7 @@ def _try_out(
 ) -> Experiment:
     new = NewExperiment(
         name="Short or long", subject=subject, goal="booking.made", variants=_VARIANTS, created_by="test",
-        workspace_id=studio,
+        workspace_id=studio, salt="short or long",  # one that is known: shares that are dealt by chance look broken at times
     )  # fmt: skip
     clocks = system_clocks()
     experiment = start(connection, clocks, new)
