@@ -13,7 +13,7 @@ from hypothesis import settings
 settings.register_profile("pilar", deadline=None, database=None)
 settings.load_profile("pilar")
 
-pytest_plugins = ["tests.fixtures.server", "tests.fixtures.database", "tests.fixtures.work", "tests.fixtures.system"]
+pytest_plugins = [f"tests.fixtures.{name}" for name in ("server", "database", "work", "system", "opened")]
 
 _OPEN = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fixtures.system import System
-from tests.messaging.conftest import Studio, open_studio
+from tests.fixtures.opened import Studio
 
 
 @pytest.fixture
-def studio(system: System) -> Studio:
+def studio(opened_studio: Studio) -> Studio:
     """A studio that is open, in the morning."""
-    return open_studio(system)
+    return opened_studio

@@ -6,8 +6,8 @@ from typing import Any
 
 from pilar.backplane.breaches import find_breaches
 from pilar.database.engine import Scope
+from tests.fixtures.opened import LEAD, Studio
 from tests.fixtures.system import System
-from tests.messaging.conftest import LEAD, Studio
 
 
 def told(studio: Studio, sender: str = LEAD) -> list[str]:

@@ -15,7 +15,7 @@ from pilar.agents.trial_experiment import start_trial_experiment
 from pilar.database.engine import Scope
 from pilar.messaging import controls
 from tests.agents.looking import assert_promises_hold
-from tests.messaging.conftest import Studio, open_studio
+from tests.fixtures.opened import Studio, open_studio
 
 OTHER = "+31687654321"
 THIRD = "+31687654322"

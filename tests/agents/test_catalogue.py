@@ -12,7 +12,7 @@ from pilar.agents.trial_experiment import start_trial_experiment
 from pilar.errors import Conflict, NotFound
 from pilar.ids import new_id
 from tests.agents.looking import assert_promises_hold, fired, told
-from tests.messaging.conftest import Studio
+from tests.fixtures.opened import Studio
 
 
 def _rule(text: str = "Yes, there are showers.", **changes: object) -> RuleDocument:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.agents.looking import assert_promises_hold, fired
+from tests.fixtures.opened import Studio
 from tests.fixtures.system import MortalDatabase, System
-from tests.messaging.conftest import Studio
 
 
 def _ask_and_kill(studio: Studio, moment: int, *, after_commit: bool) -> bool:

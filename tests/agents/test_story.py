@@ -9,7 +9,7 @@ from pilar.agents.trial_experiment import start_trial_experiment
 from pilar.messaging import conversations
 from provider_sandbox.personas import ACCEPTS_OFFER, ACCEPTS_QUESTION
 from tests.agents.looking import assert_promises_hold, fired, told
-from tests.messaging.conftest import LEAD, Studio
+from tests.fixtures.opened import LEAD, Studio
 
 OTHER = "+31687654321"
 

@@ -15,7 +15,7 @@ from pilar.database.engine import Scope
 from pilar.ids import new_id
 from pilar.messaging import conversations
 from tests.agents.looking import assert_promises_hold
-from tests.messaging.conftest import Studio
+from tests.fixtures.opened import Studio
 
 
 def _ask(studio: Studio, payload: Payload, workspace_id: UUID | None = None) -> Any:

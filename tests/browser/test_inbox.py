@@ -8,8 +8,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.select import Select
 
 from tests.browser.test_pages import _assert_clean, _look, _press, _sign_in_as_founder, _wait_for, browser
+from tests.fixtures.opened import open_studio
 from tests.fixtures.system import System
-from tests.messaging.conftest import open_studio
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.slow

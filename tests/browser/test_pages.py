@@ -31,8 +31,8 @@ from pilar.messaging.activity import refresh_activity
 from pilar.messaging.outbox import NewMessage, queue_message
 from pilar.security.sessions import make_sign_in_link
 from pilar.workspaces.store import ensure_person
+from tests.fixtures.opened import open_studio
 from tests.fixtures.system import System
-from tests.messaging.conftest import open_studio
 
 pytestmark = pytest.mark.slow
 

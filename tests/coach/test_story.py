@@ -14,8 +14,8 @@ from pilar.coach.overview import activity_of, schedule_of
 from pilar.coach.planning import plan
 from pilar.database.engine import Scope
 from pilar.messaging import controls
+from tests.fixtures.opened import Studio
 from tests.fixtures.system import Killed, MortalDatabase, System
-from tests.messaging.conftest import Studio, open_studio
 
 MONDAY = datetime(2031, 3, 3, 9, 0, tzinfo=UTC)
 TUESDAY, WEDNESDAY, THURSDAY = (datetime(2031, 3, day, 7, 0, tzinfo=UTC) for day in (4, 5, 6))
@@ -25,11 +25,10 @@ NUDGES = "state, kind, verdict -> 'decision' -> 'reasons' -> 0 ->> 'code'"
 
 
 @pytest.fixture
-def studio(system: System) -> Studio:
+def studio(opened_studio: Studio) -> Studio:
     """A studio in Utrecht on a Monday morning."""
-    opened = open_studio(system)
-    system.travel_to(MONDAY)
-    return opened
+    opened_studio.system.travel_to(MONDAY)
+    return opened_studio
 
 
 def asks_for_coaching(studio: Studio) -> UUID:

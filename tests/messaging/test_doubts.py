@@ -14,8 +14,8 @@ from pilar.database.engine import Scope
 from pilar.errors import OutcomeUnknown
 from pilar.messaging.outbox import NewMessage, queue_message
 from pilar.providers.whatsapp.client import GraphClient
+from tests.fixtures.opened import Studio
 from tests.fixtures.system import System
-from tests.messaging.conftest import Studio
 
 
 def _write(studio: Studio, category: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pilar.masking import MaskingFilter
-from tests.messaging.conftest import Studio
+from tests.fixtures.opened import Studio
 
 LEAD, NAME, TEXT = "+31698765432", "Zonneveld-Achterberg", "Vertrouwelijk: mijn knie doet pijn"
 _OTHERS = ("provider_sandbox", "uvicorn.access", "aiosmtpd", "mail")

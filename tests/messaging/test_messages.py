@@ -17,8 +17,8 @@ from pilar.messaging.activity import refresh_activity
 from pilar.messaging.outbox import NewMessage, queue_message
 from pilar.messaging.verdict import Facts, Verdict, decide
 from pilar.providers.whatsapp.client import GraphClient
+from tests.fixtures.opened import LEAD, Studio, open_studio
 from tests.fixtures.system import MortalDatabase, System
-from tests.messaging.conftest import LEAD, Studio, open_studio
 
 OTHER = "+31687654321"
 

@@ -17,8 +17,8 @@ from pilar.messaging.outbox import NewMessage, queue_message
 from pilar.messaging.overview import Conversation, Mode, Place, Thread, filled
 from pilar.messaging.verdict import Facts, decide
 from pilar.messaging.why import Why, why
+from tests.fixtures.opened import LEAD, Studio
 from tests.fixtures.studios import add_studio
-from tests.messaging.conftest import LEAD, Studio
 
 OTHER, THIRD = "+31687654321", "+31611111111"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pilar.backplane.received import DeliveryFilter
 from pilar.backplane.working_again import replay_matching
+from tests.fixtures.opened import Studio
 from tests.fixtures.system import MortalDatabase, System
-from tests.messaging.conftest import Studio
 
 _COUNTED = ("lead", "message", "message_status", "consent", "conversation", "effect", "workspace", "autopilot_event")
 

@@ -14,8 +14,7 @@ from pilar.database.engine import Scope
 from pilar.security import api_tokens, sessions
 from pilar.security.principals import Kind
 from pilar.workspaces.store import ensure_membership, ensure_person
-from tests.fixtures.system import System
-from tests.messaging.conftest import LEAD, Studio, open_studio
+from tests.fixtures.opened import LEAD, Studio, open_studio
 from tests.webhook_ingest.test_pages import Outline
 from webhook_ingest.app import create_app
 from webhook_ingest.dashboards.authors import author
@@ -57,8 +56,8 @@ class Staff:
 
 
 @pytest.fixture
-def studio(system: System) -> Studio:
-    return open_studio(system)
+def studio(opened_studio: Studio) -> Studio:
+    return opened_studio
 
 
 @pytest.fixture
