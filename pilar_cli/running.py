@@ -38,6 +38,7 @@ class Plan:
         name: the command, as a second one is told.
         settings: as the environment gives them.
         with_worker: whether the warm worker runs; Dagster's sensors drain without it.
+        with_dagster: whether Dagster runs; a benchmark does what its schedules do by business time of its own.
         web_port: the web service's, if somebody asks for one.
         web_host: the address it listens on.
         web_workers: its processes.
@@ -47,6 +48,7 @@ class Plan:
     name: str
     settings: Settings
     with_worker: bool = True
+    with_dagster: bool = True
     web_port: int | None = None
     web_host: str = LOOPBACK
     web_workers: int = 1
@@ -124,7 +126,11 @@ def running(plan: Plan, say: Say, further: Further | None = None) -> Iterator[Sy
             *([system.worker(settings, ports["web"])] if plan.with_worker else []),
             *more,
         ]
-        then = system.dagster_programs(settings, dagster, ports["dagster-code"], ports["dagster"])
+        then = (
+            system.dagster_programs(settings, dagster, ports["dagster-code"], ports["dagster"])
+            if plan.with_dagster
+            else []
+        )
         crew = Crew(supervisor, first, then, stop)
         crew.start()
         yield System(settings, server.url, ports, crew, stop)

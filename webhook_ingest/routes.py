@@ -231,6 +231,8 @@ API = (
           responses={404: "There is no such studio."}),
     Route("GET", "/api/provisioning/waits", provisioning_acts.list_waits, "list_waits", OPERATIONS,
           summary="Which studio waits on whom, for what, since when and until when."),
+    Route("GET", "/api/provisioning/health", provisioning_acts.health, "provisioning_health", OPERATIONS,
+          summary="How many signups open, how long each step takes, and who waits on whom for how long."),
     Route("POST", "/api/provisioning/twilio", provisioning_acts.provision_twilio, "provision_twilio",
           OPERATIONS_WRITE, summary="Have a studio's account and number at Twilio made, as far as it goes.",
           responses={404: "There is no such studio."}),

@@ -50,9 +50,9 @@ where not (business_time and due_at > :business_now)
 _DARK = """
 select concat_ws(' ', kind, e.state, error) from effect e left join provisioning_job j using (workspace_id)
 where (e.state in ('intent', 'attempted') or (e.state = 'unknown' and given_up_at is null))
-  and not (kind = 'mail.setup_link' and j.state = 'completed')
+  and not (kind in ('mail.setup_link', 'mail.setup_reminder', 'twilio.remind_owner') and j.state = 'completed')
 """
-"""A set-up mail that may be lost is sent again by the step that waits for its reader: who has read it, moves on."""
+"""A set-up mail or reminder that may be lost is sent again by what waits for its reader: who has read it, moves on."""
 _FAILED = "select concat_ws(' ', 'step', name, 'failed:', error) from provisioning_step where status = 'failed'"
 _UNSETTLED = """
 select concat_ws(' ', origin, state, error) from message
@@ -68,8 +68,9 @@ select e.key, case when m.category = 'marketing' then 0 else e.risks end from ef
 join message m on m.id::text = e.key where e.kind = 'whatsapp.send'
 """
 _MAILS = """
-select p.email, count(*) + sum(e.risks) from effect e join membership m on m.workspace_id = e.workspace_id
-join person p on p.id = m.person_id where m.role = 'owner' and e.kind = 'mail.setup_link' group by p.email
+select p.email, count(*) + sum(e.risks) from effect e
+join membership m on m.workspace_id::text = coalesce(e.workspace_id::text, split_part(e.key, ':', 1))
+join person p on p.id = m.person_id where m.role = 'owner' and e.kind like 'mail.%%' group by p.email
 """
 _CONFIRMED = "select kind, count(*) from effect where state = 'confirmed' group by kind"
 
@@ -109,8 +110,8 @@ def lost_effects(database: Database, seen: Mapping[tuple[str, str], int]) -> lis
 def repeated_effects(database: Database, seen: Mapping[tuple[str, str], int]) -> list[str]:
     """Effects that happened more often than policy allows.
 
-    A set-up mail is sent for each time that the studio has to be asked; it can't be looked for and carries the same
-    Message-ID each time it is risked again. A code that has not come is asked for again; a send that is no
+    A mail is sent for each time that the owner has to be asked, reminded or told; it can't be looked for and carries
+    the same Message-ID each time it is risked again. A code that has not come is asked for again; a send that is no
     marketing is risked once more when no status has told of it. Each only as often as the ledger has taken the risk.
     """
     with database.transaction(Scope.fleet()) as connection:

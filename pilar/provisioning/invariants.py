@@ -22,10 +22,17 @@ INVARIANTS = (
     ),
     Invariant(
         "one_number_per_studio",
-        "No studio has bought two numbers.",
+        # A studio whose number is replaced has two for as long as it takes to move it.
+        "No studio keeps two numbers for more than a day: what was given back, alone or with its account, is none.",
         """
-        select workspace_id, count(*) from effect
-        where kind = 'twilio.buy_number' and state = 'confirmed' group by workspace_id having count(*) > 1
+        select e.workspace_id, count(*) from effect e
+        where e.kind = 'twilio.buy_number' and e.state = 'confirmed'
+          and not exists (select from effect r where r.kind = 'twilio.release_number'
+                          and r.key = e.response ->> 'number_sid' and r.state <> 'failed')
+          and not exists (select from integration i where i.workspace_id = e.workspace_id and i.provider = 'twilio'
+                          and i.state = 'closed')
+        group by e.workspace_id
+        having count(*) > 1 and max(e.settled_at) < cast(:real_now as timestamptz) - interval '1 day'
         """,
     ),
     Invariant(
@@ -59,6 +66,12 @@ INVARIANTS = (
         where s.standing in ('trial', 'active', 'past_due') and w.state <> 'active'
           and not exists (select from provisioning_job j
                           where j.workspace_id = s.workspace_id and j.state <> 'completed')
+        union all
+        select p.workspace_id, p.status, w.state from subscription p join workspace w using (workspace_id)
+        where p.status in ('trialing', 'active') and w.state not in ('active', 'closed')
+          and not exists (select from studio_standing s where s.workspace_id = p.workspace_id)
+          and not exists (select from provisioning_job j
+                          where j.workspace_id = p.workspace_id and j.state <> 'completed')
         union all
         select s.workspace_id, p.status, s.standing from studio_standing s join subscription p using (workspace_id)
         where s.standing = 'closed' and p.status in ('trialing', 'active')

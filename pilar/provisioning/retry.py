@@ -47,11 +47,13 @@ def retry(
     if job.state == "completed" and from_step is None:
         raise Conflict("This studio is ready: there is nothing to try again.")
     steps = [step for step in store.steps_of(connection, job.id) if step.status != store.RETIRED]
-    again = _from(steps, from_step)
-    for step in again:
-        store.set_step(
-            connection, job.id, step.name, {"status": "pending", "error": None, "completed_at": None, **store.NO_WAIT}
-        )
+    over = store.wait_is_over(clocks.business.now())
+    # What was done runs anew and is timed anew; what goes on keeps the time that it has taken.
+    anew = {"begun_at": None, "ended_at": None, "waited_seconds": 0}
+    for step in _from(steps, from_step):
+        times = anew if step.status == "completed" else {}
+        values = {"status": "pending", "error": None, "completed_at": None, **over, **times}
+        store.set_step(connection, job.id, step.name, values)
     store.set_job(connection, job.id, {"state": "running", "completed_at": None})
     audit.record(
         connection,

@@ -132,8 +132,10 @@ class Runner:
                 return None, store.job_view(row, []), row.state
             if is_closed(connection, row.workspace_id):
                 return None, store.job_view(row, []), "closed"  # nothing is had for a studio that is given up
-            store.ensure_steps(connection, row.workspace_id, job_id, self.steps)
             rows = store.steps_of(connection, job_id)
+            if not store.are_up_to_date(rows, self.steps):
+                store.ensure_steps(connection, row.workspace_id, job_id, self.steps)
+                rows = store.steps_of(connection, job_id)
             job = store.job_view(row, rows)
             status = {step.name: step.status for step in rows}
             for name, step in self._steps.items():
@@ -144,12 +146,12 @@ class Runner:
 
     def _run_in_database(self, step: DatabaseStep, job: Job) -> None:
         with self._database.transaction(Scope.fleet()) as connection:
-            store.begin_step(connection, job.id, step.name, self._clocks.real.now())
+            self._begin(connection, step, job)
             self._complete(connection, step, job, Done(step.run(connection, job)))
 
     def _run_outside(self, step: OutsideStep, job: Job, work: Work[Any], *, has_advanced: bool) -> Done | str:
         with self._database.transaction(Scope.fleet()) as connection:
-            store.begin_step(connection, job.id, step.name, self._clocks.real.now())
+            self._begin(connection, step, job)
         try:
             outcome = step.run(job)
         except NotConfigured as error:
@@ -176,8 +178,11 @@ class Runner:
             self._complete(connection, step, job, outcome)
         return outcome
 
+    def _begin(self, connection: Connection, step: Step, job: Job) -> None:
+        store.begin_step(connection, job.id, step.name, self._clocks.real.now(), self._clocks.business.now())
+
     def _complete(self, connection: Connection, step: Step, job: Job, outcome: Done) -> None:
-        now = self._clocks.real.now()
+        now, business_now = self._clocks.real.now(), self._clocks.business.now()
         store.set_step(
             connection,
             job.id,
@@ -185,9 +190,10 @@ class Runner:
             {
                 "status": "completed",
                 "completed_at": now,
+                "ended_at": business_now,
                 "result": dict(outcome.result),
                 "error": None,
-                **store.NO_WAIT,
+                **store.wait_is_over(business_now),
             },
         )
         store.move_job(connection, job.id, "running")
@@ -211,6 +217,7 @@ class Runner:
                 "wait_since": self._clocks.real.now(),
                 "wait_round": row.wait_round + 1,
                 "waits_from": now,
+                "waited_seconds": store.waited_until(now),
                 "waits_for": waits.woken_by(step.name, outcome.on),
                 "reminders": 0,
                 **asdict(waits.times_of(outcome.on, now)),
@@ -234,7 +241,8 @@ class Runner:
         with self._database.transaction(Scope.fleet()) as connection:
             text = mask_text(str(error))
             values: dict[str, Any] = {"status": "failed" if failed else "in_progress", "error": text}
-            store.set_step(connection, job.id, step.name, {**values, **(store.NO_WAIT if failed else {})})
+            over = store.wait_is_over(self._clocks.business.now()) if failed else {}
+            store.set_step(connection, job.id, step.name, {**values, **over})
             told = StepFailed(job_id=job.id, step=step.name, given_up=failed)
             attempt = f"{step.name}:{work.fencing_token}"
             self._tell(connection, job, told, f"failed:{job.id}:{attempt}")

@@ -8,14 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from pilar.database.schema import Timestamp
 from pilar.errors import NotFound
 from pilar.provisioning.steps import STEPS_VERSION, Job, Step
 from pilar.provisioning.tables import provisioning_job, provisioning_step, verification_code
 
 RETIRED = "retired"
+ENDED_STEPS = ("completed", "undone", RETIRED)
+"""The statuses of steps that stay as they are when they have gone from the list."""
 TAKEN_BACK = ("undoing", "undone")
 """The states of a job that does not go on any more."""
 
@@ -32,6 +35,17 @@ NO_WAIT: Mapping[str, Any] = {
     "expires_at": None,
 }
 """What a step's row says of its wait once it waits no more; what woke it and how often it waited stays."""
+
+
+def wait_is_over(now: datetime) -> dict[str, Any]:
+    """The same for a step that goes on at a moment of business time, or is given up: how long it waited is added up."""
+    return {**NO_WAIT, "waited_seconds": waited_until(now)}
+
+
+def waited_until(now: datetime) -> ColumnElement[float]:
+    """How long a step has waited by a moment of business time in all, its present wait with it, in seconds."""
+    present = func.extract("epoch", literal(now, Timestamp) - provisioning_step.c.waits_from)
+    return provisioning_step.c.waited_seconds + func.greatest(func.coalesce(present, 0), 0)
 
 
 @dataclass(frozen=True)
@@ -111,10 +125,21 @@ def ensure_steps(connection: Connection, workspace_id: UUID, job_id: UUID, steps
         .filter_by(job_id=job_id)
         .where(
             provisioning_step.c.name.not_in([step.name for step in steps]),
-            provisioning_step.c.status.not_in(["completed", "undone", RETIRED]),
+            provisioning_step.c.status.not_in(ENDED_STEPS),
         )
         .values(status=RETIRED, **NO_WAIT)
     )
+
+
+def are_up_to_date(rows: Sequence[Row[Any]], steps: Sequence[Step]) -> bool:
+    """Whether a job's rows are those of the present list, so that `ensure_steps` has nothing to write.
+
+    That is so at nearly every step, and the statement took nearly a fifth of the worker's time for a signup.
+    """
+    listed = {step.name: (ordinal, step.title) for ordinal, step in enumerate(steps, start=1)}
+    present = {row.name: (row.ordinal, row.title) for row in rows if row.name in listed and row.status != RETIRED}
+    left = [row for row in rows if row.name not in listed and row.status not in ENDED_STEPS]
+    return present == listed and not left
 
 
 def get_job(connection: Connection, job_id: UUID) -> Row[Any]:
@@ -171,8 +196,8 @@ def set_step(connection: Connection, job_id: UUID, name: str, values: Mapping[st
     connection.execute(update(provisioning_step).filter_by(job_id=job_id, name=name).values(dict(values)))
 
 
-def begin_step(connection: Connection, job_id: UUID, name: str, now: datetime) -> None:
-    """Note that a step is attempted; the time of its first attempt stays."""
+def begin_step(connection: Connection, job_id: UUID, name: str, now: datetime, business_now: datetime) -> None:
+    """Note that a step is attempted; the time of its first attempt stays, by the real clock and by the business'."""
     connection.execute(
         update(provisioning_step)
         .filter_by(job_id=job_id, name=name)
@@ -180,6 +205,7 @@ def begin_step(connection: Connection, job_id: UUID, name: str, now: datetime) -
             status="in_progress",
             attempts=provisioning_step.c.attempts + 1,
             started_at=func.coalesce(provisioning_step.c.started_at, now),
+            begun_at=func.coalesce(provisioning_step.c.begun_at, business_now),
         )
     )
 

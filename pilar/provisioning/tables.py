@@ -6,7 +6,7 @@ from the start without a foreign key to it.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, LargeBinary, SmallInteger, Text, Uuid, text
+from sqlalchemy import Column, Double, ForeignKeyConstraint, Index, Integer, LargeBinary, SmallInteger, Text, Uuid, text
 
 from pilar.database.schema import Timestamp, json_column, tenant_table, workspace_key
 
@@ -68,6 +68,17 @@ provisioning_step = tenant_table(
     Column("remind_at", Timestamp, comment="business time of the next reminder; null: none is left"),
     Column("look_at", Timestamp, comment="business time when it looks for itself whether it can go on"),
     Column("expires_at", Timestamp, comment="business time when this wait is given up"),
+    Column(
+        "begun_at", Timestamp, comment="business time of the first attempt; null: none yet, or of before it was kept"
+    ),
+    Column("ended_at", Timestamp, comment="business time when it was completed"),
+    Column(
+        "waited_seconds",
+        Double,
+        nullable=False,
+        server_default=text("0"),
+        comment="of business time, in those of its waits that are over",
+    ),
     Column("woken_by", Text, comment="what last let it look again"),
     Column("woken_at", Timestamp, comment="real time"),
     ForeignKeyConstraint(["workspace_id", "job_id"], ["provisioning_job.workspace_id", "provisioning_job.id"]),

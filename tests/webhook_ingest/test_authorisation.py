@@ -39,6 +39,7 @@ MAY = {
     "reprovision": {"admin"},
     "complete_onboarding": {"admin", "owner"},
     "list_waits": {"admin", "system"},
+    "provisioning_health": {"admin", "system"},
     "waits": {"admin"},
     "provision_twilio": {"admin", "system"},
     "provision_whatsapp": {"admin", "system"},

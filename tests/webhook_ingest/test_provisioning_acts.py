@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from pilar.backplane.tables import audit_log
 from pilar.database.engine import Scope
 from pilar.provisioning import store
+from pilar.provisioning.funnel import refresh_funnel
 from pilar.security.principals import Kind
 from tests.webhook_ingest.conftest import House, Studio
 
@@ -111,6 +112,38 @@ def test_the_founder_sees_who_waits_on_whom(
     assert "A number is under review." in page
     assert "3 h" in page
     assert f'data-workspace="{studio.workspace_id}"' not in browser.get("/waits?on=meta").text
+
+
+def test_how_provisioning_goes_is_shown_to_the_founder_and_told_by_the_api(
+    client: TestClient, browser: TestClient, house: House, studio: Studio
+) -> None:
+    admin = house.bearer(Kind.ADMIN)
+    before = client.get("/api/provisioning/health", headers=admin).json()
+    assert (before["as_of"], before["signups"], before["success_rate"], before["whole"]) == (None, 0, None, None)
+    house.sign_in(browser, house.person("founder@pilar.test", is_founder=True))
+    assert "Nothing has been counted yet" in browser.get("/waits").text
+    for name, state in (("South", "completed"), ("East", "failed")):
+        made = house.studio(name)
+        now = house.app.clocks.business.now()
+        done = {"status": "completed", "begun_at": now - timedelta(hours=5), "ended_at": now, "waited_seconds": 3_600}
+        with house.app.database.transaction(Scope.fleet()) as connection:
+            store.set_job(connection, made.job_id, {"state": state, "completed_at": now + timedelta(hours=2)})
+            store.set_step(connection, made.job_id, "phone_number_purchase", done)
+    with house.app.database.transaction(Scope.fleet()) as connection:
+        refresh_funnel(connection, house.app.clocks)
+    told = client.get("/api/provisioning/health", headers=house.bearer(Kind.SYSTEM)).json()
+    assert [told[name] for name in ("signups", "opened", "waiting", "stuck", "success_rate")] == [3, 1, 1, 1, 0.5]
+    assert told["whole"]["total_p50"] == 7_200
+    [step] = told["steps"]
+    assert (step["title"], step["completed"], step["work_p95"], step["wait_p95"]) == (
+        "Phone number", 2, 4 * 3_600, 3_600,
+    )  # fmt: skip
+    assert [(one["waits_on"], one["waiting"], one["under_a_day"]) for one in told["parties"]] == [("twilio", 1, 1)]
+    assert [day["signups"] for day in told["days"]] == [3]
+    page = browser.get("/waits").text
+    assert "50.0%" in page
+    assert '<td class="number">4 hours</td>' in page
+    assert all(f'<rect class="{name}"' in page for name in ("opened", "waiting", "stuck"))
 
 
 def test_a_signup_is_taken_back_with_a_reason_and_then_goes_on_no_more(
