@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from pilar.affiliates import invariants as affiliates_invariants
 from pilar.agents import invariants as agents_invariants
+from pilar.agents import people_store as agents_people
 from pilar.backplane import invariants as backplane_invariants
 from pilar.backplane.breakers import Breakers
 from pilar.backplane.drain import Drain
@@ -21,18 +22,23 @@ from pilar.backplane.invariants import Invariant
 from pilar.backplane.locks import Front, LockKeeper
 from pilar.backplane.reconciling import Reconcilers
 from pilar.bookings import invariants as calendar_invariants
+from pilar.bookings import people_store as bookings_people
 from pilar.clocks import Clocks
 from pilar.coach import invariants as coach_invariants
+from pilar.coach import people_store as coach_people
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database
 from pilar.database.shared_clock import shared_clocks
 from pilar.errors import NotConfigured
 from pilar.experiments import invariants as experiments_invariants
+from pilar.experiments import people_store as experiments_people
 from pilar.gateways import Gateways
 from pilar.health import invariants as health_invariants
 from pilar.health.model_check import ModelChecker
 from pilar.messaging import invariants as messaging_invariants
+from pilar.messaging import people_room as messaging_people
 from pilar.messaging.lead_import import LeadImporter
+from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
 from pilar.messaging.templates import TemplateKeeper
 from pilar.providers.dagster.client import GRAPHQL_PATH, DagsterClient
@@ -72,6 +78,15 @@ from pilar.settings import Settings, reveal
 ASKED_BY = {"mail": MAIL, "stripe": STRIPE, "twilio": TWILIO, "whatsapp": META}
 """Which provider is asked for an effect, by the first word of its kind."""
 
+KEEP_LEADS = (
+    messaging_people.ROOM,
+    bookings_people.ROOM,
+    experiments_people.ROOM,
+    agents_people.ROOM,
+    coach_people.ROOM,
+)
+"""The rooms that keep something about leads: each says what becomes of it when a lead is merged, told or erased."""
+
 
 @dataclass(frozen=True)
 class App:
@@ -91,6 +106,7 @@ class App:
     overview: Overview
     setup: Setup
     defaults: DefaultsKeeper
+    people: People
 
     def drain(self, worker: str) -> Drain:
         """A drain under a name of its own, for one process."""
@@ -151,8 +167,10 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages, defaults)
     waits = WaitNotices(database, clocks, gateways.mailer, gateways.twilio, ledger, box, settings)
     registry = build_registry(settings, database, clocks, box, gateways, locks, steps, waits)
-    sender, importer = Sender(database, clocks, gateways.graph, ledger, box), LeadImporter(database, clocks)
-    register_messaging(registry, clocks, sender, templates, messages, importer)
+    people = People(box, KEEP_LEADS)
+    sender = Sender(database, clocks, gateways.graph, ledger, box, people)
+    importer = LeadImporter(database, clocks, people)
+    register_messaging(registry, clocks, sender, templates, messages, importer, people)
     register_subscriptions(
         registry,
         Closer(database, clocks, GivingBack(gateways.stripe, gateways.twilio, ledger), box, settings),
@@ -191,6 +209,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         overview=Overview(steps, box, settings.public_url),
         setup=Setup(clocks, gateways.graph, box, settings),
         defaults=defaults,
+        people=people,
     )
 
 

@@ -20,3 +20,12 @@ def new_id() -> UUID:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def id_after(last: UUID | None) -> UUID:
+    """A fresh id that is above another one, even of the same millisecond or of a clock that was ahead."""
+    fresh = new_id()
+    if last is None or fresh > last:
+        return fresh
+    # One up within the 62 bits that are random: the version's and the variant's bits stay.
+    return UUID(int=last.int + 1)

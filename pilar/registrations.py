@@ -47,11 +47,14 @@ from pilar.health.model_check import ModelChecker
 from pilar.messaging import defaults as messaging_defaults
 from pilar.messaging.controls import Release
 from pilar.messaging.doubts import MessagingDoubts
+from pilar.messaging.erasing import Eraser
 from pilar.messaging.events import (
+    EraseLead,
     HandedOver,
     ImportLeads,
     MessageReceived,
     OptedOut,
+    RefusalUnclear,
     ReleaseHeld,
     SendMessage,
     SubmitTemplates,
@@ -59,6 +62,7 @@ from pilar.messaging.events import (
 )
 from pilar.messaging.inbox import WhatsAppInbox
 from pilar.messaging.lead_import import LeadImporter
+from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
 from pilar.messaging.templates import TemplateKeeper
 from pilar.operator.projection import OverviewKeeper
@@ -243,9 +247,12 @@ def register_messaging(
     templates: TemplateKeeper,
     messages: MessageSteps,
     importer: LeadImporter,
+    people: People,
 ) -> None:
     """Who answers what about messages."""
-    registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks).on_delivery))
+    registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks, people).on_delivery))
+    registry.on_job(EraseLead, Transactional(Eraser(clocks, people).on_job))
+    registry.know_event(RefusalUnclear)
     registry.on_job(SendMessage, Outside(sender.send))
     registry.on_job(SubmitTemplates, Outside(templates.on_job))
     registry.on_job(ImportLeads, Outside(importer.on_job))

@@ -14,6 +14,7 @@ from pilar_cli import (
     effects,
     inbox,
     keys,
+    leads,
     migration,
     models,
     queue,
@@ -48,6 +49,7 @@ app.add_typer(budgets.app, name="budget")
 app.add_typer(credentials.app, name="credentials")
 app.add_typer(defaults.app, name="defaults")
 app.add_typer(keys.app, name="keys")
+app.add_typer(leads.app, name="leads")
 
 if __name__ == "__main__":
     app()

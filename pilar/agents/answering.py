@@ -68,7 +68,7 @@ class Answerer:
             story: the story it belongs to.
         """
         lead = messaging.lock_lead(connection, workspace_id, told.lead_id)
-        if silent := _why_silent(connection, workspace_id, told):
+        if silent := _why_silent(connection, workspace_id, told.message_id, lead.id):
             return {"silent": silent}
         message = messaging.get_message(connection, workspace_id, told.message_id)
         studio, asker, now = studio_of(connection, workspace_id), asker_of(lead), self._clocks.business.now()
@@ -191,13 +191,13 @@ class Answerer:
         )
 
 
-def _why_silent(connection: Connection, workspace_id: UUID, told: MessageReceived) -> str | None:
-    if store.was_answered(connection, workspace_id, told.message_id):
+def _why_silent(connection: Connection, workspace_id: UUID, message_id: UUID, lead_id: UUID) -> str | None:
+    if store.was_answered(connection, workspace_id, message_id):
         return "answered before"
-    thread = messaging.find_conversation(connection, workspace_id, told.lead_id)
+    thread = messaging.find_conversation(connection, workspace_id, lead_id)
     if thread is not None and thread.mode == "person":
         return "a person answers"
-    if opted_out_scope(messaging.consents(connection, workspace_id, told.lead_id)) == "all":
+    if opted_out_scope(messaging.consents(connection, workspace_id, lead_id)) == "all":
         return "the lead opted out"
     return None
 

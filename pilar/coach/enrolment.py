@@ -55,7 +55,7 @@ def enrol(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: U
         workspace_id: the studio's.
         lead_id: who.
     """
-    messaging.lock_lead(connection, workspace_id, lead_id)
+    lead_id = messaging.lock_lead(connection, workspace_id, lead_id).id
     if opted_out_scope(messaging.consents(connection, workspace_id, lead_id)):
         return False
     wanted = load_configuration(connection, workspace_id)[1].coaching.preferences
@@ -71,7 +71,7 @@ def end(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUI
 
     Arguments are those of `enrol`, and the reason in words.
     """
-    messaging.lock_lead(connection, workspace_id, lead_id)
+    lead_id = messaging.lock_lead(connection, workspace_id, lead_id).id
     enrolment = store.find_enrolment(connection, workspace_id, lead_id)
     if enrolment is None or enrolment.ended_at is not None:
         return False
@@ -100,7 +100,7 @@ def change(
         Conflict: their coaching has ended.
     """
     _check(wishes)
-    messaging.lock_lead(connection, workspace_id, lead_id)
+    lead_id = messaging.lock_lead(connection, workspace_id, lead_id).id
     enrolment = store.find_enrolment(connection, workspace_id, lead_id)
     if enrolment is None:
         raise NotFound("This lead has not asked for coaching.")
@@ -136,7 +136,7 @@ class Enrolments:
     def on_opted_out(self, connection: Connection, work: Work[OptedOut]) -> dict[str, bool]:
         """A lead opted out, and may have come back since."""
         workspace_id, lead_id = _studio(work.workspace_id), work.content.lead_id
-        messaging.lock_lead(connection, workspace_id, lead_id)
+        lead_id = messaging.lock_lead(connection, workspace_id, lead_id).id
         if opted_out_scope(messaging.consents(connection, workspace_id, lead_id)) is None:
             return {"ended": False}
         return {"ended": end(connection, self._clocks, workspace_id, lead_id, _OPTED_OUT)}

@@ -130,9 +130,20 @@ def add_nudges(connection: Connection, nudges: Sequence[NewNudge], now: datetime
     return list(connection.execute(text(_PLAN), values))
 
 
-def withdraw_pending(connection: Connection, workspace_id: UUID, after: datetime, lead_id: UUID | None = None) -> int:
-    """Forget nudges that are still to come, of a lead or of all; return how many. One that is being sent stays."""
-    coming = select(coach_nudge.c.id).filter_by(workspace_id=workspace_id).where(PENDING, coach_nudge.c.due_at > after)
+def withdraw_pending(
+    connection: Connection, workspace_id: UUID, after: datetime | None, lead_id: UUID | None = None
+) -> int:
+    """Forget nudges that are still to come, of a lead or of all; return how many. One that is being sent stays.
+
+    Args:
+        connection: a transaction.
+        workspace_id: the studio's.
+        after: those that are due later than this, in business time; None: those that are overdue too.
+        lead_id: whose; None: everybody's.
+    """
+    coming = select(coach_nudge.c.id).filter_by(workspace_id=workspace_id).where(PENDING)
+    if after is not None:
+        coming = coming.where(coach_nudge.c.due_at > after)
     if lead_id is not None:
         coming = coming.filter_by(lead_id=lead_id)
     ids = list(connection.execute(coming.with_for_update(skip_locked=True)).scalars())

@@ -41,6 +41,7 @@ def hand_over(
         told: the lead's message that asks for it; the lead is then told that a person will answer.
     """
     lead = store.lock_lead(connection, workspace_id, lead_id)
+    lead_id = lead.id
     thread = store.find_conversation(connection, workspace_id, lead_id)
     if thread is None or thread.mode == "person":
         return False
@@ -80,7 +81,7 @@ def take_over(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_i
 
 def hand_back(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUID, actor: str) -> bool:
     """Have the bot answer again; return whether a person did until now."""
-    store.lock_lead(connection, workspace_id, lead_id)
+    lead_id = store.lock_lead(connection, workspace_id, lead_id).id
     thread = store.find_conversation(connection, workspace_id, lead_id)
     if thread is None or thread.mode == "bot":
         return False
@@ -111,7 +112,7 @@ def answer(
     text = text.strip()
     if not text:
         raise Invalid("Write something first.")
-    store.lock_lead(connection, workspace_id, lead_id)
+    lead_id = store.lock_lead(connection, workspace_id, lead_id).id
     thread = store.find_conversation(connection, workspace_id, lead_id)
     opted_out = opted_out_scope(store.consents(connection, workspace_id, lead_id))
     objection = objection_to_answer(opted_out, window_closes_at(thread), clocks.business.now())

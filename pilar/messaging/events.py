@@ -75,3 +75,23 @@ class ImportLeads(Payload):
     type_name: ClassVar[str] = "messaging.import_leads"
 
     import_id: UUID
+
+
+class EraseLead(Payload):
+    """Everything that tells who a lead is has to be shredded."""
+
+    type_name: ClassVar[str] = "messaging.erase_lead"
+
+    lead_id: UUID
+
+
+class RefusalUnclear(Payload):
+    """A lead's message may ask for silence in words that no rule knows: whoever understands more may read it.
+
+    Whoever does calls `receiving.settle_unclear` with what they found; nobody has to.
+    """
+
+    type_name: ClassVar[str] = "message.refusal_unclear"
+
+    message_id: UUID
+    lead_id: UUID

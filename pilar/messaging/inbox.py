@@ -21,11 +21,17 @@ from pilar.backplane import working_again
 from pilar.backplane.facts import emit
 from pilar.backplane.handlers import Delivery, Work
 from pilar.backplane.notices import IncidentRequested, incident
+from pilar.backplane.received import body_of
+from pilar.backplane.shredding import shred_one
 from pilar.clocks import Clocks
 from pilar.errors import Invalid, Permanent
 from pilar.messaging import consent, receiving, statuses, templates
+from pilar.messaging.erasing import names_of_studio
+from pilar.messaging.identity import recognise
+from pilar.messaging.rooms import People
 from pilar.messaging.zones import country_of
 from pilar.providers.whatsapp import deliveries
+from pilar.providers.whatsapp.call_events import Call
 from pilar.providers.whatsapp.deliveries import Change, InboundMessage, MessageStatus, Preference, TemplateStatus
 from pilar.workspaces import store as workspaces
 
@@ -41,8 +47,9 @@ _LABELS_AT_MOST = 50
 class WhatsAppInbox:
     """Reads WhatsApp's deliveries."""
 
-    def __init__(self, clocks: Clocks) -> None:
+    def __init__(self, clocks: Clocks, people: People) -> None:
         self._clocks = clocks
+        self._people = people
 
     def on_delivery(self, connection: Connection, work: Work[Delivery]) -> dict[str, Any]:
         """Work on each item of a delivery; return how many of each kind there were.
@@ -110,24 +117,41 @@ class WhatsAppInbox:
                 return _passed_over("messages", "group")
             if change.kind in receiving.NOT_WRITTEN:
                 return _passed_over("messages", change.kind)
-            return receiving.receive(connection, self._clocks, studio, change, work)
+            became = receiving.receive(connection, self._clocks, studio, change, work, self._people)
+            return self._shred_if_erased(connection, work, studio, became, (change.sender, change.id))
+        if isinstance(change, Call):
+            became = receiving.note_call(connection, self._clocks, studio, change, work.cause, self._people)
+            return self._shred_if_erased(connection, work, studio, became, (change.sender, change.id))
         if isinstance(change, MessageStatus):
-            return statuses.apply(connection, self._clocks, studio, change)
+            became = statuses.apply(connection, self._clocks, studio, change, self._people)
+            return self._shred_if_erased(
+                connection, work, studio, became, (change.message_id, change.recipient or change.message_id)
+            )
         return self._note_preference(connection, studio, change, work)
 
     def _note_preference(self, connection: Connection, studio: UUID, told: Preference, work: Work[Delivery]) -> str:
         """The lead said it to WhatsApp itself, by a button in its menu."""
         phone = f"+{told.sender}" if told.sender.isdigit() else None
         language = workspaces.load_configuration(connection, studio)[1].studio.language
-        lead_id = receiving.lead_of(
-            connection, studio, told.sender, phone, None, language, country_of(phone), self._clocks.business.now()
-        )
+        values = receiving.new_lead(phone, None, language, country_of(phone), self._clocks.business.now())
+        names = (told.sender, None) if phone else (None, told.sender)
+        lead = recognise(connection, self._clocks, studio, names, values, work.cause, self._people)
         proof = f"preference:{work.content.external_id}:{told.at.isoformat()}"
+        clocks, people = self._clocks, self._people
         if told.opted_out:
-            consent.withdraw(connection, self._clocks, studio, lead_id, "marketing", "provider", proof, work.cause)
+            consent.withdraw(connection, clocks, studio, lead.id, "marketing", "provider", proof, work.cause, people)
         else:
-            consent.grant(connection, self._clocks, studio, lead_id, "marketing", "provider", proof)
+            consent.grant(connection, clocks, studio, lead.id, "marketing", "provider", proof, people)
         return "preference"
+
+    def _shred_if_erased(
+        self, connection: Connection, work: Work[Delivery], studio: UUID, became: str, names: tuple[str, str]
+    ) -> str:
+        """What came late of a person who is erased does not stay in the inbox either."""
+        if became == receiving.BEFORE_ERASURE:
+            body = body_of(connection, work.id)
+            shred_one(connection, work.position, body, names, names_of_studio(connection, studio))
+        return became
 
 
 def _counted(became: Iterable[str]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ INVARIANTS = (
         "nobody_is_written_to_after_opting_out",
         "No message was handed over after its lead had withdrawn consent to it, but for the one confirmation.",
         """
-        select m.workspace_id, m.id, m.lead_id, m.origin, m.attempted_at, c.recorded_at
+        select m.workspace_id, m.id, m.lead_id, m.origin, m.attempted_at, c.recorded_at, c.moved_at
         from message m join consent c on c.workspace_id = m.workspace_id and c.lead_id = m.lead_id
-        where m.direction = 'out' and m.origin <> 'notice:opted_out' and m.attempted_at > c.recorded_at
+        where m.direction = 'out' and m.origin <> 'notice:opted_out'
+          and m.attempted_at > coalesce(c.moved_at, c.recorded_at)
           and not c.granted and (c.scope = 'all' or m.category = 'marketing')
           and not exists (select from consent later where later.workspace_id = c.workspace_id
                           and later.lead_id = c.lead_id and later.scope = c.scope and later.granted

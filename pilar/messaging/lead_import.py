@@ -10,7 +10,7 @@ only they themselves can agree anew. The leads of a batch are held while it is d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -28,8 +28,10 @@ from pilar.errors import Invalid, Permanent, Transient
 from pilar.ids import new_id
 from pilar.messaging import lead_import_rows as form
 from pilar.messaging import lead_import_store as store
+from pilar.messaging import people_store
 from pilar.messaging.events import ImportLeads
 from pilar.messaging.lead_import_rows import LeadRow, Refusal, Studio, UnreadableFile
+from pilar.messaging.rooms import People
 from pilar.workspaces import store as workspaces
 
 LARGEST = 8 * 1024 * 1024
@@ -38,6 +40,8 @@ PART = 256 * 1024
 BATCH = 500
 """Rows that are decided together."""
 WITHDRAWN = "The person asked for no more messages: only they themselves can agree anew, by writing to you."
+
+ERASED = "The person asked to be forgotten: only they themselves can come back, by writing to you."
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,10 @@ def take_file(
 class LeadImporter:
     """Works through files."""
 
-    def __init__(self, database: Database, clocks: Clocks) -> None:
+    def __init__(self, database: Database, clocks: Clocks, people: People) -> None:
         self._database = database
         self._clocks = clocks
+        self._people = people
 
     def on_job(self, work: Work[ImportLeads]) -> dict[str, int]:
         """The job's handler."""
@@ -173,6 +178,9 @@ class LeadImporter:
         good = {one.phone: one for one in reversed(batch) if isinstance(one, LeadRow)}
         again = sum(isinstance(one, LeadRow) for one in batch) - len(good)
         now = self._clocks.business.now()
+        people_store.among_persons(connection)
+        for phone, reason in self._silent(connection, workspace_id, good).items():
+            refused.append((good.pop(phone).line, reason))
         held = store.hold_leads(connection, workspace_id, good)
         fresh = [_lead(workspace_id, one, language, now) for phone, one in good.items() if phone not in held]
         added = store.add_leads(connection, fresh)
@@ -202,6 +210,13 @@ class LeadImporter:
         store.add_consents(connection, consents)
         store.add_refusals(connection, workspace_id, import_id, refused)
         return {"added": len(added), "known": len(ids.keys()) - len(silent) + again, "refused": len(refused)}
+
+    def _silent(self, connection: Connection, workspace_id: UUID, phones: Collection[str]) -> dict[str, str]:
+        """Who was erased, or wants nothing from any studio: why their rows are refused."""
+        digests = {self._people.digests.of(connection, [phone])[0]: phone for phone in phones}
+        erased = people_store.suppressed(connection, workspace_id, list(digests))
+        stopped = people_store.stopped_among(connection, list(digests))
+        return {digests[one]: WITHDRAWN for one in stopped} | {digests[one]: ERASED for one in erased}
 
     def _finish(self, workspace_id: UUID, import_id: UUID, error: str | None) -> None:
         with self._database.transaction(Scope.fleet()) as connection:

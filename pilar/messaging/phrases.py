@@ -7,11 +7,19 @@ _PHRASES = {
         "en": "You won't get any more messages from {studio}. Write START if you change your mind.",
         "nl": "Je krijgt geen berichten meer van {studio}. Schrijf START als je je bedenkt.",
         "de": "Du bekommst keine Nachrichten mehr von {studio}. Schreib START, wenn du es dir anders überlegst.",
+        "fr": "Vous ne recevrez plus de messages de {studio}. Écrivez START si vous changez d'avis.",
+        "es": "Ya no recibirás mensajes de {studio}. Escribe START si cambias de opinión.",
+        "pt": "Você não receberá mais mensagens de {studio}. Escreva START se mudar de ideia.",
+        "it": "Non riceverai più messaggi da {studio}. Scrivi START se cambi idea.",
     },
     "handed_over": {
         "en": "I'm passing this on: somebody from {studio} will answer you here.",
         "nl": "Ik geef het door: iemand van {studio} antwoordt je hier.",
         "de": "Ich gebe das weiter: Jemand von {studio} antwortet dir hier.",
+        "fr": "Je transmets : quelqu'un de {studio} vous répondra ici.",
+        "es": "Lo paso: alguien de {studio} te responderá aquí.",
+        "pt": "Vou passar adiante: alguém de {studio} responderá aqui.",
+        "it": "Passo la richiesta: qualcuno di {studio} ti risponderà qui.",
     },
 }
 

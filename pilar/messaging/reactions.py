@@ -17,6 +17,7 @@ from pilar.messaging import store
 from pilar.messaging.consent import withdraw
 from pilar.messaging.facts import WINDOW
 from pilar.messaging.outbox import NewMessage, queue_message
+from pilar.messaging.rooms import People
 from pilar.providers.whatsapp.errors import Reaction, reaction_to
 
 _INCIDENTS = {
@@ -32,16 +33,22 @@ AS_TEMPLATE = ":as-template"
 """What the cause of a message has behind it when its template is sent after its text was refused."""
 
 
-def react(connection: Connection, clocks: Clocks, message: Row[Any], lead: Row[Any], code: str) -> None:
+def react(
+    connection: Connection,
+    clocks: Clocks,
+    message: Row[Any],
+    lead: Row[Any],
+    code: str,
+    people: People | None = None,
+) -> None:
     """Act on the code that a message was refused with, in the transaction that records it; the lead's row is held."""
     reaction = reaction_to(code)
     story = Cause(message.correlation_id or new_id())
     if reaction is Reaction.PLAN_AS_TEMPLATE:
         _plan_as_template(connection, clocks, message, story)
     elif reaction is Reaction.OPTED_OUT:
-        withdraw(
-            connection, clocks, message.workspace_id, lead.id, "marketing", "provider", f"{code}:{message.id}", story
-        )
+        proof = f"{code}:{message.id}"
+        withdraw(connection, clocks, message.workspace_id, lead.id, "marketing", "provider", proof, story, people)
     elif reaction in _INCIDENTS:
         request = IncidentRequested(
             dedupe_key=f"whatsapp:{code}:{message.workspace_id}",

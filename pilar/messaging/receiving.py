@@ -6,25 +6,33 @@ What does not: the answer, which the room above gives to `message.received`.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from pilar.backplane.facts import Event, Lane, emit
+from pilar.backplane.facts import Cause, Event, Lane, emit
 from pilar.backplane.handlers import Delivery, Work
 from pilar.clocks import Clocks
 from pilar.ids import new_id
-from pilar.messaging import consent, conversations, store
-from pilar.messaging.events import MessageReceived
+from pilar.messaging import consent, conversations, people_store, store
+from pilar.messaging.consent import ConsentScope
+from pilar.messaging.events import MessageReceived, RefusalUnclear
+from pilar.messaging.identity import recognise
 from pilar.messaging.outbox import OPT_OUT_NOTICE, NewMessage, queue_message
 from pilar.messaging.phrases import phrase
-from pilar.messaging.wording import Wish, wish_of
+from pilar.messaging.rooms import People
+from pilar.messaging.wording import Wish, may_refuse, wish_of
 from pilar.messaging.zones import country_of
+from pilar.providers.whatsapp.call_events import Call
 from pilar.providers.whatsapp.deliveries import InboundMessage
 from pilar.workspaces import store as workspaces
 
 WORDS = frozenset({"text", "button", "interactive"})
 """The kinds of message that say something in words; others are stored, and open the window like any."""
+
+BEFORE_ERASURE = "before_erasure"
+"""What became of what was said by who was erased since."""
 
 NOT_WRITTEN = frozenset({"system", "edit", "revoke", "deleted"})
 """Kinds that tell of a person or of an earlier message: nobody wrote, so no window opens and nothing waits for us."""
@@ -40,30 +48,26 @@ def lead_of(
     country: str | None,
     now: datetime,
 ) -> UUID:
-    """The lead with that id at WhatsApp, made if need be."""
-    values = {
-        "phone": phone,
-        "name": name,
-        "language": language,
-        "country": country,
-        "lifecycle": "lead",
-        "source": "whatsapp",
-        "created_at": now,
-    }
+    """The lead with that id at WhatsApp, made if need be, and nothing else that is known of persons looked at."""
+    values = new_lead(phone, name, language, country, now)
     return store.ensure_lead(connection, workspace_id, provider_user_id, values)
 
 
 def receive(
-    connection: Connection, clocks: Clocks, workspace_id: UUID, told: InboundMessage, work: Work[Delivery]
+    connection: Connection,
+    clocks: Clocks,
+    workspace_id: UUID,
+    told: InboundMessage,
+    work: Work[Delivery],
+    people: People,
 ) -> str:
     """Store an inbound message and act on what it asks for; return what became of it, in one word."""
     now = clocks.business.now()
     _, document = workspaces.load_configuration(connection, workspace_id)
-    phone = told.sender_phone
-    lead_id = lead_of(
-        connection, workspace_id, told.sender, phone, told.sender_name, document.studio.language, country_of(phone), now
-    )
-    lead = store.lock_lead(connection, workspace_id, lead_id)
+    if is_of_before_erasure(connection, workspace_id, told, told.sent_at, people):
+        return BEFORE_ERASURE
+    lead = who(connection, clocks, workspace_id, told, document.studio.language, work.cause, people)
+    lead_id: UUID = lead.id
     stored = store.add_message(
         connection,
         {
@@ -89,22 +93,12 @@ def receive(
     if told.kind not in WORDS or not told.text:
         return "message_without_words" if told.kind in WORDS else f"message_without_words:{told.kind[:40]}"
     wish = wish_of(told.text)
-    if wish is Wish.STOP:
-        proof = f"message:{stored}"
-        consent.withdraw(connection, clocks, workspace_id, lead_id, "all", "wording", proof, work.cause)
-        # One confirmation, then silence.
-        notice = NewMessage(
-            lead_id=lead_id,
-            category="service",
-            origin=OPT_OUT_NOTICE,
-            cause=f"opted_out:{lead_id}",
-            text=phrase("opted_out", lead.language, document.studio.name),
-            reply_to=stored,
-        )
-        queue_message(connection, clocks, workspace_id, notice, work.cause)
+    if wish in (Wish.STOP, Wish.STOP_EVERYWHERE):
+        scope: ConsentScope = "founder" if wish is Wish.STOP_EVERYWHERE else "all"
+        _silence(connection, clocks, workspace_id, lead_id, scope, "wording", stored, work.cause, people)
         return "opt_out"
     if wish is Wish.START:
-        consent.grant(connection, clocks, workspace_id, lead_id, "all", "keyword", f"message:{stored}")
+        consent.grant(connection, clocks, workspace_id, lead_id, "all", "keyword", f"message:{stored}", people)
     if wish is Wish.PERSON and thread.mode == "bot":
         conversations.hand_over(
             connection, clocks, workspace_id, lead_id, "The lead asked for a person.", work.cause, told=stored
@@ -119,4 +113,116 @@ def receive(
             lane=Lane.REPLY,
         )
         emit(connection, clocks, [event], work.cause)
+    if may_refuse(told.text):
+        unclear = Event(
+            payload=RefusalUnclear(message_id=stored, lead_id=lead_id),
+            key=str(stored),
+            aggregate=("lead", str(lead_id)),
+            workspace_id=workspace_id,
+        )
+        emit(connection, clocks, [unclear], work.cause)
     return "message"
+
+
+def note_call(
+    connection: Connection, clocks: Clocks, workspace_id: UUID, told: Call, story: Cause, people: People
+) -> str:
+    """Keep a call; one that the lead made opens the window, as a message does."""
+    if is_of_before_erasure(connection, workspace_id, told, told.at, people):
+        return BEFORE_ERASURE
+    language = workspaces.load_configuration(connection, workspace_id)[1].studio.language
+    lead = who(connection, clocks, workspace_id, told, language, story, people)
+    now = clocks.business.now()
+    at = min(told.at, now)
+    is_over = told.state != "ringing"
+    values = {
+        "provider_call_id": told.id,
+        "direction": "in" if told.is_theirs else "out",
+        "state": told.state,
+        "began_at": told.began_at or at,
+        "ended_at": at if is_over else None,
+        "seconds": told.seconds,
+    }
+    if not people_store.note_call(connection, workspace_id, lead.id, values):
+        return "call_again"
+    if told.is_theirs:
+        thread = store.note_inbound(connection, workspace_id, lead.id, written_at=told.began_at or at, now=now)
+        # It was answered or missed at the phone: there is nothing to read.
+        store.change_conversation(connection, workspace_id, lead.id, {"unread": thread.unread - 1})
+    return "call"
+
+
+def settle_unclear(
+    connection: Connection, clocks: Clocks, workspace_id: UUID, message_id: UUID, story: Cause, people: People
+) -> bool:
+    """Somebody who understands more read a refusal in a message (`RefusalUnclear`); whether that is new."""
+    message = store.get_message(connection, workspace_id, message_id)
+    lead = store.lock_lead(connection, workspace_id, message.lead_id)
+    return _silence(connection, clocks, workspace_id, lead.id, "all", "model", message_id, story, people)
+
+
+def who(
+    connection: Connection,
+    clocks: Clocks,
+    workspace_id: UUID,
+    told: InboundMessage | Call,
+    language: str,
+    story: Cause,
+    people: People,
+) -> Row[Any]:
+    """The lead who wrote or rang, held."""
+    phone, user_id = told.sender_phone, told.sender_user_id
+    values = new_lead(phone, told.sender_name, language, country_of(phone), clocks.business.now())
+    number = None if told.sender == user_id else told.sender
+    return recognise(connection, clocks, workspace_id, (number, user_id), values, story, people)
+
+
+def is_of_before_erasure(
+    connection: Connection, workspace_id: UUID, told: InboundMessage | Call, at: datetime, people: People
+) -> bool:
+    """Whether it was said before its sender was erased, and came late or again: it went with all the rest."""
+    digests = people.digests.of(connection, (told.sender, told.sender_phone, told.sender_user_id))
+    erased = people_store.suppressed(connection, workspace_id, digests)
+    return any(at <= moment for moment in erased.values())
+
+
+def _silence(
+    connection: Connection,
+    clocks: Clocks,
+    workspace_id: UUID,
+    lead_id: UUID,
+    scope: ConsentScope,
+    source: str,
+    message_id: UUID,
+    story: Cause,
+    people: People,
+) -> bool:
+    """Withdraw their consent, and say so once."""
+    proof = f"message:{message_id}"
+    is_new = consent.withdraw(connection, clocks, workspace_id, lead_id, scope, source, proof, story, people)
+    lead = store.get_lead(connection, workspace_id, lead_id)
+    studio = workspaces.load_configuration(connection, workspace_id)[1].studio
+    # One confirmation, then silence.
+    notice = NewMessage(
+        lead_id=lead_id,
+        category="service",
+        origin=OPT_OUT_NOTICE,
+        cause=f"opted_out:{lead_id}",
+        text=phrase("opted_out", lead.language, studio.name),
+        reply_to=message_id,
+    )
+    queue_message(connection, clocks, workspace_id, notice, story)
+    return is_new
+
+
+def new_lead(phone: str | None, name: str | None, language: str, country: str | None, now: datetime) -> dict[str, Any]:
+    """The columns of a lead who is new, beside their id."""
+    return {
+        "phone": phone,
+        "name": name,
+        "language": language,
+        "country": country,
+        "lifecycle": "lead",
+        "source": "whatsapp",
+        "created_at": now,
+    }

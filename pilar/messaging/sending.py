@@ -31,6 +31,7 @@ from pilar.messaging import states, store, template_store
 from pilar.messaging.events import SendMessage
 from pilar.messaging.outbox import ask_to_send
 from pilar.messaging.reactions import react
+from pilar.messaging.rooms import People
 from pilar.messaging.verdict import Facts, Verdict, decide
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.workspaces import store as workspaces
@@ -59,13 +60,20 @@ class Sender:
     """Hands messages over."""
 
     def __init__(
-        self, database: Database, clocks: Clocks, graph: GraphClient, ledger: EffectLedger, box: SecretBox
+        self,
+        database: Database,
+        clocks: Clocks,
+        graph: GraphClient,
+        ledger: EffectLedger,
+        box: SecretBox,
+        people: People | None = None,
     ) -> None:
         self._database = database
         self._clocks = clocks
         self._graph = graph
         self._ledger = ledger
         self._box = box
+        self._people = people
 
     def send(self, work: Work[SendMessage]) -> dict[str, Any]:
         """Send a message if the verdict allows it, and record what came of it.
@@ -81,7 +89,7 @@ class Sender:
         # A studio without credentials gets as far as the verdict, which says so.
         is_sealed = connected is not None and connected.sealed_credentials is not None
         token = unseal(self._box, connected)["access_token"] if is_sealed else ""
-        attempt = _Attempt(self._clocks, self._graph, row, token)
+        attempt = _Attempt(self._clocks, self._graph, row, token, self._people)
         try:
             self._ledger.perform(
                 Effect(
@@ -149,7 +157,8 @@ class Sender:
 class _Attempt:
     """One attempt at handing one message over; the effect ledger calls its three parts."""
 
-    def __init__(self, clocks: Clocks, graph: GraphClient, row: Row[Any], token: str) -> None:
+    def __init__(self, clocks: Clocks, graph: GraphClient, row: Row[Any], token: str, people: People | None) -> None:
+        self._people = people
         self._clocks = clocks
         self._graph = graph
         self._row = row
@@ -243,7 +252,7 @@ class _Attempt:
         if values:
             store.change_message(connection, row.workspace_id, row.id, values)
         if values.get("error_code"):
-            react(connection, self._clocks, message, lead, values["error_code"])
+            react(connection, self._clocks, message, lead, values["error_code"], self._people)
 
     def _settle_budget(self, connection: Connection, *, used: int) -> None:
         if self._reservation is not None:

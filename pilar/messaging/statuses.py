@@ -14,17 +14,24 @@ from sqlalchemy import Connection, Row
 from pilar.backplane import effects
 from pilar.clocks import Clocks
 from pilar.messaging import states, store
+from pilar.messaging.erasing import ERASED
 from pilar.messaging.reactions import react
+from pilar.messaging.receiving import BEFORE_ERASURE
+from pilar.messaging.rooms import People
 from pilar.messaging.sending import EFFECT
 from pilar.providers.whatsapp.deliveries import MessageStatus
 
 
-def apply(connection: Connection, clocks: Clocks, workspace_id: UUID, told: MessageStatus) -> str:
+def apply(
+    connection: Connection, clocks: Clocks, workspace_id: UUID, told: MessageStatus, people: People | None = None
+) -> str:
     """Keep a status and fold it into its message; return what became of it, in one word."""
     found = _message_of(connection, workspace_id, told)
     if found is None:
         return "status_of_unknown_message"
     lead = store.lock_lead(connection, workspace_id, found.lead_id)
+    if lead.lifecycle == ERASED:
+        return BEFORE_ERASURE
     message = store.lock_message(connection, workspace_id, found.id)
     code = told.errors[0].code if told.errors else None
     if not store.add_status(
@@ -45,7 +52,7 @@ def apply(connection: Connection, clocks: Clocks, workspace_id: UUID, told: Mess
     if values:
         store.change_message(connection, workspace_id, message.id, values)
     if state == states.FAILED and message.state != states.FAILED and code is not None:
-        react(connection, clocks, message, lead, code)
+        react(connection, clocks, message, lead, code, people)
     return "status"
 
 

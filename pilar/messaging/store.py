@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from pilar.errors import NotFound
-from pilar.ids import new_id
+from pilar.ids import id_after, new_id
 from pilar.messaging import states
+from pilar.messaging.people_tables import lead_alias
 from pilar.messaging.tables import consent, conversation, lead, message, message_status, send_control
 
 # Leads
@@ -39,14 +40,25 @@ def ensure_lead(connection: Connection, workspace_id: UUID, provider_user_id: st
 
 
 def get_lead(connection: Connection, workspace_id: UUID, lead_id: UUID) -> Row[Any]:
-    """A lead's row; raise `NotFound` where this scope sees none."""
-    return _one(connection.execute(select(lead).filter_by(workspace_id=workspace_id, id=lead_id)).one_or_none(), "lead")
+    """A lead's row, by an id that was merged into another too; raise `NotFound` where this scope sees none."""
+    query = select(lead).filter_by(workspace_id=workspace_id)
+    found = connection.execute(query.filter_by(id=lead_id)).one_or_none()
+    return found or _one(connection.execute(query.where(_stays(workspace_id, lead_id))).one_or_none(), "lead")
 
 
 def lock_lead(connection: Connection, workspace_id: UUID, lead_id: UUID) -> Row[Any]:
-    """A lead's row, held until the transaction ends."""
-    query = select(lead).filter_by(workspace_id=workspace_id, id=lead_id).with_for_update()
-    return _one(connection.execute(query).one_or_none(), "lead")
+    """A lead's row, held until the transaction ends; whose id was merged into another's gets that one's.
+
+    What is written about them names the id of the row that is returned.
+    """
+    query = select(lead).filter_by(workspace_id=workspace_id).with_for_update()
+    found = connection.execute(query.filter_by(id=lead_id)).one_or_none()
+    return found or _one(connection.execute(query.where(_stays(workspace_id, lead_id))).one_or_none(), "lead")
+
+
+def _stays(workspace_id: UUID, old_id: UUID) -> ColumnElement[bool]:
+    who = select(lead_alias.c.lead_id).filter_by(workspace_id=workspace_id, old_id=old_id)
+    return lead.c.id == who.scalar_subquery()
 
 
 def lead_names(connection: Connection, workspace_id: UUID, leads: Sequence[UUID]) -> dict[UUID, str | None]:
@@ -64,8 +76,13 @@ def change_lead(connection: Connection, workspace_id: UUID, lead_id: UUID, value
 
 
 def add_consent(connection: Connection, workspace_id: UUID, lead_id: UUID, values: Mapping[str, Any]) -> bool:
-    """Record what a lead allowed or forbade; the same proof counts once. Return whether it is new."""
-    statement = insert(consent).values(workspace_id=workspace_id, id=new_id(), lead_id=lead_id, **values)
+    """Record what a lead allowed or forbade; the same proof counts once. Return whether it is new.
+
+    The lead's row is held, so that the order of ids is the order in which it was said.
+    """
+    newest = select(consent.c.id).filter_by(workspace_id=workspace_id, lead_id=lead_id)
+    last = connection.execute(newest.order_by(consent.c.id.desc()).limit(1)).scalar_one_or_none()
+    statement = insert(consent).values(workspace_id=workspace_id, id=id_after(last), lead_id=lead_id, **values)
     return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
 
 

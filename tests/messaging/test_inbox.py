@@ -13,15 +13,18 @@ from pilar.backplane.facts import Cause
 from pilar.backplane.handlers import Delivery
 from pilar.clocks import system_clocks
 from pilar.coach.defaults import training_logic
+from pilar.crypto import SecretBox, new_key
 from pilar.database.engine import Database, Scope
 from pilar.errors import Invalid, NotFound
 from pilar.ids import new_id
 from pilar.messaging.inbox import WhatsAppInbox
+from pilar.messaging.rooms import People
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import StudioConfiguration, StudioProfile
 from pilar.workspaces.plans import Plan
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+PEOPLE = People(SecretBox([new_key()]), ())
 
 
 class _Work:
@@ -36,7 +39,7 @@ class _Work:
 def _read(database: Database, body: Any) -> dict[str, Any]:
     work = _Work(body if isinstance(body, bytes) else json.dumps(body).encode())
     with database.transaction(Scope.fleet()) as connection:
-        return WhatsAppInbox(system_clocks()).on_delivery(connection, work)  # type: ignore[arg-type]
+        return WhatsAppInbox(system_clocks(), PEOPLE).on_delivery(connection, work)  # type: ignore[arg-type]
 
 
 def test_kinds_are_counted_over_all_entries(database: Database) -> None:

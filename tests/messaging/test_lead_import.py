@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pilar.backplane.facts import Cause, Lane
 from pilar.backplane.handlers import Outside
+from pilar.crypto import SecretBox, new_key
 from pilar.database.engine import Scope
 from pilar.errors import Invalid
 from pilar.messaging import consent, lead_import, store
@@ -18,6 +19,7 @@ from pilar.messaging.events import ImportLeads
 from pilar.messaging.lead_import import WITHDRAWN, LeadImporter, Taken, take_file
 from pilar.messaging.lead_import_rows import LeadRow, Refusal, Studio, UnreadableFile, decoded, read, rows
 from pilar.messaging.lead_import_store import get_import
+from pilar.messaging.rooms import People
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import StudioConfiguration, StudioProfile
 from pilar.workspaces.plans import Plan
@@ -27,12 +29,13 @@ from tests.fixtures.work import START, Bench
 
 HEAD = "phone,name,language,time zone,consent source,consent date,consent proof"
 HERE = Studio("NL", "Europe/Amsterdam", START)
+PEOPLE = People(SecretBox([new_key()]), ())
 FINE = "06 12345678,Anna,nl,,Website form,2026-02-01,form 17"
 
 
 @pytest.fixture
 def studio(bench: Bench) -> UUID:
-    bench.registry.on_job(ImportLeads, Outside(LeadImporter(bench.database, bench.clocks).on_job))
+    bench.registry.on_job(ImportLeads, Outside(LeadImporter(bench.database, bench.clocks, PEOPLE).on_job))
     return opened(bench)
 
 
@@ -205,7 +208,7 @@ def test_who_is_killed_in_the_middle_goes_on_and_brings_each_lead_once(
     monkeypatch.setattr(lead_import, "PART", 100)
     taken = take(bench, studio, *numbered(8), "06 1,,,,F,2026-02-01,f 1")
     mortal = MortalDatabase(bench.database.url, dies_at=dies_at, after_commit=after_commit)
-    importer = LeadImporter(mortal, bench.clocks)
+    importer = LeadImporter(mortal, bench.clocks, PEOPLE)
 
     class Asked:
         workspace_id, content = studio, ImportLeads(import_id=taken.row.id)
@@ -214,6 +217,6 @@ def test_who_is_killed_in_the_middle_goes_on_and_brings_each_lead_once(
         while True:
             importer.on_job(Asked)  # type: ignore[arg-type]
     mortal.close()
-    counts = LeadImporter(bench.database, bench.clocks).on_job(Asked)  # type: ignore[arg-type]
+    counts = LeadImporter(bench.database, bench.clocks, PEOPLE).on_job(Asked)  # type: ignore[arg-type]
     assert counts == {"rows": 9, "added": 8, "known": 0, "refused": 1}
     assert bench.one("select count(*) from lead") == bench.one("select count(*) from consent") == 8

@@ -56,6 +56,18 @@ MAY = {
     "resume": {"admin"},
     "dry_run": {"admin"},
     "workspace_audit": {"admin", "owner"},
+    **{
+        name: {"admin", "system", "owner", "member"}
+        for name in (
+            *("list_leads", "new_lead", "likely_lead_pairs", "get_lead", "change_lead", "lead_timeline"),
+            *("change_consent", "new_lead_note", "lead_list", "lead_page"),
+        )
+    },
+    **{name: {"admin", "owner"} for name in ("erase_lead", "export_lead", "merge_lead")},
+    **{name: {"admin", "owner"} for name in ("merge_lead_by_page", "erase_lead_by_page")},
+    **{
+        name: {"admin", "owner", "member"} for name in ("add_lead", "change_lead_by_page", "note_lead", "allow_lead")
+    },
     "overview": {"admin"},
     "studio": {"admin", "system", "owner", "member"},
     "set_up_studio": {"admin", "owner"},
@@ -155,6 +167,16 @@ NOBODYS = "00000000-0000-7000-8000-000000000001"
 INCOMPLETE = {
     "bring_leads",
     "new_lead_import",
+    *(
+        "new_lead",
+        "add_lead",
+        "change_lead",
+        "change_consent",
+        "new_lead_note",
+        "merge_lead",
+        "merge_lead_by_page",
+        "allow_lead",
+    ),
     "change_default_template",
     "change_studio_defaults",
     "roll_back_studio_defaults",

@@ -135,13 +135,13 @@ def new_booking(app: System, caller: Asked, workspace_id: UUID, wanted: NewBooki
     """Book a free time for a lead of the studio's."""
     # Events are the fleet's to write; that the lead is the studio's is in the statement.
     with app.database.transaction(Scope.fleet()) as connection:
-        get_lead(connection, workspace_id, wanted.lead_id)
+        lead = get_lead(connection, workspace_id, wanted.lead_id)
         made = bookings.book(
             connection,
             app.clocks,
             workspace_id,
             wanted.event_type,
-            wanted.lead_id,
+            lead.id,
             wanted.starts_at,
             cause=f"request:{new_id()}",
             source=f"staff:{caller.principal.actor}",

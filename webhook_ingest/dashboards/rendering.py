@@ -66,6 +66,11 @@ NOTICES = {
     "settled-happened": "Noted: it happened, and is not done again.",
     "settled-did_not_happen": "Noted: it did not happen. It is free to be tried again.",
     "grace-extended": "Saved: there is more time to pay.",
+    "lead-saved": "Saved.",
+    "lead-noted": "The note is kept.",
+    "lead-consent": "Kept. It holds for everything that is queued already.",
+    "lead-merged": "They are one lead now.",
+    "lead-erasure": "The erasure is under way.",
     "coaching-changed": "Saved. What is still to come has been planned anew.",
 }
 """What a page may say after a redirect, by the name in its address; free text there could be anybody's."""

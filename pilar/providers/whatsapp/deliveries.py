@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pilar.providers.documents import Document, Unreadable, as_document, child, optional_children, optional_text, text
+from pilar.providers.whatsapp.call_events import Call
 from pilar.providers.whatsapp.numbers import as_e164
 from pilar.storable import storable
 
@@ -42,6 +43,7 @@ class InboundMessage:
         sent_at: when, by Meta's clock.
         payload: the message as it came.
         group_id: Meta's id of the group that they wrote in; None for a message to the number itself.
+        sender_user_id: their business-scoped user id, where it is told too.
     """
 
     account_id: str
@@ -56,6 +58,7 @@ class InboundMessage:
     sent_at: datetime
     payload: dict[str, Any]
     group_id: str | None = None
+    sender_user_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class Unknown:
     kind: str
 
 
-Change = InboundMessage | MessageStatus | TemplateStatus | Preference | Unknown
+Change = InboundMessage | Call | MessageStatus | TemplateStatus | Preference | Unknown
 
 
 def read(document: Document) -> list[Change]:
@@ -184,6 +187,9 @@ def _change(account_id: str, field: str, value: Document) -> Iterator[Change]:
             yield Unknown(account_id, field, "errors")
         elif "messages" not in value and "statuses" not in value:
             yield Unknown(account_id, field, MALFORMED)
+    elif field == "calls" and "calls" in value:
+        for item in _items(value, field):
+            yield _guarded(_call, account_id, field, value, item)
     elif field == "user_preferences":
         for item in _items(value, field):
             yield _guarded(_preference, account_id, field, value, item)
@@ -225,11 +231,43 @@ def _message(account_id: str, value: Document, message: Document) -> Change:
         sent_at=_moment(message, "timestamp"),
         payload=dict(message),
         group_id=optional_text(message, "group_id"),
+        sender_user_id=_short(user_id) if user_id is not None else None,
+    )
+
+
+def _call(account_id: str, value: Document, call: Document) -> Change:
+    is_theirs = optional_text(call, "direction") != "BUSINESS_INITIATED"
+    side = "from" if is_theirs else "to"
+    contact = _contact_of(value, call)
+    user_id = optional_text(call, f"{side}_user_id") or optional_text(contact, "user_id")
+    number = optional_text(call, side) or optional_text(contact, "wa_id")
+    sender = number or user_id
+    if sender is None:
+        raise Unreadable("a call with nobody")
+    event, status = optional_text(call, "event"), call.get("status")
+    if event not in ("connect", "terminate"):
+        return Unknown(account_id, "calls", event or "")
+    # A list at a call's end in some versions, a word in others.
+    has_failed = "FAILED" in (status if isinstance(status, list) else [status])
+    seconds = _identifier(call, "duration")
+    return Call(
+        account_id=account_id,
+        phone_number_id=text(child(value, "metadata"), "phone_number_id"),
+        id=_short(text(call, "id")),
+        sender=_short(sender),
+        sender_phone=_phone(number),
+        sender_name=optional_text(child(contact, "profile"), "name"),
+        sender_user_id=_short(user_id) if user_id is not None else None,
+        is_theirs=is_theirs,
+        state="ringing" if event == "connect" else "failed" if has_failed else "completed",
+        at=_moment(call, "timestamp"),
+        began_at=_moment(call, "start_time") if _identifier(call, "start_time") else None,
+        seconds=int(seconds) if seconds is not None and re.fullmatch(r"[0-9]{1,6}", seconds) else None,
     )
 
 
 def _contact_of(value: Document, message: Document) -> Document:
-    """Whose message it is: told by id, or the only one there is."""
+    """Whose message or call it is: told by id, or the only one there is."""
     contacts = [one for one in _items(value, "contacts") if isinstance(one, Mapping)] if "contacts" in value else []
     pairs = (("from", "wa_id"), ("from_user_id", "user_id"))
     for ours, theirs in pairs:

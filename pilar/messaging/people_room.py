@@ -1,0 +1,47 @@
+"""What messaging itself keeps about a lead. What belongs here: its part, as `pilar/people.py` asks every room.
+
+Messages, conversation and consent stay as numbers when a person is erased: what was written, to whom, and every id
+that the provider knows them by go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pilar.messaging import people_room_store as store
+from pilar.people import About, Moment, Room, told
+
+TABLES = frozenset({"message", "conversation", "consent", "lead_alias", "lead_note", "lead_call", "lead_erasure"})
+
+
+def _move(about: About, to: UUID) -> None:
+    store.move(about, to)
+
+
+def _tell(about: About) -> dict[str, list[dict[str, Any]]]:
+    return {table: told(rows) for table, rows in store.everything(about).items()}
+
+
+def _moments(about: About, limit: int) -> list[Moment]:
+    found: list[Moment] = []
+    for row in store.newest(about, "message", "occurred_at", limit):
+        says = row.text or (row.template_name or row.kind).replace("_", " ")
+        whose = "received" if row.direction == "in" else f"{row.state}, by {row.origin}"
+        found.append(Moment(row.occurred_at, "message", says, f"{whose}: {row.error}" if row.error else whose))
+    for row in store.newest(about, "consent", "recorded_at", limit):
+        says = f"{'Agreed to' if row.granted else 'Withdrew'} {_SCOPES.get(row.scope, row.scope)}"
+        found.append(Moment(row.recorded_at, "consent", says, f"{row.source}: {row.proof}"))
+    notes = store.newest(about, "lead_note", "written_at", limit)
+    found += [Moment(row.written_at, "note", row.text, row.written_by) for row in notes]
+    for row in store.newest(about, "lead_call", "began_at", limit):
+        says = "The lead rang" if row.direction == "in" else "The studio rang"
+        found.append(Moment(row.began_at, "call", says, f"{row.state}{f', {row.seconds} s' if row.seconds else ''}"))
+    merged = store.newest(about, "lead_alias", "merged_at", limit)
+    found += [Moment(row.merged_at, "merge", "Put together with another lead", row.reason) for row in merged]
+    return found
+
+
+_SCOPES = {"marketing": "marketing", "all": "all messages", "founder": "all messages of every studio"}
+
+ROOM = Room("messaging", TABLES, _move, _tell, erase=store.erase, moments=_moments)
