@@ -13,6 +13,7 @@ from datetime import timedelta
 from pilar.affiliates import invariants as affiliates_invariants
 from pilar.agents import invariants as agents_invariants
 from pilar.agents import people_store as agents_people
+from pilar.agents.model_answers import ModelAnswerer
 from pilar.backplane import invariants as backplane_invariants
 from pilar.backplane.breakers import Breakers
 from pilar.backplane.drain import Drain
@@ -26,6 +27,7 @@ from pilar.bookings import people_store as bookings_people
 from pilar.clocks import Clocks
 from pilar.coach import invariants as coach_invariants
 from pilar.coach import people_store as coach_people
+from pilar.coach.told import coaching_facts
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database
 from pilar.database.shared_clock import shared_clocks
@@ -38,6 +40,7 @@ from pilar.health.model_check import ModelChecker
 from pilar.messaging import invariants as messaging_invariants
 from pilar.messaging import people_room as messaging_people
 from pilar.messaging.lead_import import LeadImporter
+from pilar.messaging.media import MediaKeeper
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
 from pilar.messaging.templates import TemplateKeeper
@@ -70,6 +73,7 @@ from pilar.registrations import (
     register_coach,
     register_doubts,
     register_messaging,
+    register_models,
     register_subscriptions,
     studio_defaults,
 )
@@ -170,7 +174,8 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     people = People(box, KEEP_LEADS)
     sender = Sender(database, clocks, gateways.graph, ledger, box, people)
     importer = LeadImporter(database, clocks, people)
-    register_messaging(registry, clocks, sender, templates, messages, importer, people)
+    files = MediaKeeper(database, clocks, gateways.graph, box)
+    register_messaging(registry, clocks, sender, templates, messages, importer, people, files)
     register_subscriptions(
         registry,
         Closer(database, clocks, GivingBack(gateways.stripe, gateways.twilio, ledger), box, settings),
@@ -178,6 +183,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     )
     register_coach(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
+    register_models(registry, reconcilers, ModelAnswerer(database, clocks, gateways.models, (coaching_facts,)))
     register_asked(
         registry,
         clocks,

@@ -15,7 +15,8 @@ from pilar.affiliates.stripe_inbox import MoneyInbox
 from pilar.agents.adoption import Adopter
 from pilar.agents.answering import Answerer
 from pilar.agents.defaults import STUDIO, default_agent, install_rules
-from pilar.agents.events import AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
+from pilar.agents.events import AnswerTurn, AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
+from pilar.agents.model_answers import ModelAnswerer
 from pilar.agents.support import Support
 from pilar.backplane.effects import EffectLedger, EffectSettled
 from pilar.backplane.handlers import Outside, Registry, Transactional
@@ -50,6 +51,8 @@ from pilar.messaging.doubts import MessagingDoubts
 from pilar.messaging.erasing import Eraser
 from pilar.messaging.events import (
     EraseLead,
+    FetchMedia,
+    HandBack,
     HandedOver,
     ImportLeads,
     MessageReceived,
@@ -60,8 +63,10 @@ from pilar.messaging.events import (
     SubmitTemplates,
     TemplateChanged,
 )
+from pilar.messaging.handing_back import HandingBack
 from pilar.messaging.inbox import WhatsAppInbox
 from pilar.messaging.lead_import import LeadImporter
+from pilar.messaging.media import MediaKeeper
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
 from pilar.messaging.templates import TemplateKeeper
@@ -248,6 +253,7 @@ def register_messaging(
     messages: MessageSteps,
     importer: LeadImporter,
     people: People,
+    files: MediaKeeper,
 ) -> None:
     """Who answers what about messages."""
     registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks, people).on_delivery))
@@ -256,10 +262,19 @@ def register_messaging(
     registry.on_job(SendMessage, Outside(sender.send))
     registry.on_job(SubmitTemplates, Outside(templates.on_job))
     registry.on_job(ImportLeads, Outside(importer.on_job))
+    registry.on_job(FetchMedia, Outside(files.on_job))
+    registry.on_job(HandBack, Transactional(HandingBack(clocks).on_job))
     registry.on_job(ReleaseHeld, Transactional(Release(clocks).run))
     registry.on_event(TemplateChanged, "provisioning.templates", Transactional(messages.on_template))
     registry.on_event(MessageReceived, "agents.answer", Transactional(Answerer(clocks).on_message))
     registry.know_event(HandedOver)
+
+
+def register_models(registry: Registry, reconcilers: Reconcilers, answerer: ModelAnswerer) -> None:
+    """Who has models answer leads."""
+    registry.on_job(AnswerTurn, Outside(answerer.on_job))
+    registry.on_event(EffectSettled, "agents.effects", Transactional(answerer.on_settled))
+    answerer.register(reconcilers)
 
 
 def register_doubts(

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
-from pilar.agents import functions, phrases, store, texts
+from pilar.agents import functions, store, turns
 from pilar.agents.asking import Asker, Studio, asker_of, studio_of, worded
 from pilar.agents.deciding import Decision, decide, unit_of
 from pilar.agents.functions import Occasion, Outcome
@@ -27,11 +27,8 @@ from pilar.experiments import experiments
 from pilar.messaging import conversations
 from pilar.messaging import store as messaging
 from pilar.messaging.events import MessageReceived
-from pilar.messaging.facts import opted_out_scope
+from pilar.messaging.names import first_name
 from pilar.messaging.outbox import NewMessage, queue_message
-
-FALLBACK = "rule:fallback"
-"""The origin of what is said where no rule matches."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +70,20 @@ class Answerer:
         message = messaging.get_message(connection, workspace_id, told.message_id)
         studio, asker, now = studio_of(connection, workspace_id), asker_of(lead), self._clocks.business.now()
         asked = _Asked(studio, asker, lead, message, story, now)
-        decision = decide(connection, studio, asker, message.text or "", now)
+        choice = (message.details or {}).get("choice")
+        decision = decide(connection, studio, asker, message.text or "", now, kind=message.kind, choice=choice)
+        if decision.rule is None:
+            if not message.text:
+                return {"silent": "it has no words, and no rule is about its kind"}
+            agent = turns.agent_of(connection, workspace_id)
+            if agent is not None and agent.answers == "model":
+                return {"rule": None, "turn": str(turns.join(connection, self._clocks, message, agent, story))}
         variant, experiment, rule = None, decision.experiment, decision.rule
         if experiment is not None:
             unit = unit_of(experiment, studio, lead.id)
             variant = experiments.assign(connection, self._clocks, workspace_id, experiment, unit)
         if rule is None:
-            answer = self._fall_back(connection, asked)
+            answer = turns.fall_back(connection, self._clocks, workspace_id, lead.id, message.id, story)
         else:
             origin = f"rule:{rule.id}"
             answer = self._act(connection, asked, decision.actions(variant), origin, rule.subject)
@@ -135,15 +139,7 @@ class Answerer:
         text = worded(connection, asked.studio, asked.asker, outcome.said, outcome.values)
         answer = self._send(connection, asked, origin, text=text)
         if outcome.needs_person:
-            _leave_unread(connection, asked)
-        return answer
-
-    def _fall_back(self, connection: Connection, asked: _Asked) -> UUID | None:
-        """Say that somebody will look at it, once a day however much the lead writes, and leave it to be seen."""
-        cause = f"fallback:{asked.lead.id}:{asked.now:%Y-%m-%d}"
-        text = worded(connection, asked.studio, asked.asker, phrases.FALLBACK)
-        answer = self._send(connection, asked, FALLBACK, text=text, cause=cause)
-        _leave_unread(connection, asked)
+            turns.leave_unread(connection, asked.studio.workspace_id, asked.lead.id)
         return answer
 
     def _send(
@@ -154,14 +150,13 @@ class Answerer:
         *,
         text: str | None = None,
         template: str | None = None,
-        cause: str | None = None,
     ) -> UUID | None:
-        name = texts.first_name(asked.lead.name) or asked.studio.name
+        name = first_name(asked.lead.name) or asked.studio.name
         answer = NewMessage(
             lead_id=asked.lead.id,
             category="service",
             origin=origin,
-            cause=cause or f"answer:{asked.message.id}",
+            cause=f"answer:{asked.message.id}",
             text=text,
             template=template,
             parameters=(name, asked.studio.name) if template else (),
@@ -194,17 +189,4 @@ class Answerer:
 def _why_silent(connection: Connection, workspace_id: UUID, message_id: UUID, lead_id: UUID) -> str | None:
     if store.was_answered(connection, workspace_id, message_id):
         return "answered before"
-    thread = messaging.find_conversation(connection, workspace_id, lead_id)
-    if thread is not None and thread.mode == "person":
-        return "a person answers"
-    if opted_out_scope(messaging.consents(connection, workspace_id, lead_id)) == "all":
-        return "the lead opted out"
-    return None
-
-
-def _leave_unread(connection: Connection, asked: _Asked) -> None:
-    """Have the staff see that there is something for them."""
-    workspace_id, lead_id = asked.studio.workspace_id, asked.lead.id
-    thread = messaging.find_conversation(connection, workspace_id, lead_id)
-    if thread is not None and thread.unread == 0:
-        messaging.change_conversation(connection, workspace_id, lead_id, {"unread": 1})
+    return turns.why_silent(connection, workspace_id, lead_id)

@@ -14,6 +14,7 @@ from pilar.agents import texts
 from pilar.agents.matching import LeadFacts
 from pilar.agents.words import hours_in_words, moment_in_words
 from pilar.bookings import store as calendar
+from pilar.messaging.names import first_name
 from pilar.workspaces import store as workspaces
 
 
@@ -69,7 +70,7 @@ def worded(
         more: `slot`, a moment, where one was offered or booked.
     """
     text = texts.in_language(said, asker.facts.language, studio.language)
-    values = {"first_name": texts.first_name(asker.name), "studio": studio.name}
+    values = {"first_name": first_name(asker.name), "studio": studio.name}
     if "{opening_hours}" in text:
         hours = calendar.hours_of(connection, studio.workspace_id)
         values["opening_hours"] = hours_in_words(hours, asker.facts.language)

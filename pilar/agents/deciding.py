@@ -34,7 +34,16 @@ class Decision:
         return self.rule.variants[variant] if variant is not None else self.rule.actions
 
 
-def decide(connection: Connection, studio: Studio, asker: Asker, text: str, now: datetime) -> Decision:
+def decide(
+    connection: Connection,
+    studio: Studio,
+    asker: Asker,
+    text: str,
+    now: datetime,
+    *,
+    kind: str = "text",
+    choice: str | None = None,
+) -> Decision:
     """The rule that answers a text, and the experiment that varies it.
 
     Args:
@@ -43,9 +52,11 @@ def decide(connection: Connection, studio: Studio, asker: Asker, text: str, now:
         asker: who wrote it.
         text: what was written.
         now: business time.
+        kind: WhatsApp's word for what kind of message it is.
+        choice: the payload or id of the button or row that was chosen.
     """
     rules = store.active_rules(connection, studio.workspace_id)
-    rule = choose(rules, situation(text, asker.facts, now.astimezone(studio.zone)))
+    rule = choose(rules, situation(text, asker.facts, now.astimezone(studio.zone), kind=kind, choice=choice))
     return Decision(rule, _experiment_on(connection, studio.workspace_id, rule) if rule else None)
 
 

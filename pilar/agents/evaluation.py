@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from pilar.agents import functions, phrases
+from pilar.agents import functions, phrases, turns
 from pilar.agents.asking import Asker, asker_of, studio_of, worded
 from pilar.agents.deciding import decide, unit_of
 from pilar.agents.matching import LeadFacts
@@ -29,7 +29,8 @@ class Evaluation:
         rule_id: its id.
         variant: what an experiment that is running would make of it for this lead.
         actions: what would be done.
-        answer: what would be said, in words; None where that is nothing, a template, or the words of a hand-over.
+        answer: what would be said, in words; None where that is nothing, a template, the words of a hand-over, or
+            what a model would say.
     """
 
     wish: str | None
@@ -65,7 +66,10 @@ def evaluate(
     decision = decide(connection, studio, asker, text, now)
     rule, experiment, variant = decision.rule, decision.experiment, None
     if rule is None:
-        return Evaluation(None, None, None, None, (), worded(connection, studio, asker, phrases.FALLBACK))
+        agent = turns.agent_of(connection, workspace_id)
+        by_model = agent is not None and agent.answers == "model"
+        words = None if by_model else worded(connection, studio, asker, phrases.FALLBACK)
+        return Evaluation(None, None, None, None, (), words)
     if experiment is not None and asker.id is not None:
         variant = assigned(experiment.variants, experiment.salt, unit_of(experiment, studio, asker.id))
     actions, answer = decision.actions(variant), None

@@ -1,4 +1,4 @@
-"""The agents' events. What belongs here: their payloads; references, never personal data."""
+"""The agents' events and jobs. What belongs here: their payloads; references, never personal data."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ class EscalationNeeded(Payload):
 
     lead_id: UUID
     reason: str = Field(min_length=1, max_length=300)
+
+
+class AnswerTurn(Payload):
+    """A model is to answer what a lead wrote."""
+
+    type_name: ClassVar[str] = "agents.answer_turn"
+
+    turn_id: UUID
 
 
 class SupportIncident(Payload):

@@ -43,4 +43,25 @@ INVARIANTS = (
                  and c.scope = 'all' and c.recorded_at < f.fired_at order by c.id desc limit 1) = false
         """,
     ),
+    Invariant(
+        "a_turn_is_answered_once",
+        "What a model says answers one turn, of the lead who wrote, and each turn that is answered has its words.",
+        """
+        select m.workspace_id, m.id, m.lead_id from message m
+        left join model_turn t on t.workspace_id = m.workspace_id and t.answer_id = m.id
+        where m.origin like 'model:%'
+          and (t.id is null or t.state <> 'answered' or t.lead_id <> m.lead_id or t.message_id <> m.reply_to)
+        union all
+        select workspace_id, id, lead_id from model_turn where state = 'answered' and answer_id is null
+        """,
+    ),
+    Invariant(
+        "models_speak_where_the_studio_said_so",
+        "A model was asked only in a studio whose configuration had it answer at some time.",
+        """
+        select t.workspace_id, t.id, t.provider from model_turn t where t.provider is not null and not exists (
+          select from workspace_configuration c where c.workspace_id = t.workspace_id
+             and c.document -> 'agent' ->> 'answers' = 'model')
+        """,
+    ),
 )

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from pilar.agents import patterns
-from pilar.agents.rules import Condition, KeywordMatch, LeadProperty, Rule, TimeBased
+from pilar.agents.rules import Choice, Condition, KeywordMatch, LeadProperty, MessageKind, Rule, TimeBased
 from pilar.messaging.folding import folded
 
 LONGEST_READ = 2_000
@@ -47,21 +47,32 @@ class Situation:
         words: the text, folded.
         lead: who wrote it.
         local: when, in the studio's time zone.
+        kind: WhatsApp's word for what kind of message it is.
+        choice: the payload or id of what was chosen; None: nothing was.
     """
 
     words: str
     lead: LeadFacts
     local: datetime
+    kind: str = "text"
+    choice: str | None = None
 
 
-def situation(text: str, lead: LeadFacts, local: datetime) -> Situation:
+def situation(
+    text: str, lead: LeadFacts, local: datetime, *, kind: str = "text", choice: str | None = None
+) -> Situation:
     """The situation that a message makes."""
-    return Situation(folded(text[:LONGEST_READ]), lead, local)
+    return Situation(folded(text[:LONGEST_READ]), lead, local, kind, choice)
 
 
 def choose(rules: Iterable[Rule], at: Situation) -> Rule | None:
     """The rule that answers, None where none does."""
-    return next((rule for rule in ranked(rules) if rule.active and matches(rule, at)), None)
+    return next((rule for rule in ranked(rules) if rule.active and _takes(rule, at) and matches(rule, at)), None)
+
+
+def _takes(rule: Rule, at: Situation) -> bool:
+    """Whether a rule is about such messages: those without words are only for rules that name kinds or choices."""
+    return bool(at.words) or any(isinstance(one, MessageKind | Choice) for one in rule.conditions)
 
 
 def ranked(rules: Iterable[Rule]) -> list[Rule]:
@@ -80,7 +91,15 @@ def holds(condition: Condition, at: Situation) -> bool:
         return _says(condition, at.words)
     if isinstance(condition, LeadProperty):
         return _has(condition, at.lead.get(condition.property))
+    if isinstance(condition, MessageKind):
+        return at.kind in condition.value
+    if isinstance(condition, Choice):
+        return at.choice is not None and _chose(condition, at.choice)
     return _is_time(condition, at.local)
+
+
+def _chose(wanted: Choice, choice: str) -> bool:
+    return choice in wanted.value if wanted.operator == "any_of" else choice.startswith(wanted.value)
 
 
 def _says(wanted: KeywordMatch, words: str) -> bool:

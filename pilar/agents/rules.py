@@ -23,6 +23,8 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_wh
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Scalar = bool | int | float | str
+Kind = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+Payload = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 def _as_list(value: object) -> object:
@@ -112,7 +114,33 @@ class TimeBased(_Document):
         return self
 
 
-Condition = Annotated[KeywordMatch | LeadProperty | TimeBased, Field(discriminator="type")]
+class MessageKind(_Document):
+    """What kind of message it is, as WhatsApp names it.
+
+    Attributes:
+        value: the kinds, one of which it is: text, button, interactive, image, audio, video, document, sticker,
+            location, reaction, contacts, order.
+    """
+
+    type: Literal["message_kind"] = "message_kind"
+    operator: Literal["any_of"] = "any_of"
+    value: Annotated[tuple[Kind, ...], BeforeValidator(_as_list)] = Field(min_length=1, max_length=20)
+
+
+class Choice(_Document):
+    """The button or the row of a list that the lead chose, by the payload or id that it was sent with.
+
+    Attributes:
+        operator: any_of: it is one of these; starts_with: it begins with one of these.
+        value: payloads or ids, as they are.
+    """
+
+    type: Literal["choice"] = "choice"
+    operator: Literal["any_of", "starts_with"] = "any_of"
+    value: Annotated[tuple[Payload, ...], BeforeValidator(_as_list)] = Field(min_length=1, max_length=50)
+
+
+Condition = Annotated[KeywordMatch | LeadProperty | TimeBased | MessageKind | Choice, Field(discriminator="type")]
 
 Texts = Annotated[dict[Language, Text], Field(min_length=1)]
 

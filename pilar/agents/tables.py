@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 from pilar.database.schema import ANALYTICS, Timestamp, json_column, tenant_table, workspace_key
@@ -48,6 +49,7 @@ rule_firing = tenant_table(
     Column("variant", Text, comment="what the rule did, where an experiment varied it"),
     Column("lead_id", Uuid, nullable=False),
     Column("answer_id", Uuid, comment="the message that answers; null where the rule gives no answer"),
+    Column("turn_id", Uuid, comment="the turn in which a model answers it"),
     Column("fired_at", Timestamp, nullable=False, comment="business time"),
     Column("latency_ms", Integer, nullable=False, comment="door to decision, in real milliseconds"),
     ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),
@@ -56,6 +58,34 @@ rule_firing = tenant_table(
     ForeignKeyConstraint(["workspace_id", "rule_id"], ["ai_rule.workspace_id", "ai_rule.id"]),
     Index(None, "workspace_id", "rule_id"),
     comment="Which rule answered which message.",
+)
+
+model_turn = tenant_table(
+    "model_turn",
+    workspace_key(),
+    Column("id", Uuid, primary_key=True),
+    Column("lead_id", Uuid, nullable=False),
+    Column("message_id", Uuid, nullable=False, comment="the newest message that it answers"),
+    Column("state", Text, nullable=False, comment="collecting, asking, answered, handed_over or dropped"),
+    Column("reason", Text, comment="why the model did not answer, in one word"),
+    Column("answer_id", Uuid, comment="what was said, by the model or in its place"),
+    Column("provider", Text, comment="whose model answered"),
+    Column("model", Text, comment="as its provider names it"),
+    Column("input_tokens", Integer, nullable=False, comment="read by the model"),
+    Column("output_tokens", Integer, nullable=False, comment="written by the model"),
+    Column("opened_at", Timestamp, nullable=False, comment="business time"),
+    Column("due_at", Timestamp, nullable=False, comment="business time from when on the model is asked"),
+    Column("ended_at", Timestamp, comment="business time; null: it is open"),
+    ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
+    ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),
+    Index(
+        "uq_model_turn_collecting",
+        "workspace_id",
+        "lead_id",
+        unique=True,
+        postgresql_where=text("state = 'collecting'"),
+    ),
+    comment="Messages of a lead that a model answers together.",
 )
 
 rule_performance = tenant_table(

@@ -13,8 +13,6 @@ ANYWHERE = frozenset({"first_name", "studio", "opening_hours"})
 SLOT = "slot"
 """Known only where a time is offered or booked."""
 
-LONGEST_NAME = 40
-
 
 def check(text: str, known: frozenset[str]) -> None:
     """See whether a text can be filled in.
@@ -43,9 +41,3 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 def in_language(texts: Mapping[str, str], *languages: str) -> str:
     """The text in the first of the languages that there is one in; else in English, else whichever there is."""
     return next(texts[one] for one in (*languages, "en", *texts) if one in texts)
-
-
-def first_name(name: str | None) -> str:
-    """What a lead is called; empty where that is not known."""
-    words = (name or "").split()
-    return words[0][:LONGEST_NAME] if words else ""

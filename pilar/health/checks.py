@@ -139,7 +139,7 @@ _ON_REQUEST = {
       select count(*) as rules from ai_rule where workspace_id = s.workspace_id and active
     ) r cross join lateral (
       select count(*) filter (where f.rule_id is not null) as answered,
-             count(*) filter (where f.rule_id is null) as fell_back
+             count(*) filter (where f.rule_id is null and f.turn_id is null) as fell_back
       from message m join rule_firing f on f.workspace_id = m.workspace_id and f.message_id = m.id
       where m.workspace_id = s.workspace_id and m.direction = 'in'
         and m.occurred_at >= :business_now - interval '1 day'

@@ -10,7 +10,7 @@ from pilar.backplane import audit
 from pilar.backplane.facts import Cause, Event, Lane, emit
 from pilar.clocks import Clocks
 from pilar.errors import Conflict, Invalid
-from pilar.messaging import store
+from pilar.messaging import assigning, handing_back, store, template_choices
 from pilar.messaging.events import HandedOver
 from pilar.messaging.facts import opted_out_scope, window_closes_at
 from pilar.messaging.outbox import HAND_OVER_NOTICE, NewMessage, queue_message
@@ -55,6 +55,7 @@ def hand_over(
         workspace_id=workspace_id,
     )
     emit(connection, clocks, [event], story)
+    handing_back.plan(connection, clocks, workspace_id, lead_id, since=now, last_word=now, story=story)
     if told is not None:
         studio = workspaces.get_workspace(connection, workspace_id)
         notice = NewMessage(
@@ -76,6 +77,7 @@ def take_over(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_i
     done = hand_over(connection, clocks, workspace_id, lead_id, "Taken over by the staff.", Cause.new())
     if done:
         _audit(connection, clocks, workspace_id, lead_id, actor, "conversation.taken_over")
+    assigning.take(connection, clocks, workspace_id, lead_id, actor)
     return done
 
 
@@ -86,6 +88,7 @@ def hand_back(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_i
     if thread is None or thread.mode == "bot":
         return False
     changed = {"mode": "bot", "mode_since": clocks.business.now(), "mode_reason": "Handed back by the staff."}
+    changed["assigned_to"] = None
     store.change_conversation(connection, workspace_id, lead_id, changed)
     _audit(connection, clocks, workspace_id, lead_id, actor, "conversation.handed_back")
     return True
@@ -125,6 +128,45 @@ def answer(
         origin=f"staff:{actor}",
         cause=f"form:{form_id}",
         text=text,
+        lane=Lane.REPLY,
+    )
+    return queue_message(connection, clocks, workspace_id, message, Cause.new())
+
+
+def answer_by_template(
+    connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUID, name: str, actor: str, *, form_id: str
+) -> UUID | None:
+    """A person writes by a template, whether the window is open or not; None where the same form was sent before.
+
+    Whether it may go (marketing wants consent and decent hours) is the last verdict's, which the page shows.
+
+    Args:
+        connection: a transaction in the fleet's scope.
+        clocks: both clocks.
+        workspace_id: the studio's.
+        lead_id: to whom.
+        name: the template's.
+        actor: who, as in the audit log.
+        form_id: of the form it was chosen in: sent twice, it counts once.
+
+    Raises:
+        Conflict: WhatsApp has not approved it, or the lead wants no messages; nothing is queued.
+    """
+    lead = store.lock_lead(connection, workspace_id, lead_id)
+    if opted_out_scope(store.consents(connection, workspace_id, lead_id)) == "all":
+        raise Conflict("The lead asked for no more messages.")
+    chosen = next((one for one in template_choices.choices(connection, workspace_id, lead) if one.name == name), None)
+    if chosen is None:
+        raise Conflict("WhatsApp has approved no such template: choose one of the list.")
+    store.ensure_conversation(connection, workspace_id, lead_id, clocks.business.now())
+    take_over(connection, clocks, workspace_id, lead_id, actor)
+    message = NewMessage(
+        lead_id=lead_id,
+        category=chosen.category,
+        origin=f"staff:{actor}",
+        cause=f"form:{form_id}",
+        template=chosen.name,
+        parameters=chosen.parameters,
         lane=Lane.REPLY,
     )
     return queue_message(connection, clocks, workspace_id, message, Cause.new())

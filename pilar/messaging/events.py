@@ -95,3 +95,21 @@ class RefusalUnclear(Payload):
 
     message_id: UUID
     lead_id: UUID
+
+
+class HandBack(Payload):
+    """Have the bot answer a lead again, if nothing was said since a person took over or last spoke."""
+
+    type_name: ClassVar[str] = "messaging.hand_back"
+
+    lead_id: UUID
+    since: str
+    """When the person took over, as ISO 8601: another time is another hand-over, with a job of its own."""
+
+
+class FetchMedia(Payload):
+    """Fetch the picture, sound or file that came with a message."""
+
+    type_name: ClassVar[str] = "messaging.fetch_media"
+
+    message_id: UUID

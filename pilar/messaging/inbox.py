@@ -115,6 +115,8 @@ class WhatsAppInbox:
             if change.group_id is not None:
                 # An answer would go to the one who wrote, alone, about what was said among many.
                 return _passed_over("messages", "group")
+            if change.kind in receiving.REVISIONS:
+                return receiving.revise(connection, self._clocks, studio, change, work, self._people)
             if change.kind in receiving.NOT_WRITTEN:
                 return _passed_over("messages", change.kind)
             became = receiving.receive(connection, self._clocks, studio, change, work, self._people)

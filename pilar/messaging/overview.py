@@ -5,7 +5,6 @@ Everything is read as it stands at that moment, in the studio's own scope: peopl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,16 +14,15 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from pilar.errors import NotFound
-from pilar.messaging import page_store, states, store, template_store
+from pilar.messaging import media_store, note_store, page_store, states, store, template_store
 from pilar.messaging.facts import opted_out_scope, window_closes_at
 from pilar.messaging.number_test import STAFF
+from pilar.messaging.template_choices import TemplateChoice, choices, filled
 from pilar.messaging.verdict import objection_to_answer
 
 Mode = Literal["bot", "person"]
 Place = tuple[bool, datetime, UUID]
 """Where a thread stands in the list: whether it waits for a person, when its last message was, whose it is."""
-
-_VARIABLE = re.compile(r"\{\{(\d+)\}\}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,7 @@ class Conversation:
         mode: who answers: bot or person.
         mode_reason: why they do.
         unread: the lead's messages since somebody last answered.
+        assigned_to: the person who sees to it, if one does.
         waits: a person has to answer.
         last_words: of the newest message; None: it has none.
         last_kind: what the newest message is, where it has no words.
@@ -55,6 +54,7 @@ class Conversation:
     mode: str
     mode_reason: str
     unread: int
+    assigned_to: UUID | None
     waits: bool
     last_words: str | None
     last_kind: str | None
@@ -84,6 +84,11 @@ class ThreadMessage:
         written_at: business time.
         statuses: what the provider told, with its times, the oldest first.
         why: sentences on why it was not sent; none where it was, or still may be.
+        details: what a lead's message holds beside words: choice, file, place, reaction, contacts.
+        file: how its file stands (kept, waiting, too_large, gone, refused); None: it has none.
+        file_size: bytes, where they are known.
+        edited_at: when its writer changed it.
+        deleted_at: when its writer took it back.
     """
 
     id: UUID
@@ -96,6 +101,11 @@ class ThreadMessage:
     written_at: datetime
     statuses: tuple[tuple[str, datetime], ...]
     why: tuple[str, ...]
+    details: Mapping[str, Any]
+    file: str | None
+    file_size: int | None
+    edited_at: datetime | None
+    deleted_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,7 @@ class Thread:
         mode: who answers: bot or person.
         mode_since: since when.
         mode_reason: why.
+        assigned_to: the person who sees to it, if one does.
         opted_out: the widest scope that they withdrew.
         opted_in: they agreed to marketing.
         window_closes_at: until when free text is allowed; None: it is not.
@@ -129,12 +140,23 @@ class Thread:
     mode: str
     mode_since: datetime
     mode_reason: str
+    assigned_to: UUID | None
     opted_out: str | None
     opted_in: bool
     window_closes_at: datetime | None
     objection: str | None
     messages: tuple[ThreadMessage, ...]
     older_than: UUID | None
+
+
+@dataclass(frozen=True)
+class Note:
+    """What somebody of the staff noted; `author` is the actor, as in the audit log."""
+
+    id: UUID
+    author: str
+    text: str
+    written_at: datetime
 
 
 @dataclass(frozen=True)
@@ -153,7 +175,15 @@ class DayOfMessages:
 
 
 def list_conversations(
-    connection: Connection, workspace_id: UUID, now: datetime, *, mode: Mode | None, after: Place | None, limit: int
+    connection: Connection,
+    workspace_id: UUID,
+    now: datetime,
+    *,
+    mode: Mode | None,
+    after: Place | None,
+    limit: int,
+    assigned_to: UUID | None = None,
+    is_unassigned: bool = False,
 ) -> list[Conversation]:
     """A studio's threads: those that wait for a person first, then the newest.
 
@@ -164,8 +194,13 @@ def list_conversations(
         mode: whom the bot or a person answers; None: both.
         after: the place of the last thread of the page before.
         limit: how many at most.
+        assigned_to: only those that this person sees to.
+        is_unassigned: only those that nobody sees to.
     """
-    rows = page_store.list_conversations(connection, workspace_id, mode=mode, after=after, limit=limit)
+    rows = page_store.list_conversations(
+        connection, workspace_id, mode=mode, after=after, limit=limit,
+        assigned_to=assigned_to, is_unassigned=is_unassigned,
+    )  # fmt: skip
     return [
         Conversation(
             lead_id=row.lead_id,
@@ -175,6 +210,7 @@ def list_conversations(
             mode=row.mode,
             mode_reason=row.mode_reason,
             unread=row.unread,
+            assigned_to=row.assigned_to,
             waits=row.waits,
             last_words=row.last_text,
             last_kind=row.last_template or row.last_kind,
@@ -190,6 +226,22 @@ def list_conversations(
 def count_conversations(connection: Connection, workspace_id: UUID) -> dict[str, int]:
     """How many threads there are: `bot`, `person`, and `waits`, those of the latter that nobody has answered yet."""
     return page_store.count_conversations(connection, workspace_id)
+
+
+def count_assigned(connection: Connection, workspace_id: UUID, person_id: UUID | None) -> dict[str, int]:
+    """How many threads that person sees to (`mine`), and how many a person is to answer and nobody sees to."""
+    return page_store.count_assigned(connection, workspace_id, person_id)
+
+
+def notes(connection: Connection, workspace_id: UUID, lead_id: UUID, *, limit: int = 50) -> list[Note]:
+    """What the staff noted about a conversation, the newest first."""
+    rows = note_store.notes_of(connection, workspace_id, lead_id, limit)
+    return [Note(row.id, row.author, row.text, row.written_at) for row in rows]
+
+
+def template_choices(connection: Connection, workspace_id: UUID, lead_id: UUID) -> list[TemplateChoice]:
+    """The templates that staff may write to a lead with, filled in."""
+    return choices(connection, workspace_id, store.get_lead(connection, workspace_id, lead_id))
 
 
 def thread(
@@ -226,6 +278,7 @@ def thread(
         mode=row.mode,
         mode_since=row.mode_since,
         mode_reason=row.mode_reason,
+        assigned_to=row.assigned_to,
         opted_out=opted_out,
         opted_in=consents.get("marketing") is True,
         window_closes_at=_open_until(row, now),
@@ -247,22 +300,13 @@ def last_days(connection: Connection, workspace_id: UUID, today: date, *, days: 
     ]
 
 
-def filled(body: str, parameters: Sequence[str]) -> str:
-    """A template's text with its variables filled in; those that nothing is given for stay as they are. Pure."""
-
-    def value(match: re.Match[str]) -> str:
-        number = int(match[1])
-        return parameters[number - 1] if 0 < number <= len(parameters) else match[0]
-
-    return _VARIABLE.sub(value, body)
-
-
 def _messages(
     connection: Connection, workspace_id: UUID, language: str, rows: Sequence[Row[Any]]
 ) -> tuple[ThreadMessage, ...]:
     statuses: dict[UUID, list[tuple[str, datetime]]] = {}
     for told in page_store.statuses_of(connection, workspace_id, [row.id for row in rows]):
         statuses.setdefault(told.message_id, []).append((told.status, told.at))
+    files = media_store.states_of(connection, workspace_id, [row.id for row in rows])
     bodies: dict[tuple[str, str], str] = {}
     if any(row.template_name for row in rows):
         bodies = {(one.name, one.language): one.body for one in template_store.templates_of(connection, workspace_id)}
@@ -278,6 +322,11 @@ def _messages(
             written_at=row.occurred_at,
             statuses=tuple(statuses.get(row.id, ())),
             why=_why(row),
+            details=row.details or {},
+            file=files[row.id].state if row.id in files else None,
+            file_size=files[row.id].size if row.id in files else None,
+            edited_at=row.edited_at,
+            deleted_at=row.deleted_at,
         )
         for row in rows
     )

@@ -24,6 +24,8 @@ def list_conversations(
     mode: str | None,
     after: tuple[bool, datetime, UUID] | None,
     limit: int,
+    assigned_to: UUID | None = None,
+    is_unassigned: bool = False,
 ) -> Sequence[Row[Any]]:
     """A studio's threads with their leads and last words: those that wait for a person first, then the newest.
 
@@ -33,6 +35,8 @@ def list_conversations(
         mode: bot or person; None: both.
         after: where the page before ended: whether that thread waited, when its last message was, whose it is.
         limit: how many at most.
+        assigned_to: only those that this person sees to.
+        is_unassigned: only those that nobody sees to.
     """
     # The page is cut before the last words are looked up: once per thread that is shown, not per thread there is.
     waits = and_(conversation.c.mode == "person", conversation.c.unread > 0)
@@ -40,6 +44,10 @@ def list_conversations(
     cut = select(conversation, waits.label("waits")).where(conversation.c.workspace_id == workspace_id)
     if mode is not None:
         cut = cut.where(conversation.c.mode == mode)
+    if assigned_to is not None:
+        cut = cut.where(conversation.c.assigned_to == assigned_to)
+    if is_unassigned:
+        cut = cut.where(conversation.c.assigned_to.is_(None))
     if after is not None:
         cut = cut.where(place < tuple_(*after))
     order = (waits.desc(), conversation.c.last_message_at.desc(), conversation.c.lead_id.desc())
@@ -80,6 +88,15 @@ def count_conversations(connection: Connection, workspace_id: UUID) -> dict[str,
         if row.mode == "person":
             counts["waits"] = row.waits
     return counts
+
+
+def count_assigned(connection: Connection, workspace_id: UUID, person_id: UUID | None) -> dict[str, int]:
+    """How many threads a person sees to, and how many a person is to answer and nobody sees to."""
+    mine = func.count().filter(conversation.c.assigned_to == person_id)
+    nobodys = func.count().filter(conversation.c.assigned_to.is_(None), conversation.c.mode == "person")
+    query = select(mine.label("mine"), nobodys.label("unassigned")).where(conversation.c.workspace_id == workspace_id)
+    row = connection.execute(query).one()
+    return {"mine": row.mine if person_id else 0, "unassigned": row.unassigned}
 
 
 def messages_of(

@@ -15,7 +15,7 @@ from pilar.backplane.facts import Cause, Event, Lane, emit
 from pilar.backplane.handlers import Delivery, Work
 from pilar.clocks import Clocks
 from pilar.ids import new_id
-from pilar.messaging import consent, conversations, people_store, store
+from pilar.messaging import consent, conversations, media, people_store, store
 from pilar.messaging.consent import ConsentScope
 from pilar.messaging.events import MessageReceived, RefusalUnclear
 from pilar.messaging.identity import recognise
@@ -25,17 +25,27 @@ from pilar.messaging.rooms import People
 from pilar.messaging.wording import Wish, may_refuse, wish_of
 from pilar.messaging.zones import country_of
 from pilar.providers.whatsapp.call_events import Call
+from pilar.providers.whatsapp.contents import EDIT, MEDIA, REVOKE, details_of, revision_of
 from pilar.providers.whatsapp.deliveries import InboundMessage
 from pilar.workspaces import store as workspaces
 
 WORDS = frozenset({"text", "button", "interactive"})
-"""The kinds of message that say something in words; others are stored, and open the window like any."""
+"""The kinds of message that are nothing but words; others may come with some."""
 
 BEFORE_ERASURE = "before_erasure"
 """What became of what was said by who was erased since."""
 
-NOT_WRITTEN = frozenset({"system", "edit", "revoke", "deleted"})
+REVISIONS = frozenset({EDIT, REVOKE, "deleted"})
+"""Kinds that change an earlier message."""
+
+NOT_WRITTEN = frozenset({"system", *REVISIONS})
 """Kinds that tell of a person or of an earlier message: nobody wrote, so no window opens and nothing waits for us."""
+
+REACTION = "reaction"
+"""A kind that says something about a message of ours: it opens the window, and nobody has to answer it."""
+
+_SCOPES: dict[Wish | None, ConsentScope] = {Wish.STOP: "all", Wish.STOP_EVERYWHERE: "founder"}
+_REASONS = {Wish.PERSON: "The lead asked for a person.", Wish.REDRESS: "The lead is upset."}
 
 
 def lead_of(
@@ -79,6 +89,7 @@ def receive(
             "state": "received",
             "origin": "lead",
             "text": told.text,
+            "details": details_of(told.payload),
             "provider_message_id": told.id,
             "cause": f"in:{told.id}",
             "correlation_id": work.correlation_id,
@@ -89,20 +100,19 @@ def receive(
     )
     if stored is None:
         return "message_again"
-    thread = store.note_inbound(connection, workspace_id, lead_id, written_at=min(told.sent_at, now), now=now)
-    if told.kind not in WORDS or not told.text:
-        return "message_without_words" if told.kind in WORDS else f"message_without_words:{told.kind[:40]}"
+    thread = store.note_inbound(
+        connection, workspace_id, lead_id, written_at=min(told.sent_at, now), now=now, is_unread=told.kind != REACTION
+    )
+    if told.kind in MEDIA:
+        media.ask_to_fetch(connection, clocks, workspace_id, stored, work.cause)
     wish = wish_of(told.text)
-    if wish in (Wish.STOP, Wish.STOP_EVERYWHERE):
-        scope: ConsentScope = "founder" if wish is Wish.STOP_EVERYWHERE else "all"
-        _silence(connection, clocks, workspace_id, lead_id, scope, "wording", stored, work.cause, people)
+    if wish in _SCOPES:
+        _silence(connection, clocks, workspace_id, lead_id, _SCOPES[wish], "wording", stored, work.cause, people)
         return "opt_out"
     if wish is Wish.START:
         consent.grant(connection, clocks, workspace_id, lead_id, "all", "keyword", f"message:{stored}", people)
-    if wish is Wish.PERSON and thread.mode == "bot":
-        conversations.hand_over(
-            connection, clocks, workspace_id, lead_id, "The lead asked for a person.", work.cause, told=stored
-        )
+    if wish in _REASONS and thread.mode == "bot":
+        conversations.hand_over(connection, clocks, workspace_id, lead_id, _REASONS[wish], work.cause, told=stored)
         return "hand_over"
     if thread.mode == "bot":
         event = Event(
@@ -121,7 +131,50 @@ def receive(
             workspace_id=workspace_id,
         )
         emit(connection, clocks, [unclear], work.cause)
+    if not told.text:
+        return "message_without_words" if told.kind in WORDS else f"message_without_words:{told.kind[:40]}"
     return "message"
+
+
+def revise(
+    connection: Connection,
+    clocks: Clocks,
+    workspace_id: UUID,
+    told: InboundMessage,
+    work: Work[Delivery],
+    people: People,
+) -> str:
+    """Have an earlier message say what its writer made of it; return what became of it, in one word.
+
+    Whoever changes a message into a refusal has refused. What was answered stays answered.
+    """
+    revision = revision_of(told.payload)
+    if revision is None:
+        return f"revision_unread:{told.kind[:40]}"
+    row = store.find_by_provider_id(connection, workspace_id, revision.original)
+    if row is None or row.direction != "in":
+        return "revision_of_unknown"
+    if is_of_before_erasure(connection, workspace_id, told, told.sent_at, people):
+        return BEFORE_ERASURE
+    lead = store.lock_lead(connection, workspace_id, row.lead_id)
+    row = store.lock_message(connection, workspace_id, row.id)
+    if lead.provider_user_id not in (told.sender, told.sender_user_id) and lead.phone != told.sender_phone:
+        return "revision_of_anothers"
+    if row.deleted_at is not None:
+        return "revision_again"
+    at = min(told.sent_at, clocks.business.now())
+    if revision.text is None:
+        values = {"text": None, "details": None, "deleted_at": at}
+        store.change_message(connection, workspace_id, row.id, values)
+        media.forget(connection, workspace_id, row.id)
+        return "revoked"
+    if row.edited_at is not None and row.edited_at > at:
+        return "revision_again"  # a later change came first
+    store.change_message(connection, workspace_id, row.id, {"text": revision.text, "edited_at": at})
+    wish = wish_of(revision.text)
+    if wish in _SCOPES:
+        _silence(connection, clocks, workspace_id, lead.id, _SCOPES[wish], "wording", row.id, work.cause, people)
+    return "edited"
 
 
 def note_call(

@@ -101,9 +101,15 @@ def consents(connection: Connection, workspace_id: UUID, lead_id: UUID) -> dict[
 
 
 def note_inbound(
-    connection: Connection, workspace_id: UUID, lead_id: UUID, *, written_at: datetime, now: datetime
+    connection: Connection,
+    workspace_id: UUID,
+    lead_id: UUID,
+    *,
+    written_at: datetime,
+    now: datetime,
+    is_unread: bool = True,
 ) -> Row[Any]:
-    """A lead wrote: open the window (never backwards) and count it as unread; return the conversation."""
+    """A lead wrote: open the window (never backwards) and count it as unread, if it is; return the conversation."""
     fresh = insert(conversation).values(
         workspace_id=workspace_id,
         lead_id=lead_id,
@@ -112,14 +118,14 @@ def note_inbound(
         mode_reason="The lead wrote first.",
         last_inbound_at=written_at,
         last_message_at=now,
-        unread=1,
+        unread=int(is_unread),
     )
     statement = fresh.on_conflict_do_update(
         index_elements=["workspace_id", "lead_id"],
         set_={
             "last_inbound_at": func.greatest(conversation.c.last_inbound_at, fresh.excluded.last_inbound_at),
             "last_message_at": func.greatest(conversation.c.last_message_at, fresh.excluded.last_message_at),
-            "unread": conversation.c.unread + 1,
+            "unread": conversation.c.unread + fresh.excluded.unread,
         },
     ).returning(conversation)
     return connection.execute(statement).one()

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -81,6 +82,7 @@ conversation = tenant_table(
     Column("last_inbound_at", Timestamp, comment="when the lead last wrote, as the provider tells: opens the window"),
     Column("last_message_at", Timestamp, nullable=False, comment="business time"),
     Column("unread", Integer, nullable=False, comment="messages since staff or bot last answered"),
+    Column("assigned_to", Uuid, comment="the person who sees to it, if one does"),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
     Index(None, "workspace_id", "mode", "last_message_at"),
     comment="A lead's thread: who answers, and how long free text is allowed.",
@@ -111,6 +113,13 @@ message = tenant_table(
     Column("attempted_at", Timestamp, comment="business time; out: handed to the provider"),
     Column("received_at", Timestamp, comment="real time; in: at our door"),
     Column("accepted_at", Timestamp, comment="real time; out: the provider took it"),
+    json_column(
+        "details",
+        nullable=True,
+        comment="personal data; in: what the kind holds beside words: choice, file, place, reaction, contacts",
+    ),
+    Column("edited_at", Timestamp, comment="in: when the lead changed its words, as the provider tells"),
+    Column("deleted_at", Timestamp, comment="in: when the lead took it back, as the provider tells"),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
     UniqueConstraint("workspace_id", "cause"),
     Index(None, "workspace_id", "lead_id", "occurred_at"),
@@ -134,6 +143,35 @@ message_status = tenant_table(
     Column("error_code", Text),
     ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),
     comment="What the provider told about a message, in any order, each once.",
+)
+
+conversation_note = tenant_table(
+    "conversation_note",
+    workspace_key(),
+    Column("id", Uuid, primary_key=True),
+    Column("lead_id", Uuid, nullable=False),
+    Column("author", Text, nullable=False, comment="the actor, as in the audit log"),
+    Column("text", Text, nullable=False, comment="personal data; never sent"),
+    Column("form_id", Text, nullable=False, comment="of what it was typed into: sent twice, it counts once"),
+    Column("written_at", Timestamp, nullable=False, comment="business time"),
+    ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
+    UniqueConstraint("workspace_id", "form_id"),
+    Index(None, "workspace_id", "lead_id", "written_at"),
+    comment="What staff tell each other about a conversation.",
+)
+
+message_media = tenant_table(
+    "message_media",
+    workspace_key(),
+    Column("message_id", Uuid, primary_key=True, comment="the message that it came with"),
+    Column("state", Text, nullable=False, comment="waiting, kept, too_large, gone or refused"),
+    Column("mime_type", Text, nullable=False, comment="as WhatsApp told it"),
+    Column("size", Integer, comment="bytes; null: not known"),
+    Column("content", LargeBinary, comment="personal data; null: it is not kept here"),
+    Column("asked_at", Timestamp, nullable=False, comment="business time when it was asked for"),
+    Column("fetched_at", Timestamp, comment="business time; null: it was not fetched"),
+    ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),
+    comment="Pictures, sounds and files that leads sent.",
 )
 
 message_template = tenant_table(

@@ -1,4 +1,4 @@
-"""What a lead asks of us beyond the conversation: no more messages, messages again, or a person.
+"""What a lead asks of us beyond the conversation: no more messages, messages again, or a person, in anger or not.
 
 What belongs here: the words, as data, and the pure rule that reads them. Any reasonable wording of a refusal counts
 (TCPA); a whole message that is one of the carriers' keywords always does. Who asks us not to stop does not refuse.
@@ -19,6 +19,7 @@ class Wish(Enum):
     STOP_EVERYWHERE = "no more messages from any studio"
     START = "messages again"
     PERSON = "a person"
+    REDRESS = "a person, in anger"
 
 
 KEYWORDS = frozenset(
@@ -95,6 +96,18 @@ _MAY_REFUSE = re.compile(
 )
 _LONGEST_UNCLEAR = 200
 """Characters: in a longer text such a word says little."""
+_ANGER = re.compile(
+    r"\b(this is|it'?s|that'?s|what an?|how) (\w+ )?(ridiculous|a scam|scam|unacceptable|outrageous|disgusting|a joke|"
+    r"absurd|a disgrace|disgraceful)\b|\b(i am|i'm) (\w+ )?(furious|angry|fed up|sick of|disappointed)\b"
+    r"|\b(worst|terrible|awful|horrible) (service|studio|gym|experience)\b|\b(my money back|refund me|want a refund)\b"
+    r"|\b(complaint|lawyer|sue you|ripped off)\b|\b(stupid|useless|fucking|damn) (bot|robot|computer|answer\w*)\b"
+    r"|\bik ben (\w+ )?(boos|woedend|teleurgesteld|er klaar mee)\b|\b(belachelijk|schandalig|oplichter\w*|oplichting)\b"
+    r"|\b(klacht|advocaat|geld terug)\b|\b(slechtste|waardeloze|vreselijke) (service|studio|sportschool)\b"
+    r"|\bstomme (bot|robot|computer)\b"
+    r"|\bich bin (\w+ )?(wutend|sauer|stinksauer|enttauscht)\b|\b(unverschamt\w*|frechheit|betrug|abzocke|lacherlich)\b"
+    r"|\b(beschwerde|anwalt|geld zuruck)\b|\b(schlechteste|furchtbare[rs]?) (service|studio)\b"
+    r"|\bdumme[rs]? (bot|roboter)\b"
+)
 
 
 def wish_of(text: str | None) -> Wish | None:
@@ -114,6 +127,8 @@ def wish_of(text: str | None) -> Wish | None:
         return Wish.START
     if _PERSONS.search(words):
         return Wish.PERSON
+    if _ANGER.search(words):
+        return Wish.REDRESS
     return None
 
 

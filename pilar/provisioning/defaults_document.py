@@ -79,8 +79,11 @@ def chosen(document: StudioConfiguration, part: Part) -> Section | None:
 
 
 def digest(section: Section) -> bytes:
-    """What a part is known again by; the order in its lists makes no difference."""
-    return hashlib.sha256(json.dumps(_plain(section), sort_keys=True).encode()).digest()
+    """What a part is known again by; neither order in its lists nor what a later release brought makes a difference."""
+    fields = type(section).model_fields
+    as_it_came = {name for name in section.came_later if getattr(section, name) == fields[name].default}
+    plain = {name: value for name, value in _plain(section).items() if name not in as_it_came}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).digest()
 
 
 def differences(before: Section | None, after: Section) -> list[Difference]:

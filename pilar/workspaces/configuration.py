@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -66,9 +66,16 @@ CoachType = Literal[
 
 
 class Section(BaseModel):
-    """A part of the document."""
+    """A part of the document.
+
+    Attributes:
+        came_later: fields that a later release has brought. While they are as they come, they are no part of what a
+            section is known again by: else every studio would look as if it had changed what it was given.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    came_later: ClassVar[frozenset[str]] = frozenset()
 
 
 class StudioProfile(Section):
@@ -127,8 +134,26 @@ class AgentPolicies(Section):
 
 
 class AgentConfiguration(Section):
-    """The model that answers leads, and its task."""
+    """Who answers leads, the model that may, and its task.
 
+    Attributes:
+        answers: by rules alone, or by the model where no rule matches.
+        collect_seconds: of business time, from a message that the model is to answer until it is asked: what the lead
+            writes meanwhile is answered together with it.
+        when_away: what is done where the model does not answer: a person does from now on, or the lead is told that
+            somebody will look at it.
+        hand_back_after_hours: of business time, without a word from either side, after which the bot answers again
+            what a person was to; None: only when somebody hands it back.
+    """
+
+    came_later: ClassVar[frozenset[str]] = frozenset(
+        {"answers", "collect_seconds", "when_away", "hand_back_after_hours"}
+    )
+
+    answers: Literal["rules", "model"] = "rules"
+    collect_seconds: int = Field(4, ge=0, le=60)
+    when_away: Literal["hand_over", "fallback"] = "hand_over"
+    hand_back_after_hours: int | None = Field(None, ge=1, le=24 * 30)
     provider: Literal["openai", "groq", "anthropic"] = "openai"
     model: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "gpt-4.1-mini"
     temperature: float = Field(0.4, ge=0, le=2)

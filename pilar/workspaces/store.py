@@ -135,6 +135,19 @@ def names_of(connection: Connection, people: Collection[UUID]) -> dict[UUID, str
     return {row.id: row.name for row in rows}
 
 
+def members_of(connection: Connection, workspace_id: UUID) -> dict[UUID, str]:
+    """Who works in a studio, and what they are called. People are seen in the fleet's scope alone."""
+    query = select(person.c.id, person.c.name).join(membership, membership.c.person_id == person.c.id)
+    query = query.where(membership.c.workspace_id == workspace_id).order_by(person.c.name, person.c.id)
+    return {row.id: row.name for row in connection.execute(query)}
+
+
+def is_member(connection: Connection, workspace_id: UUID, person_id: UUID) -> bool:
+    """Whether somebody works in a studio."""
+    query = select(membership.c.role).filter_by(workspace_id=workspace_id, person_id=person_id)
+    return connection.execute(query).first() is not None
+
+
 def upsert_subscription(connection: Connection, workspace_id: UUID, values: Mapping[str, Any]) -> bool:
     """Keep what Stripe said; return False where it is older than what is kept, and changes nothing."""
     statement = upsert(subscription).values(workspace_id=workspace_id, **values)

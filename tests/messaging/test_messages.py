@@ -65,7 +65,7 @@ def test_a_message_is_stored_once_however_often_it_is_delivered(studio: Studio) 
     system = studio.system
     assert system.column("select count(*) from message where direction = 'in'") == [4]
     assert system.column("select count(*) from lead where lifecycle = 'lead'") == [2]
-    assert system.column("select type from autopilot_event where type = 'message.received'") == ["message.received"] * 3
+    assert system.column("select type from autopilot_event where type = 'message.received'") == ["message.received"] * 4
     _assert_promises(system)
 
 

@@ -89,7 +89,7 @@ def test_a_message_is_read() -> None:
         (message("interactive"), "interactive", None),
         (message("interactive", interactive={"type": "nfm_reply", "nfm_reply": {"body": "Sent"}}), "interactive", None),
         (message("audio", audio={"id": "1", "voice": True}), "audio", None),
-        (message("image", image={"id": "1", "caption": "ik"}), "image", None),
+        (message("image", image={"id": "1", "caption": "ik"}), "image", "ik"),
         (message("unsupported", errors=[{"code": 131051}]), "unsupported", None),
         (message("system", system={"body": "changed", "type": "user_changed_number"}), "system", None),
         (message("text"), "text", None),

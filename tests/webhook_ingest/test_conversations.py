@@ -179,7 +179,7 @@ def test_a_conversation_is_taken_over_and_handed_back(studio: Studio, member: St
         assert member.sends(f"/{lead}/{path}").status_code == 303
         assert rows(member.sees(f"/{lead}"), "data-mode") == [mode]
     actions = studio.system.column("select action from audit_log where action like 'conversation.%%' order by position")
-    assert actions == ["conversation.taken_over", "conversation.handed_back"]
+    assert actions == ["conversation.taken_over", "conversation.assigned", "conversation.handed_back"]
 
 
 def test_forms_without_their_token_change_nothing(studio: Studio, member: Staff) -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from pilar.agents.answering import FALLBACK
 from pilar.agents.overview import list_rules
+from pilar.agents.turns import FALLBACK
 from pilar.app import App
 from pilar.database.engine import Scope
 from pilar.messaging.overview import ThreadMessage
 from pilar.workspaces.store import names_of
 
 _RULE, _STAFF = "rule", "staff"
-_BY_KIND = {"coach": "Coach", "test": "Test message", _RULE: "Bot", _STAFF: "Staff"}
+_BY_KIND = {"coach": "Coach", "test": "Test message", "model": "Bot, by its model", _RULE: "Bot", _STAFF: "Staff"}
 
 
 def authors_of(app: App, workspace_id: UUID, messages: Sequence[ThreadMessage]) -> dict[UUID, str]:
@@ -42,6 +42,15 @@ def author(origin: str, names: Mapping[UUID, str]) -> str:
     identity = _by(origin, kind)
     known = names.get(identity) if identity else None
     return known or _BY_KIND.get(kind, "PILAR")
+
+
+def note_author(actor: str, names: Mapping[UUID, str]) -> str:
+    """Who wrote a note, given the names of the studio's people. Pure."""
+    kind, _, identity = actor.partition(":")
+    try:
+        return names.get(UUID(identity)) or kind.capitalize()
+    except ValueError:
+        return kind.capitalize()
 
 
 def _by(origin: str, kind: str) -> UUID | None:

@@ -7,22 +7,24 @@ which are messaging's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Form, Query, Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
+from pilar.app import App
 from pilar.clocks import Clocks
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid, PilarError
 from pilar.ids import new_id
-from pilar.messaging import conversations, overview
+from pilar.messaging import assigning, conversations, media, overview
 from pilar.messaging.outbox import LONGEST_TEXT
 from pilar.workspaces import store as workspaces
+from pilar.workspaces.store import members_of
 from webhook_ingest import cursors
-from webhook_ingest.dashboards.authors import authors_of
+from webhook_ingest.dashboards.authors import authors_of, note_author
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 from webhook_ingest.problems import status_of
@@ -30,24 +32,25 @@ from webhook_ingest.problems import status_of
 _PER_PAGE = 50
 _MESSAGES = 100
 
-Who = Literal["all", "person", "bot"]
+Who = Literal["all", "person", "bot", "mine", "unassigned"]
 
 
 def inbox(
-    request: Request, app: System, workspace_id: UUID, who: Who = "all", cursor: cursors.Cursor = None
+    request: Request, app: System, caller: Asked, workspace_id: UUID, who: Who = "all", cursor: cursors.Cursor = None
 ) -> Response:
     """A studio's conversations, those that wait for a person first."""
-    now = app.clocks.business.now()
+    now, me = app.clocks.business.now(), caller.principal.person_id
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         studio = workspaces.get_workspace(connection, workspace_id)
         counts = overview.count_conversations(connection, workspace_id)
+        counts |= overview.count_assigned(connection, workspace_id, me)
         found = overview.list_conversations(
             connection,
             workspace_id,
             now,
-            mode=None if who == "all" else who,
             after=cursors.after_place(cursor),
             limit=_PER_PAGE + 1,
+            **wanted(who, me),
         )
     more = cursors.place(*found[_PER_PAGE - 1].place) if len(found) > _PER_PAGE else None
     return render(
@@ -58,9 +61,25 @@ def inbox(
         who=who,
         counts=counts,
         conversations=found[:_PER_PAGE],
+        people=people_of(app, workspace_id),
         more=more,
         business_now=now,
     )
+
+
+def wanted(who: Who, me: UUID | None) -> dict[str, Any]:
+    """What a filter asks of the list of conversations; whoever is nobody in particular has none of their own."""
+    if who == "mine":
+        return {"mode": None, "assigned_to": me or UUID(int=0)}
+    if who == "unassigned":
+        return {"mode": "person", "is_unassigned": True}
+    return {"mode": None if who == "all" else who}
+
+
+def people_of(app: App, workspace_id: UUID) -> dict[UUID, str]:
+    """Who works in a studio: people work in several, and only the fleet's scope sees them."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        return members_of(connection, workspace_id)
 
 
 def thread(
@@ -91,6 +110,76 @@ def answer(
     return _back(workspace_id, lead_id, "answered")
 
 
+def answer_by_template(
+    request: Request,
+    app: System,
+    caller: Asked,
+    workspace_id: UUID,
+    lead_id: UUID,
+    choice_id: Annotated[UUID, Form()],
+    template: Annotated[str, Form(max_length=100)] = "",
+) -> Response:
+    """Write by a template; where it can't be sent, the page says why."""
+    try:
+        with app.database.transaction(Scope.fleet()) as connection:
+            conversations.answer_by_template(
+                connection, app.clocks, workspace_id, lead_id, template, caller.principal.actor, form_id=str(choice_id)
+            )
+    except Conflict as error:
+        return _thread(request, app, workspace_id, lead_id, error=error)
+    return _back(workspace_id, lead_id, "answered")
+
+
+def assign(
+    request: Request,
+    app: System,
+    caller: Asked,
+    workspace_id: UUID,
+    lead_id: UUID,
+    person: Annotated[str, Form(max_length=36)] = "",
+) -> Response:
+    """Have somebody see to a conversation, or nobody."""
+    try:
+        person_id = UUID(person) if person else None
+        with app.database.transaction(Scope.fleet()) as connection:
+            assigning.assign(connection, app.clocks, workspace_id, lead_id, person_id, caller.principal.actor)
+    except (ValueError, Invalid) as error:
+        told = error if isinstance(error, Invalid) else Invalid("Choose one of the studio's people.")
+        return _thread(request, app, workspace_id, lead_id, error=told)
+    return _back(workspace_id, lead_id, "assigned")
+
+
+def add_note(
+    request: Request,
+    app: System,
+    caller: Asked,
+    workspace_id: UUID,
+    lead_id: UUID,
+    note_id: Annotated[UUID, Form()],
+    note: Annotated[str, Form()] = "",
+) -> Response:
+    """Keep a note for the staff."""
+    try:
+        with app.database.transaction(Scope.fleet()) as connection:
+            assigning.add_note(
+                connection, app.clocks, workspace_id, lead_id, note.replace("\r\n", "\n"), caller.principal.actor,
+                form_id=str(note_id),
+            )  # fmt: skip
+    except Invalid as error:
+        return _thread(request, app, workspace_id, lead_id, error=error, note=note)
+    return _back(workspace_id, lead_id, "noted")
+
+
+def file(app: System, workspace_id: UUID, lead_id: UUID, message_id: UUID) -> Response:
+    """A picture, sound or file that a lead sent; what a browser might run is only ever saved."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        found = media.read(connection, workspace_id, lead_id, message_id)
+    kind = found.mime_type if found.is_shown else "application/octet-stream"
+    how = "inline" if found.is_shown else "attachment"
+    headers = {"content-disposition": f'{how}; filename="{message_id}"', "cache-control": "private, max-age=3600"}
+    return Response(found.content, media_type=kind, headers=headers)
+
+
 def take_over(app: System, caller: Asked, workspace_id: UUID, lead_id: UUID) -> Response:
     """Have a person answer from now on."""
     return _change(app, caller, workspace_id, lead_id, conversations.take_over, "taken-over")
@@ -110,12 +199,16 @@ def _thread(
     before: UUID | None = None,
     error: PilarError | None = None,
     text: str = "",
+    note: str = "",
     form_id: UUID | None = None,
 ) -> Response:
     now = app.clocks.business.now()
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         studio = workspaces.get_workspace(connection, workspace_id)
         shown = overview.thread(connection, workspace_id, lead_id, now, older_than=before, limit=_MESSAGES)
+        notes = overview.notes(connection, workspace_id, lead_id)
+        templates = overview.template_choices(connection, workspace_id, lead_id)
+    people = people_of(app, workspace_id)
     return render(
         request,
         "conversation.html",
@@ -123,6 +216,13 @@ def _thread(
         workspace_id=workspace_id,
         studio=studio.name,
         thread=shown,
+        notes=[(one, note_author(one.author, people)) for one in notes],
+        templates=templates,
+        people=people,
+        note=note,
+        note_id=new_id(),
+        choice_id=new_id(),
+        longest_note=assigning.LONGEST_NOTE,
         authors=authors_of(app, workspace_id, shown.messages),
         before=before,
         error=error.message if error else None,

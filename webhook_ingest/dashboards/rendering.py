@@ -36,6 +36,8 @@ NOTICES = {
     "feed-revoked": "That address shows nothing any more.",
     "experiment-started": "The experiment runs: leads are dealt to its variants from now on.",
     "experiment-stopped": "The experiment has ended.",
+    "assigned": "Who sees to it is kept.",
+    "noted": "The note is kept.",
     "handed-back": "The bot answers from now on.",
     "paused": "Sending is paused.",
     "resumed": "Sending goes on.",

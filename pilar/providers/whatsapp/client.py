@@ -20,6 +20,7 @@ from pilar.errors import CredentialsRefused
 from pilar.providers import documents
 from pilar.providers.calls import http_client, required
 from pilar.providers.documents import Document, Unreadable
+from pilar.providers.whatsapp import files
 from pilar.providers.whatsapp.errors import META, refusal_of
 from pilar.providers.whatsapp.numbers import as_e164, split
 from pilar.settings import Settings
@@ -262,6 +263,28 @@ class GraphClient:
             template["components"] = [{"type": "body", "parameters": values}]
         content = {"type": "template", "template": template}
         return self._send("send_template", token, phone_number_id, to, callback, content)
+
+    def media(self, token: str, media_id: str, largest: int) -> bytes:
+        """A picture, sound or file that came with a message, as long as Meta keeps it.
+
+        Args:
+            token: the studio's.
+            media_id: as the webhook names it.
+            largest: bytes that are read at most.
+
+        Raises:
+            TooLarge: there is more.
+            NotFound: Meta keeps it no longer.
+        """
+        with self._meta.reads("media"):
+            shown = self._call("GET", (media_id,), token)
+            size, url = documents.optional_text(shown, "file_size"), documents.text(shown, "url")
+            size = size or str(shown.get("file_size") or "")
+            if size.isdigit() and int(size) > largest:
+                raise files.TooLarge(int(size))
+            if not files.may_have_token(url, self._settings.meta_api_base):
+                raise Unreadable("a file at an address that is not Meta's")
+            return files.fetch(self._http, url, token, largest)
 
     def submit_template(
         self, token: str, waba_id: str, *, name: str, language: str, category: str, body: str, examples: Sequence[str]

@@ -14,6 +14,7 @@ from typing import Any
 
 from pilar.providers.documents import Document, Unreadable, as_document, child, optional_children, optional_text, text
 from pilar.providers.whatsapp.call_events import Call
+from pilar.providers.whatsapp.contents import text_of
 from pilar.providers.whatsapp.numbers import as_e164
 from pilar.storable import storable
 
@@ -38,7 +39,7 @@ class InboundMessage:
         sender_phone: their number in E.164, where it is known.
         sender_name: as in their profile.
         kind: Meta's word (text, button, interactive, reaction, audio, unsupported, …).
-        text: what they wrote, or the title of what they chose; None for everything else.
+        text: what they wrote, also under a picture, or the title of what they chose; None for everything else.
         reply_to: Meta's id of the message that this one answers or reacts to.
         sent_at: when, by Meta's clock.
         payload: the message as it came.
@@ -225,7 +226,7 @@ def _message(account_id: str, value: Document, message: Document) -> Change:
         sender_phone=_phone(number),
         sender_name=optional_text(child(contact, "profile"), "name"),
         kind=_short(optional_text(message, "type") or "unknown"),
-        text=_text_of(message),
+        text=text_of(message),
         reply_to=optional_text(child(message, "context"), "id")
         or optional_text(child(message, "reaction"), "message_id"),
         sent_at=_moment(message, "timestamp"),
@@ -276,19 +277,6 @@ def _contact_of(value: Document, message: Document) -> Document:
             if wanted is not None and contact.get(theirs) == wanted:
                 return contact
     return contacts[0] if len(contacts) == 1 else {}
-
-
-def _text_of(message: Document) -> str | None:
-    kind = message.get("type")
-    if kind == "text":
-        return optional_text(child(message, "text"), "body")
-    if kind == "button":
-        return optional_text(child(message, "button"), "text")
-    if kind == "interactive":
-        for name, reply in child(message, "interactive").items():
-            if name.endswith("_reply") and isinstance(reply, Mapping):
-                return optional_text(reply, "title")
-    return None
 
 
 def _status(account_id: str, value: Document, status: Document) -> Change:
