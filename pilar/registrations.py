@@ -31,9 +31,11 @@ from pilar.coach.asked import Coach
 from pilar.coach.defaults import training_logic
 from pilar.coach.dispatch import Dispatcher
 from pilar.coach.enrolment import Enrolments
-from pilar.coach.events import SendNudge
+from pilar.coach.events import SendNudge, TrainingRecorded, WakeNudges
 from pilar.coach.training_logic import check as check_training
 from pilar.coach.training_logic import plan_anew
+from pilar.coach.trainings import Trainings
+from pilar.coach.waking import Waker
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database
 from pilar.experiments.events import ExperimentDecided
@@ -304,7 +306,11 @@ def register_coach(registry: Registry, clocks: Clocks) -> None:
     enrolments = Enrolments(clocks)
     registry.on_event(CoachingAskedFor, "coach.enrol", Transactional(enrolments.on_asked_for))
     registry.on_event(OptedOut, "coach.end", Transactional(enrolments.on_opted_out))
+    registry.on_job(WakeNudges, Transactional(Waker(clocks).run))
     registry.on_job(SendNudge, Transactional(Dispatcher(clocks).run))
+    registry.on_event(TrainingRecorded, "coach.trainings", Transactional(Trainings(clocks).on_recorded))
+    for told in coach_events.TOLD:
+        registry.know_event(told)
 
 
 def register_asked(registry: Registry, clocks: Clocks, webhooks: WebhookKeeper, models: ModelChecker) -> None:

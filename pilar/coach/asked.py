@@ -9,9 +9,16 @@ from sqlalchemy import Connection
 from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
 from pilar.coach.events import NudgeAskedFor
+from pilar.coach.plan_store import GOAL_REPORT, MISSED
 from pilar.coach.planning import plan_now
-from pilar.coach.texts import TYPES
 from pilar.errors import Permanent
+
+SERVED = "Nobody is coached, or they have had it as often as they want it."
+WHY_NOBODY = {
+    GOAL_REPORT: "Nobody who is coached has a goal that they work on, or they have had the report already.",
+    MISSED: "Nobody who is coached has missed a training, as far as it is known, or they were written to already.",
+}
+"""Why a kind was planned for nobody."""
 
 
 class Coach:
@@ -25,10 +32,7 @@ class Coach:
         if work.workspace_id is None:
             raise Permanent("A nudge belongs to a studio.")
         kind = work.content.kind
-        if kind not in TYPES:
-            # Of missed trainings and of goals nothing is known yet, and what is not known is not written about.
-            return {"planned": 0, "why": "Nothing is known that could be written about."}
         planned = plan_now(connection, self._clocks, work.workspace_id, kind, lead_id=work.content.lead_id)
         if not planned.studios:
             return {"planned": 0, "why": "The studio has turned this kind of coaching off."}
-        return {"planned": planned.nudges}
+        return {"planned": planned.nudges, **({} if planned.nudges else {"why": WHY_NOBODY.get(kind, SERVED)})}

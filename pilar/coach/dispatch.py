@@ -6,6 +6,8 @@ reason is kept with the message.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +16,10 @@ from sqlalchemy import Connection, Row
 from pilar.backplane.facts import Lane
 from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
-from pilar.coach import store, texts
+from pilar.coach import goal_store, plan_store, store, texts
 from pilar.coach.events import SendNudge
-from pilar.coach.planning import schedules_of
+from pilar.coach.planning import PREFIX, schedules_of
+from pilar.coach.texts import About
 from pilar.errors import Permanent
 from pilar.messaging import store as messaging
 from pilar.messaging.outbox import NewMessage, queue_message
@@ -32,11 +35,13 @@ CAUSE = "nudge:"
 ENDED = "ended"
 LATE = "late"
 TURNED_OFF = "turned_off"
+NOTHING = "nothing"
 
 SKIPPED = {
     ENDED: "The lead is not coached any more.",
     LATE: "It was noticed too late.",
     TURNED_OFF: "The studio has turned this kind of coaching off.",
+    NOTHING: "There was nothing to write about any more.",
 }
 """Why no message was made."""
 
@@ -63,17 +68,19 @@ class Dispatcher:
             return {"skipped": "again"}
         enrolment = store.find_enrolment(connection, work.workspace_id, lead.id)
         _, document = load_configuration(connection, work.workspace_id)
-        code = self._against(nudge, enrolment, document)
+        code = self._against(connection, nudge, enrolment, document)
         if code is not None or enrolment is None:
             store.change_nudge(connection, work.workspace_id, nudge.id, {"skipped": code or ENDED})
             return {"skipped": code or ENDED}
+        wording = wording_of(document, nudge.type)
+        about = self._about(connection, nudge, lead, document)
         message = NewMessage(
             lead_id=lead.id,
             category="marketing",
             origin=f"coach:{nudge.type}",
             cause=f"{CAUSE}{nudge.id}",
-            text=texts.text_of(nudge.type, lead.language, enrolment.motivation_style, lead.name, document.studio.name),
-            template=texts.TEMPLATE,
+            text=texts.text_of(nudge.type, lead.language, enrolment.motivation_style, about, wording.texts),
+            template=wording.template,
             parameters=(texts.first_name(lead.name, lead.language), document.studio.name),
             lane=Lane.BULK,
         )
@@ -81,9 +88,37 @@ class Dispatcher:
         store.change_nudge(connection, work.workspace_id, nudge.id, {"message_id": stored})
         return {"queued": str(stored)}
 
-    def _against(self, nudge: Row[Any], enrolment: Row[Any] | None, document: StudioConfiguration) -> str | None:
+    def _against(
+        self, connection: Connection, nudge: Row[Any], enrolment: Row[Any] | None, document: StudioConfiguration
+    ) -> str | None:
         if enrolment is None or enrolment.ended_at is not None:
             return ENDED
-        if self._clocks.business.now() - nudge.due_at > LATEST:
+        now = self._clocks.business.now()
+        if now - nudge.due_at > LATEST:
             return LATE
-        return None if nudge.type in schedules_of(document) else TURNED_OFF
+        if nudge.type not in dict(schedules_of(document)):
+            return TURNED_OFF
+        # What it was planned for may have been mended since: the training made up for, the goal reached.
+        has = plan_store.has_something(connection, nudge.workspace_id, nudge.lead_id, nudge.type, now, nudge.id)
+        return None if has else NOTHING
+
+    def _about(self, connection: Connection, nudge: Row[Any], lead: Row[Any], document: StudioConfiguration) -> About:
+        goal = goal_store.current_goal(connection, nudge.workspace_id, lead.id)
+        if goal is None:
+            return About(lead.name, document.studio.name)
+        return About(lead.name, document.studio.name, goal.target, goal.progress)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How a studio has a type of nudge written: the template, and its own texts by language."""
+
+    template: str
+    texts: Mapping[str, str]
+
+
+def wording_of(document: StudioConfiguration, kind: str) -> Wording:
+    """A studio's wording of a type; of several schedules of the type the first that says something counts."""
+    entries = [one for one in document.coaching.schedules if one.enabled and one.type == f"{PREFIX}{kind}"]
+    template = next((one.template for one in entries if one.template), texts.TEMPLATE)
+    return Wording(template, next((one.texts for one in entries if one.texts), {}))

@@ -16,7 +16,7 @@ from pilar.agents.events import CoachingAskedFor
 from pilar.backplane import audit
 from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
-from pilar.coach import schedule, store
+from pilar.coach import schedule, store, texts
 from pilar.coach.planning import plan
 from pilar.errors import Conflict, Invalid, NotFound, Permanent
 from pilar.messaging import store as messaging
@@ -37,11 +37,13 @@ class Wishes:
         frequency: daily, weekly or bi-weekly.
         time_of_day: HH:MM where the lead is; None: as the studio schedules it.
         time_zone: IANA name; None: where the number may be.
+        motivation_style: encouraging, challenging or supportive; None: as it was.
     """
 
     frequency: str
     time_of_day: str | None
     time_zone: str | None
+    motivation_style: str | None = None
 
 
 def enrol(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUID) -> bool:
@@ -95,7 +97,7 @@ def change(
         actor: who changes it, as in the audit log.
 
     Raises:
-        Invalid: there is no such frequency or zone, or the time is one at which nobody is written to.
+        Invalid: there is no such frequency, zone or style, or the time is one at which nobody is written to.
         NotFound: the lead never asked for coaching.
         Conflict: their coaching has ended.
     """
@@ -106,7 +108,8 @@ def change(
         raise NotFound("This lead has not asked for coaching.")
     if enrolment.ended_at is not None:
         raise Conflict("This lead is not coached any more.")
-    values = {"frequency": wishes.frequency, "time_of_day": wishes.time_of_day}
+    style = wishes.motivation_style or enrolment.motivation_style
+    values = {"frequency": wishes.frequency, "time_of_day": wishes.time_of_day, "motivation_style": style}
     store.change_enrolment(connection, workspace_id, lead_id, values)
     # The lead's own, since the verdict asks in which zone it is too early for them.
     messaging.change_lead(connection, workspace_id, lead_id, {"time_zone": wishes.time_zone})
@@ -151,6 +154,8 @@ def _studio(workspace_id: UUID | None) -> UUID:
 def _check(wishes: Wishes) -> None:
     if wishes.frequency not in schedule.EVERY:
         raise Invalid(f"There is no frequency {wishes.frequency!r}: use {', '.join(schedule.EVERY)}.")
+    if wishes.motivation_style is not None and wishes.motivation_style not in texts.STYLES:
+        raise Invalid(f"There is no motivation style {wishes.motivation_style!r}: use {', '.join(texts.STYLES)}.")
     if wishes.time_zone is not None and wishes.time_zone not in time_zones():
         raise Invalid(f"{wishes.time_zone!r} is not a time zone: use an IANA name such as Europe/Amsterdam.")
     if wishes.time_of_day is not None:

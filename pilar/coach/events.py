@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import AwareDatetime
+
 from pilar.backplane.facts import Payload
+
+
+class WakeNudges(Payload):
+    """Have the nudges that a plan has made for one moment written, now that it has come."""
+
+    type_name: ClassVar[str] = "coach.wake"
+
+    plan_id: UUID
+    due_at: datetime
+
+    @staticmethod
+    def key_of(plan_id: UUID, due_at: datetime) -> str:
+        """The idempotency key, in whole seconds: of one plan, moments are minutes apart. An invariant knows it too."""
+        return f"{plan_id}:{int(due_at.timestamp())}"
 
 
 class SendNudge(Payload):
@@ -77,3 +94,58 @@ ASKED_FOR: tuple[type[NudgeAskedFor], ...] = (
     NutritionReminder,
     MotivationMessage,
 )
+
+
+class TrainingRecorded(Payload):
+    """A lead has attended a training."""
+
+    type_name: ClassVar[str] = "training.recorded"
+    from_outside: ClassVar[bool] = True
+
+    lead_id: UUID
+    trained_at: AwareDatetime
+    """When it began, business time."""
+    booking_id: UUID | None = None
+
+
+class OfGoal(Payload):
+    """Something happened to a goal of a lead's."""
+
+    lead_id: UUID
+    goal_id: UUID
+
+
+class GoalSet(OfGoal):
+    """A lead has a new goal."""
+
+    type_name: ClassVar[str] = "goal.set"
+
+
+class GoalChanged(OfGoal):
+    """A goal is another by now: its target, deadline, progress or milestones."""
+
+    type_name: ClassVar[str] = "goal.changed"
+
+
+class GoalReached(OfGoal):
+    """A goal is reached."""
+
+    type_name: ClassVar[str] = "goal.reached"
+
+
+class GoalDropped(OfGoal):
+    """A goal is given up."""
+
+    type_name: ClassVar[str] = "goal.dropped"
+
+
+class MilestoneCompleted(OfGoal):
+    """A step on the way to a goal is done."""
+
+    type_name: ClassVar[str] = "goal.milestone_completed"
+
+    milestone_id: UUID
+
+
+TOLD = (GoalSet, GoalChanged, GoalReached, GoalDropped, MilestoneCompleted)
+"""What is recorded for whoever wants to know it; nobody here works on it."""

@@ -43,9 +43,30 @@ INVARIANTS = (
         select n.workspace_id, n.id, n.lead_id, n.due_at from coach_nudge n
         where n.message_id is null and n.skipped is null and not exists (
           select from idempotency_key k
-          where k.workspace_id = n.workspace_id and k.digest = pilar_key_digest(3, 'coach.nudge', n.id::text)
+          where k.workspace_id = n.workspace_id
+            and k.digest in (
+              pilar_key_digest(3, 'coach.nudge', n.id::text),
+              pilar_key_digest(3, 'coach.wake', n.plan_id || ':' || floor(extract(epoch from n.due_at))::bigint))
             and (exists (select from pending_work w where w.position = k.position)
                  or exists (select from dead_letter d where d.position = k.position)))
+        """,
+    ),
+    Invariant(
+        "reached_goals_are_whole",
+        "A goal is reached exactly where its progress is 100 percent, unless it was given up.",
+        """
+        select workspace_id, id, state, progress from coach_goal
+        where state <> 'dropped' and (state = 'reached') <> (progress = 100)
+        """,
+    ),
+    Invariant(
+        "the_last_training_is_the_last",
+        "What is kept ready of a lead's trainings agrees with the trainings themselves.",
+        """
+        select t.workspace_id, t.lead_id, max(t.trained_at) as last, c.last_training_at
+        from coach_training t left join coach_state c on c.workspace_id = t.workspace_id and c.lead_id = t.lead_id
+        group by t.workspace_id, t.lead_id, c.last_training_at
+        having c.last_training_at is distinct from max(t.trained_at)
         """,
     ),
 )

@@ -1,14 +1,15 @@
 """Which nudges are to come. What belongs here: planning them for many leads at once, each on their own local time.
 
 A plan looks a little further than a day ahead and is made every hour: what is planned is planned once per lead, type
-and local day, whoever plans. A nudge and the job that sends it are one commit.
+and local day, whoever plans. Nudges and the jobs that wake them are one commit: a job for each studio and moment, not
+for each lead (`waking.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,10 +18,11 @@ from sqlalchemy import Connection, Row
 
 from pilar.backplane.facts import Cause, Job, Lane, enqueue
 from pilar.clocks import Clocks
-from pilar.coach import schedule, store
-from pilar.coach.events import SendNudge
-from pilar.coach.store import NewNudge
+from pilar.coach import plan_store, schedule
+from pilar.coach.events import WakeNudges
+from pilar.coach.plan_store import AT_HAND, MISSED, Due
 from pilar.coach.texts import TYPES
+from pilar.ids import new_id
 from pilar.messaging.zones import plausible_zones
 from pilar.workspaces.configuration import StudioConfiguration
 from pilar.workspaces.fleet import load_configurations
@@ -30,6 +32,14 @@ AHEAD = timedelta(hours=26)
 
 PREFIX = "coach."
 """What a type is called in the configuration has this before it."""
+
+_SPAN = timedelta(days=5)
+"""Longer ones are planned in parts: within one, nobody gets a second nudge who does not want them daily."""
+_LOOKED_UP = 5_000
+"""Numbers whose zones are looked up at a time."""
+
+Schedules = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+"""A studio's schedules in force: for each type its cron expressions, and the zone of each: lead or studio."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +77,17 @@ def plan(
     """
     now = clocks.business.now()
     end = until or now + AHEAD
-    leads = store.coached_leads(connection, studios, lead_id)
-    schedules = {
-        studio: crons
-        for studio, document in load_configurations(connection, {lead.workspace_id for lead in leads}).items()
-        if (crons := schedules_of(document))
-    }
-    leads = [lead for lead in leads if lead.workspace_id in schedules]
-    today = now.astimezone(UTC).date()
-    planned = store.planned_days(
-        connection,
-        list(schedules),
-        lead_id,
-        recent=today - timedelta(days=2),
-        since=today - timedelta(days=1 + max(schedule.EVERY.values())),
-    )
-    wanted = [nudge for lead in leads for nudge in _nudges(lead, schedules[lead.workspace_id], planned, now, end)]
-    return Planned(_store(connection, clocks, wanted), len(schedules))
+    schedules = _schedules(connection, studios, lead_id)
+    numbers = _numbered(schedules)
+    sets = {number: schedules[studio] for studio, number in numbers.items()}
+    found = plan_store.combinations(connection, numbers, lead_id) if numbers else []
+    nudges, begin = 0, now
+    while begin < end:
+        part = min(end, begin + _SPAN)
+        due = [one for row in found for one in _due(row, sets[row.number], begin, part, now + AT_HAND)]
+        nudges += _store(connection, clocks, numbers, due, lead_id)
+        begin = part
+    return Planned(nudges, len(schedules))
 
 
 def plan_now(
@@ -91,8 +95,8 @@ def plan_now(
 ) -> Planned:
     """Plan one kind of nudge for this very moment, whatever the hour of its schedule.
 
-    Each lead gets it at most once on their local day and as often as they wanted; whether it goes at this hour is the
-    verdict's. A kind that the studio has not turned on, or that there are no texts for, is not planned.
+    Each lead gets it at most once on their local day and as often as they wanted, if there is something to write about;
+    whether it goes at this hour is the verdict's. A kind that the studio has not turned on is not planned.
 
     Args:
         connection: a transaction in the fleet's scope.
@@ -106,48 +110,31 @@ def plan_now(
     """
     now = clocks.business.now()
     document = load_configurations(connection, {studio}).get(studio)
-    if document is None or kind not in schedules_of(document):
+    if document is None or kind not in dict(schedules_of(document)):
         return Planned(0, 0)
-    today = now.astimezone(UTC).date()
-    since = today - timedelta(days=1 + max(schedule.EVERY.values()))
-    planned = store.planned_days(connection, [studio], lead_id, recent=today - timedelta(days=2), since=since)
-    wanted = []
-    for lead in store.coached_leads(connection, [studio], lead_id):
-        zone = zone_of(lead.time_zone, lead.phone, lead.studio_zone)
-        day = now.astimezone(ZoneInfo(zone)).date()
-        if schedule.thinned([day], planned.get((studio, lead.lead_id, kind), []), lead.frequency):
-            wanted.append(NewNudge(studio, lead.lead_id, kind, day, zone, now))
-    return Planned(_store(connection, clocks, wanted), 1)
-
-
-def _store(connection: Connection, clocks: Clocks, wanted: Sequence[NewNudge]) -> int:
-    """Keep nudges together with the jobs that send them; return how many are new."""
-    fresh = store.add_nudges(connection, wanted, clocks.business.now())
-    jobs = [
-        Job(
-            payload=SendNudge(nudge_id=row.id),
-            key=str(row.id),
-            workspace_id=row.workspace_id,
-            lane=Lane.BULK,
-            due_at=row.due_at,
-            business_time=True,
+    _look_up_zones(connection, [studio], lead_id)
+    numbers = dict.fromkeys(plan_store.coaching_studios(connection, [studio], lead_id), 0)
+    found = plan_store.combinations(connection, numbers, lead_id)
+    due = [
+        Due(
+            *(row.number, row.lead_zone, row.studio_zone, row.time_of_day),
+            *(kind, now.astimezone(ZoneInfo(row.lead_zone)).date(), row.lead_zone, now),
         )
-        for row in fresh
+        for row in found
     ]
-    enqueue(connection, clocks, jobs, Cause.new())
-    return len(fresh)
+    return Planned(_store(connection, clocks, numbers, due, lead_id), 1)
 
 
-def schedules_of(document: StudioConfiguration) -> dict[str, list[str]]:
-    """The cron expressions in force by type; of the types that there are texts for, and none where coaching is off."""
+def schedules_of(document: StudioConfiguration) -> Schedules:
+    """The schedules in force by type; none where coaching is off."""
     if not (document.coaching.enabled and document.feature("coach")):
-        return {}
-    found: dict[str, list[str]] = {}
+        return ()
+    found: dict[str, list[tuple[str, str]]] = {}
     for entry in document.coaching.schedules:
         kind = entry.type.removeprefix(PREFIX)
         if entry.enabled and kind in TYPES:
-            found.setdefault(kind, []).append(entry.cron)
-    return found
+            found.setdefault(kind, []).append((entry.cron, entry.time_zone))
+    return tuple((kind, tuple(entries)) for kind, entries in found.items())
 
 
 def zone_of(given: str | None, phone: str | None, studio: str) -> str:
@@ -156,17 +143,65 @@ def zone_of(given: str | None, phone: str | None, studio: str) -> str:
     return studio if studio in zones else zones[0]
 
 
-def _nudges(
-    lead: Row[Any],
-    schedules: Mapping[str, Sequence[str]],
-    planned: Mapping[tuple[UUID, UUID, str], list[date]],
-    begin: datetime,
-    end: datetime,
-) -> Iterator[NewNudge]:
-    zone = zone_of(lead.time_zone, lead.phone, lead.studio_zone)
-    for kind, crons in schedules.items():
-        own = [schedule.at_time_of_day(cron, lead.time_of_day) for cron in crons]
-        moments = schedule.due_moments(own, zone, begin, end)
-        before = planned.get((lead.workspace_id, lead.lead_id, kind), [])
-        for day in schedule.thinned(moments, before, lead.frequency):
-            yield NewNudge(lead.workspace_id, lead.lead_id, kind, day, zone, moments[day])
+def _schedules(connection: Connection, studios: Sequence[UUID], lead_id: UUID | None) -> dict[UUID, Schedules]:
+    """The schedules of those studios that coach somebody, of whose leads it is known where they may be."""
+    coaching = plan_store.coaching_studios(connection, studios, lead_id)
+    _look_up_zones(connection, coaching, lead_id)
+    documents = load_configurations(connection, coaching)
+    return {studio: found for studio, document in documents.items() if (found := schedules_of(document))}
+
+
+def _look_up_zones(connection: Connection, studios: Sequence[UUID], lead_id: UUID | None) -> None:
+    """Look up which zones numbers leave possible, where that is not known yet."""
+    while leads := plan_store.unzoned_leads(connection, studios, lead_id, _LOOKED_UP):
+        zones = {(lead.workspace_id, lead.lead_id): plausible_zones(None, lead.phone, "") for lead in leads}
+        plan_store.keep_zones(connection, {who: [zone for zone in found if zone] for who, found in zones.items()})
+
+
+def _numbered(schedules: Mapping[UUID, Schedules]) -> dict[UUID, int]:
+    """Studios with the number of their schedules: most have the same."""
+    numbers: dict[Schedules, int] = {}
+    return {studio: numbers.setdefault(found, len(numbers)) for studio, found in schedules.items()}
+
+
+def _due(
+    combination: Row[Any], schedules: Schedules, begin: datetime, end: datetime, at_hand: datetime
+) -> Iterator[Due]:
+    """When leads of a combination get what; of a type's moments on a day the first."""
+    lead_zone, studio_zone, time_of_day = combination.lead_zone, combination.studio_zone, combination.time_of_day
+    for kind, entries in schedules:
+        last = min(end, at_hand) if kind == MISSED else end
+        crons: dict[str, list[str]] = {}
+        for cron, whose in entries:
+            # Who has named an hour means their own.
+            zone = studio_zone if whose == "studio" and not time_of_day else lead_zone
+            crons.setdefault(zone, []).append(schedule.at_time_of_day(cron, time_of_day or None))
+        first: dict[Any, tuple[datetime, str]] = {}
+        for zone, found in crons.items():
+            for day, moment in schedule.due_moments(found, zone, begin, last).items():
+                first[day] = min(first.get(day, (moment, zone)), (moment, zone))
+        for day, (moment, zone) in first.items():
+            yield Due(combination.number, lead_zone, studio_zone, time_of_day, kind, day, zone, moment)
+
+
+def _store(
+    connection: Connection, clocks: Clocks, numbers: Mapping[UUID, int], due: Collection[Due], lead_id: UUID | None
+) -> int:
+    """Keep nudges together with the jobs that wake them; return how many are new."""
+    if not due:
+        return 0
+    plan_id, now = new_id(), clocks.business.now()
+    made = plan_store.add_nudges(connection, numbers, due, plan_id, now, lead_id)
+    jobs = (
+        Job(
+            payload=WakeNudges(plan_id=plan_id, due_at=row.due_at),
+            key=WakeNudges.key_of(plan_id, row.due_at),
+            workspace_id=row.workspace_id,
+            lane=Lane.BULK,
+            due_at=row.due_at,
+            business_time=True,
+        )
+        for row in made
+    )
+    enqueue(connection, clocks, jobs, Cause.new())
+    return sum(row.nudges for row in made)

@@ -7,9 +7,10 @@ back, a time that comes twice falls due when it comes first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import islice
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from cronsim import CronSim, CronSimError
 from pilar.errors import Invalid
 
 EVERY = {"daily": 1, "weekly": 7, "bi-weekly": 14}
-"""Local days that have at most one nudge of a type, by frequency."""
+"""Local days that have at most one nudge of a type, by frequency; the plan's SQL knows the same (`plan_store.py`)."""
 
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
@@ -90,21 +91,31 @@ def moment(day: date, at: time, place: ZoneInfo) -> datetime:
     return late_enough
 
 
-def thinned(days: Iterable[date], planned: Iterable[date], frequency: str) -> Sequence[date]:
-    """Those of the scheduled days that a frequency leaves, given the days that have a nudge of the type already.
+def next_fires(crons: Iterable[str], zone: str, after: datetime, count: int) -> list[datetime]:
+    """The next moments of a type of nudge in a zone, in UTC; fewer where they lie too far ahead to tell.
 
     Args:
-        days: what is scheduled.
-        planned: what was planned before, with whatever became of it.
-        frequency: daily, weekly or bi-weekly.
+        crons: its schedules; of several on a day the first counts.
+        zone: IANA name.
+        after: aware; what is due by then is not among them.
+        count: how many.
+
+    Raises:
+        Invalid: a schedule can't be read.
     """
-    apart = EVERY[frequency] * _DAY
-    taken, left = list(planned), []
-    for day in sorted(days):
-        if all(abs(day - other) >= apart for other in taken):
-            taken.append(day)
-            left.append(day)
-    return left
+    crons, place = tuple(crons), ZoneInfo(zone)
+    # From the day before: a time that is skipped over midnight is due on the following day.
+    begin = datetime.combine(after.astimezone(place).date() - _DAY, time()) - timedelta(seconds=1)
+    days: set[date] = set()
+    for cron in crons:
+        check(cron)
+        once_a_day = CronSim(at_time_of_day(cron, "00:00"), begin)
+        days |= {shown.date() for shown in islice(once_a_day, count + 2)}
+    moments = [
+        moment(day, min(at for cron in crons if (at := _first_on(cron, day)) is not None), place)
+        for day in sorted(days)
+    ]
+    return [due for due in moments if due > after][:count]
 
 
 def _days(first: date, last: date) -> Iterator[date]:

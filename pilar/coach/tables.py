@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import ARRAY, Column, Date, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint, Uuid, text
 
 from pilar.database.schema import ANALYTICS, Timestamp, tenant_table, workspace_key
 
@@ -18,6 +18,11 @@ coach_enrolment = tenant_table(
     Column("enrolled_at", Timestamp, nullable=False, comment="business time"),
     Column("ended_at", Timestamp, comment="business time; null: is being coached"),
     Column("ended_reason", Text),
+    Column(
+        "phone_zones",
+        ARRAY(Text),
+        comment="IANA names that the number leaves possible; null: looked up at the next plan",
+    ),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
     comment="A lead who asked to be coached, and how they want it.",
 )
@@ -32,8 +37,9 @@ coach_nudge = tenant_table(
     Column("time_zone", Text, nullable=False, comment="IANA name: where the lead was thought to be"),
     Column("due_at", Timestamp, nullable=False, comment="business time"),
     Column("message_id", Uuid, comment="what was put into the outbox; whether it went is the message's to tell"),
-    Column("skipped", Text, comment="code of why no message was made: ended, late, turned_off"),
+    Column("skipped", Text, comment="code of why no message was made: ended, late, turned_off, nothing"),
     Column("planned_at", Timestamp, nullable=False, comment="business time"),
+    Column("plan_id", Uuid, comment="of the plan that made it: its work wakes the nudges of a moment together"),
     # Not to the lead itself: planning would queue behind whoever holds the lead's row.
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["coach_enrolment.workspace_id", "coach_enrolment.lead_id"]),
     ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),

@@ -1,16 +1,21 @@
 """What the coach writes. What belongs here: the texts of each type of nudge, by language and style; pure.
 
-They are for a window that is open; outside it the template goes, whose text WhatsApp has approved. Missed trainings and
-goals are not written about: nothing is known of either yet, so the planner leaves those two types out.
+They are for a window that is open; outside it the template goes, whose text WhatsApp has approved. A studio may write
+its own in place of them (`pilar.workspaces.configuration.CoachSchedule`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 TEMPLATE = "coach_nudge"
 """Its parameters: first name, studio."""
 
+STYLES = ("encouraging", "challenging", "supportive")
+"""Of motivation: each type has a text in each."""
+
+_OF_GOAL = ("{goal}", "{progress}")
 _LONGEST_NAME = 60
 
 _NAMELESS = {"en": "there", "nl": "daar", "de": "du"}
@@ -31,6 +36,40 @@ _TEXTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
             "encouraging": "Guten Morgen {name}! Jede Bewegung zählt heute. Was hast du vor?",
             "challenging": "Guten Morgen {name}! Schaffst du heute mehr als gestern? Sag mir, was du dir vornimmst.",
             "supportive": "Guten Morgen {name}. Wie geht es dir heute? Erzähl, und wir finden etwas, das zu dir passt.",
+        },
+    },
+    "missed_training_nudge": {
+        "en": {
+            "encouraging": "Hi {name}, we missed you at {studio}! Your next session counts double. When do you come?",
+            "challenging": "Hi {name}, you skipped a training. You know what to do. Which day do you make up for it?",
+            "supportive": "Hi {name}, it didn't work out with training lately, and that happens. Can I help you?",
+        },
+        "nl": {
+            "encouraging": "Hoi {name}, we misten je bij {studio}! De volgende telt dubbel. Wanneer kom je weer?",
+            "challenging": "Hoi {name}, je hebt een training overgeslagen. Welke dag haal je die in?",
+            "supportive": "Hoi {name}, trainen lukte even niet, en dat kan gebeuren. Kan ik je ergens mee helpen?",
+        },
+        "de": {
+            "encouraging": "Hallo {name}, du hast bei {studio} gefehlt! Das nächste Mal zählt doppelt. Wann kommst du?",
+            "challenging": "Hallo {name}, ein Training ist ausgefallen. An welchem Tag holst du es nach?",
+            "supportive": "Hallo {name}, mit dem Training hat es nicht geklappt, das kommt vor. Kann ich helfen?",
+        },
+    },
+    "goal_progress_report": {
+        "en": {
+            "encouraging": "Hi {name}, you are at {progress} % of your goal: {goal}. Every step counts! What is next?",
+            "challenging": "Hi {name}, {progress} % of your goal is done: {goal}. What do you do for the rest?",
+            "supportive": "Hi {name}, your goal: {goal}. You are at {progress} %. Does it still suit you?",
+        },
+        "nl": {
+            "encouraging": "Hoi {name}, je bent op {progress} % van je doel: {goal}. Elke stap telt! Wat nu?",
+            "challenging": "Hoi {name}, {progress} % van je doel is gehaald: {goal}. Wat doe je voor de rest?",
+            "supportive": "Hoi {name}, je doel: {goal}. Je bent op {progress} %. Past het nog bij je?",
+        },
+        "de": {
+            "encouraging": "Hallo {name}, du bist bei {progress} % deines Ziels: {goal}. Jeder Schritt zählt! Was nun?",
+            "challenging": "Hallo {name}, {progress} % deines Ziels sind geschafft: {goal}. Was tust du dafür?",
+            "supportive": "Hallo {name}, dein Ziel: {goal}. Du bist bei {progress} %. Passt es noch für dich?",
         },
     },
     "weekly_checkin": {
@@ -90,18 +129,45 @@ TYPES = tuple(_TEXTS)
 """The types that are planned."""
 
 
-def text_of(kind: str, language: str, style: str, name: str | None, studio: str) -> str:
-    """A nudge's free text, in English where we don't speak the lead's language.
+@dataclass(frozen=True)
+class About:
+    """What a text may speak of.
+
+    Attributes:
+        name: the lead's, as far as it is known.
+        studio: its name.
+        goal: what the lead wants to reach, in their words; empty where there is none.
+        progress: how much of it is reached, percent.
+    """
+
+    name: str | None
+    studio: str
+    goal: str = ""
+    progress: int = 0
+
+
+def text_of(kind: str, language: str, style: str, about: About, own: Mapping[str, str] | None = None) -> str:
+    """A nudge's free text: the studio's own if it has one in the lead's language, else ours, else in English.
+
+    One of the studio's that speaks of a goal is not for who has none.
 
     Args:
         kind: the type of nudge.
         language: ISO 639-1.
         style: of motivation.
-        name: the lead's, as far as it is known.
-        studio: its name.
+        about: what it speaks of.
+        own: the studio's texts by language.
     """
+    if own and language in own and (about.goal or not any(word in own[language] for word in _OF_GOAL)):
+        return _filled(own[language], language, about)
     spoken = language if language in _TEXTS[kind] else "en"
-    return _TEXTS[kind][spoken][style].format(name=first_name(name, spoken), studio=studio)
+    return _filled(_TEXTS[kind][spoken][style], spoken, about)
+
+
+def _filled(text: str, language: str, about: About) -> str:
+    return text.format(
+        name=first_name(about.name, language), studio=about.studio, goal=about.goal, progress=about.progress
+    )
 
 
 def first_name(name: str | None, language: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -9,7 +10,9 @@ from sqlalchemy import Connection
 from pilar.clocks import Clocks
 from pilar.coach import schedule, store
 from pilar.coach.planning import plan
-from pilar.workspaces.configuration import CoachingConfiguration
+from pilar.coach.texts import TEMPLATE
+from pilar.errors import Invalid
+from pilar.workspaces.configuration import CoachingConfiguration, StudioConfiguration, time_zones
 from pilar.workspaces.store import load_configuration, save_configuration
 
 
@@ -33,13 +36,13 @@ def change(
         actor: who, as in the audit log.
 
     Raises:
-        Invalid: a schedule can't be read or never comes.
+        Invalid: a schedule can't be read or never comes, or names a template that the studio does not have.
         Conflict: somebody else changed the configuration meanwhile.
         NotFound: the studio has no configuration yet.
     """
-    check(wanted)
     now = clocks.business.now()
     version, document = load_configuration(connection, workspace_id)
+    check_for(wanted, document)
     if document.coaching == wanted and expected_version in (None, version):
         return version
     saved = save_configuration(
@@ -55,10 +58,51 @@ def change(
     return saved
 
 
+def next_moments(
+    coaching: CoachingConfiguration, zone: str, studio_zone: str, after: datetime, count: int
+) -> dict[str, list[datetime]]:
+    """When each type is due next for a lead in a zone who has named no hour of their own, by type; in UTC.
+
+    Args:
+        coaching: the section; nothing is due of what it has turned off.
+        zone: the lead's, an IANA name.
+        studio_zone: the studio's.
+        after: aware.
+        count: how many moments of each.
+
+    Raises:
+        Invalid: there is no such zone, or a schedule can't be read.
+    """
+    if zone not in time_zones():
+        raise Invalid(f"{zone!r} is not a time zone: use an IANA name such as Europe/Amsterdam.")
+    found: dict[str, list[datetime]] = {}
+    for kind in dict.fromkeys(entry.type for entry in coaching.schedules):
+        moments: set[datetime] = set()
+        entries = [one for one in coaching.schedules if one.type == kind and one.enabled and coaching.enabled]
+        for whose, place in (("lead", zone), ("studio", studio_zone)):
+            crons = [one.cron for one in entries if one.time_zone == whose]
+            moments.update(schedule.next_fires(crons, place, after, count))
+        found[kind] = sorted(moments)[:count]
+    return found
+
+
 def check(wanted: CoachingConfiguration) -> None:
     """Raise `Invalid` where a schedule can't be read or never comes."""
     for entry in wanted.schedules:
         schedule.check(entry.cron)
+
+
+def check_for(wanted: CoachingConfiguration, document: StudioConfiguration) -> None:
+    """Raise `Invalid` where a schedule can't be read or never comes, or names a template that the studio lacks."""
+    check(wanted)
+    followups = document.followups
+    known = {TEMPLATE, *((one.name for one in followups.templates) if followups else ())}
+    for entry in wanted.schedules:
+        if entry.template is not None and entry.template not in known:
+            raise Invalid(
+                f"{entry.type} names the template {entry.template!r}, which the studio does not have."
+                f" It has {', '.join(sorted(known))}."
+            )
 
 
 def plan_anew(connection: Connection, clocks: Clocks, workspace_id: UUID) -> None:

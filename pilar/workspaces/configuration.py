@@ -12,10 +12,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from string import Formatter
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from pilar.workspaces.plans import GRANTS, Plan
 
@@ -39,6 +49,18 @@ def _numbered_in_turn(body: str) -> str:
     return body
 
 
+def _with_known_words(body: str) -> str:
+    try:
+        parts = list(Formatter().parse(body))
+    except ValueError as error:
+        raise ValueError(f"the text can't be read: {error}; write {{{{ for a brace that is meant") from error
+    for _, word, spec, conversion in parts:
+        if word is not None and (word not in COACH_WORDS or spec or conversion):
+            known = ", ".join(f"{{{one}}}" for one in COACH_WORDS)
+            raise ValueError(f"{{{word}}} stands for nothing: a text may name {known}")
+    return body
+
+
 def _each_once(what: str, names: list[str]) -> set[str]:
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
@@ -47,11 +69,16 @@ def _each_once(what: str, names: list[str]) -> set[str]:
 
 
 MOST_VARIABLES = 2
+COACH_WORDS = ("name", "studio", "goal", "progress")
+"""What a coach's text may name, in braces."""
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 TemplateBody = Annotated[
     str, StringConstraints(min_length=1, max_length=1_024, strip_whitespace=True), AfterValidator(_numbered_in_turn)
 ]
 """WhatsApp takes 1,024 characters."""
+CoachText = Annotated[
+    str, StringConstraints(min_length=1, max_length=1_024, strip_whitespace=True), AfterValidator(_with_known_words)
+]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Cron = Annotated[str, StringConstraints(pattern=r"^(\S+ ){4}\S+$")]
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -164,11 +191,29 @@ class AgentConfiguration(Section):
 
 
 class CoachSchedule(Section):
-    """When a kind of coaching message is due, in the studio's time zone unless the lead has another."""
+    """When a kind of coaching message is due, and with which words.
+
+    Attributes:
+        cron: on a wall clock: minute, hour, day of the month, month, day of the week.
+        time_zone: whose clock: the lead's, or the studio's. A lead who has named an hour means their own.
+        template: what goes where the lead has not written within 24 hours; None: the coach's own.
+        texts: what goes within them, by language, in place of the coach's own; it may name {name}, {studio}, {goal}
+            and {progress}.
+    """
 
     type: CoachType
     cron: Cron
     enabled: bool = True
+    time_zone: Literal["lead", "studio"] = "lead"
+    template: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")] | None = None
+    texts: dict[Language, CoachText] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what says nothing: a schedule that was stored before it could be said stays the same document."""
+        told: dict[str, Any] = plain(self)
+        unsaid: dict[str, Any] = {"time_zone": "lead", "template": None, "texts": {}}
+        return {name: value for name, value in told.items() if name not in unsaid or value != unsaid[name]}
 
 
 class CoachingPreferences(Section):

@@ -16,7 +16,7 @@ from pilar.app import App, build_app
 from pilar.backplane import invariants as backplane_invariants
 from pilar.backplane.facts import Cause, Event, emit
 from pilar.clocks import Clocks, ManualClock
-from pilar.coach import enrolment
+from pilar.coach import enrolment, goals, trainings
 from pilar.coach import invariants as coach_invariants
 from pilar.coach import store as coach
 from pilar.coach.planning import Planned, plan
@@ -109,6 +109,16 @@ class Gym:
         with self.database.transaction(Scope.fleet()) as connection:
             wanted = enrolment.Wishes(frequency, at, zone)
             enrolment.change(connection, self.app.clocks, studio, lead, wanted, actor="owner:1")
+
+    def sets_goal(self, studio: UUID, lead: UUID, target: str = "ten kilometres", **changes: Any) -> goals.Goal:
+        wanted = goals.NewGoal(type="endurance", target=target, **changes)
+        with self.database.transaction(Scope.fleet()) as connection:
+            return goals.set_goal(connection, self.app.clocks, studio, lead, wanted, actor="owner:1")
+
+    def trained(self, studio: UUID, lead: UUID, *moments: datetime, booking: UUID | None = None) -> int:
+        told = [trainings.Attended(moment, lead_id=lead, booking_id=booking) for moment in moments]
+        with self.database.transaction(Scope.fleet()) as connection:
+            return trainings.record(connection, self.app.clocks, studio, told, "api")
 
     def drain(self) -> None:
         """Do all that is due."""

@@ -10,8 +10,8 @@ import pytest
 
 from pilar.backplane.facts import Cause, Event, emit
 from pilar.backplane.work import list_events
-from pilar.coach.events import ASKED_FOR, MorningNudge, NudgeAskedFor
-from pilar.coach.texts import TYPES
+from pilar.coach.asked import SERVED, WHY_NOBODY
+from pilar.coach.events import ASKED_FOR, GoalProgressReport, MissedTrainingNudge, MorningNudge, NudgeAskedFor
 from pilar.database.engine import Scope
 from pilar.ids import new_id
 from pilar.workspaces.configuration import CoachingConfiguration, CoachSchedule
@@ -40,16 +40,23 @@ def _ask(gym: Gym, studio: UUID | None, payload: NudgeAskedFor) -> Any:
 def test_each_kind_is_written_if_there_is_something_to_write(gym: Gym, payload: type[NudgeAskedFor]) -> None:
     gym.wait_until(AT_TEN)
     studio = gym.studio(coaching=EVERYTHING)
+    lead = gym.coached(studio)
+    gym.sets_goal(studio, lead)
+    gym.trained(studio, lead, *(AT_TEN - timedelta(days=days) for days in (5, 7, 9)))
+    answer = _ask(gym, studio, payload())
+    assert answer == {"planned": 1}
+    assert gym.rows("select origin from message") == [(f"coach:{payload.kind}",)]
+    assert gym.nudges() == [(payload.kind, AT_TEN.date(), AT_TEN)]
+    gym.assert_promises()
+
+
+@pytest.mark.parametrize("payload", [GoalProgressReport, MissedTrainingNudge])
+def test_what_nothing_is_known_of_is_not_written_about(gym: Gym, payload: type[NudgeAskedFor]) -> None:
+    studio = gym.studio(coaching=EVERYTHING)
     gym.coached(studio)
     answer = _ask(gym, studio, payload())
-    if payload.kind in TYPES:
-        assert answer == {"planned": 1}
-        assert gym.rows("select origin from message") == [(f"coach:{payload.kind}",)]
-        assert gym.nudges() == [(payload.kind, AT_TEN.date(), AT_TEN)]
-    else:
-        assert answer == {"planned": 0, "why": "Nothing is known that could be written about."}
-        assert gym.nudges() == []
-    gym.assert_promises()
+    assert (answer["planned"], answer["why"]) == (0, WHY_NOBODY[payload.kind])
+    assert gym.nudges() == []
 
 
 def test_asking_again_writes_no_second_time_on_that_day(gym: Gym) -> None:
@@ -59,7 +66,7 @@ def test_asking_again_writes_no_second_time_on_that_day(gym: Gym) -> None:
     gym.coached(gym.studio(coaching=EVERYTHING), "+31611111111")
     assert _ask(gym, studio, MorningNudge(lead_id=first)) == {"planned": 1}
     assert _ask(gym, studio, MorningNudge()) == {"planned": 1}, "the other one"
-    assert _ask(gym, studio, MorningNudge()) == {"planned": 0}
+    assert _ask(gym, studio, MorningNudge()) == {"planned": 0, "why": SERVED}
     assert {row[0] for row in gym.rows("select lead_id from message")} == {first, second}
     gym.wait_until(AT_TEN + timedelta(days=1))
     assert _ask(gym, studio, MorningNudge()) == {"planned": 2}
@@ -73,7 +80,7 @@ def test_a_lead_who_wants_it_weekly_gets_it_weekly(gym: Gym) -> None:
     gym.wishes(studio, lead, "weekly")
     assert _ask(gym, studio, MorningNudge()) == {"planned": 1}
     gym.wait_until(AT_TEN + timedelta(days=6))
-    assert _ask(gym, studio, MorningNudge()) == {"planned": 0}
+    assert _ask(gym, studio, MorningNudge()) == {"planned": 0, "why": SERVED}
     gym.wait_until(AT_TEN + timedelta(days=7))
     assert _ask(gym, studio, MorningNudge()) == {"planned": 1}
 

@@ -60,6 +60,12 @@ def _around(moment: datetime) -> list[datetime]:
         (date(2026, 3, 8), time(2, 30), "America/New_York", datetime(2026, 3, 8, 7, 0, tzinfo=UTC)),
         (date(2026, 10, 4), time(2, 10), "Australia/Lord_Howe", datetime(2026, 10, 3, 15, 30, tzinfo=UTC)),
         (date(2026, 4, 24), time(0, 30), "Africa/Cairo", datetime(2026, 4, 23, 22, 0, tzinfo=UTC)),
+        (date(2026, 4, 5), time(1, 45), "Australia/Lord_Howe", datetime(2026, 4, 4, 14, 45, tzinfo=UTC)),
+        (date(2026, 9, 5), time(23, 30), "America/Santiago", datetime(2026, 9, 6, 3, 30, tzinfo=UTC)),
+        (date(2026, 9, 6), time(0, 30), "America/Santiago", datetime(2026, 9, 6, 4, 0, tzinfo=UTC)),
+        # Samoa left the 30th of December out.
+        (date(2011, 12, 30), time(8, 0), "Pacific/Apia", datetime(2011, 12, 30, 10, 0, tzinfo=UTC)),
+        (date(2011, 12, 31), time(8, 0), "Pacific/Apia", datetime(2011, 12, 30, 18, 0, tzinfo=UTC)),
         (date(2026, 3, 29), time(8, 0), "Europe/Amsterdam", datetime(2026, 3, 29, 6, 0, tzinfo=UTC)),
         (date(2026, 3, 28), time(8, 0), "Europe/Amsterdam", datetime(2026, 3, 28, 7, 0, tzinfo=UTC)),
     ],
@@ -109,17 +115,26 @@ def test_a_leads_own_time_replaces_hour_and_minute_and_leaves_the_days() -> None
     assert schedule.at_time_of_day("0 17 * * 0", None) == "0 17 * * 0"
 
 
-@given(st.lists(DAYS, max_size=30), st.lists(DAYS, max_size=5), st.sampled_from(sorted(schedule.EVERY)))
-def test_a_frequency_keeps_days_apart_and_leaves_no_gap_that_it_need_not(
-    days: list[date], planned: list[date], frequency: str
-) -> None:
-    apart = schedule.EVERY[frequency] * DAY
-    left = schedule.thinned(days, planned, frequency)
-    assert set(left) <= set(days)
-    assert all(abs(day - other) >= apart for day in left for other in [*planned, *left] if day is not other)
-    for day in set(days) - set(left):
-        assert any(abs(day - other) < apart for other in [*planned, *left])
-    assert schedule.thinned(days, [*planned, *left], frequency) == [], "thinning again adds nothing"
+def test_the_next_moments_are_told_also_over_changing_clocks_and_rare_days() -> None:
+    begin = datetime(2026, 3, 27, 12, tzinfo=UTC)
+    fires = schedule.next_fires(["30 2 * * *"], "Europe/Amsterdam", begin, 3)
+    assert fires == [
+        datetime(2026, 3, 28, 1, 30, tzinfo=UTC),
+        datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+        datetime(2026, 3, 30, 0, 30, tzinfo=UTC),
+    ]
+    assert schedule.next_fires(["0 9 29 2 *", "0 8 29 2 *"], "UTC", begin, 2) == [
+        datetime(2028, 2, 29, 8, tzinfo=UTC),
+        datetime(2032, 2, 29, 8, tzinfo=UTC),
+    ]
+
+
+@given(CRONS, ZONE, DAYS)
+def test_the_next_moments_are_those_of_the_spans(cron: str, zone: str, begin: date) -> None:
+    first, last = span(begin, 40)
+    fires = schedule.next_fires([cron], zone, first, 4)
+    within = sorted(schedule.due_moments([cron], zone, first + timedelta(microseconds=1), last).values())
+    assert [fire for fire in fires if fire < last] == within[:4]
 
 
 @pytest.mark.parametrize("cron", ["61 * * * *", "0 8 * *", "a b c d e", "0 0 30 2 *", "0 8 * * 9"])

@@ -129,6 +129,14 @@ MAY = {
     "change_coach_schedule": {"admin", "owner"},
     "coach_analytics": {"admin", "system", "owner", "member"},
     "coach": {"admin", "system", "owner", "member"},
+    **{
+        name: {"admin", "system", "owner", "member"}
+        for name in (
+            "next_coaching", "lead_coaching", "change_coaching_preferences", "list_goals", "new_goal", "change_goal",
+            "new_milestone", "complete_milestone", "record_trainings",
+        )
+    },
+    **{name: {"admin", "owner"} for name in ("coach_schedule_page", "change_schedule_by_page")},
     "change_coaching": {"admin", "owner"},
     "list_inbox": {"admin"},
     "replay_deliveries": {"admin"},
@@ -178,6 +186,12 @@ MAY = {
 NOBODYS = "00000000-0000-7000-8000-000000000001"
 """An id of nothing: who may asks for it is told that there is nothing."""
 INCOMPLETE = {
+    "change_coaching_preferences",
+    "change_goal",
+    "change_schedule_by_page",
+    "new_goal",
+    "new_milestone",
+    "record_trainings",
     "bring_leads",
     "new_lead_import",
     *(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
 from pilar.coach import training_logic
 from pilar.coach.overview import activity_of
 from pilar.database.engine import Scope
 from pilar.workspaces.configuration import CoachingConfiguration
-from pilar.workspaces.store import load_configuration
+from pilar.workspaces.store import get_workspace, load_configuration
 from webhook_ingest.deps import Asked, System
 
 
@@ -30,6 +32,21 @@ class ScheduleChange(BaseModel):
 
     coaching: CoachingConfiguration
     version: int | None = None
+
+
+class NextOfType(BaseModel):
+    """When a type of message is due next, in UTC; nothing where it is turned off."""
+
+    type: str
+    due: list[datetime]
+
+
+class NextCoaching(BaseModel):
+    """When each type is due next for somebody in a zone who has named no hour of their own."""
+
+    workspace_id: UUID
+    time_zone: str
+    types: list[NextOfType]
 
 
 class RefusalItem(BaseModel):
@@ -79,6 +96,22 @@ def change_coach_schedule(app: System, caller: Asked, workspace_id: UUID, change
             actor=caller.principal.actor,
         )
     return CoachSchedules(workspace_id=workspace_id, version=version, coaching=change.coaching)
+
+
+def next_coaching(
+    app: System,
+    workspace_id: UUID,
+    time_zone: Annotated[str | None, Query(max_length=100, description="IANA name; none: the studio's")] = None,
+    count: Annotated[int, Query(ge=1, le=20)] = 5,
+) -> NextCoaching:
+    """When each kind of coaching message is due next, by the training logic in force."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        home = get_workspace(connection, workspace_id).time_zone
+        _, document = load_configuration(connection, workspace_id)
+    zone, now = time_zone or home, app.clocks.business.now()
+    found = training_logic.next_moments(document.coaching, zone, home, now, count)
+    types = [NextOfType(type=kind, due=moments) for kind, moments in found.items()]
+    return NextCoaching(workspace_id=workspace_id, time_zone=zone, types=types)
 
 
 def coach_analytics(app: System, workspace_id: UUID) -> CoachAnalytics:

@@ -73,6 +73,7 @@ NOTICES = {
     "lead-consent": "Kept. It holds for everything that is queued already.",
     "lead-merged": "They are one lead now.",
     "lead-erasure": "The erasure is under way.",
+    "schedule-changed": "The schedule is in force. What is still to come has been planned anew.",
     "coaching-changed": "Saved. What is still to come has been planned anew.",
 }
 """What a page may say after a redirect, by the name in its address; free text there could be anybody's."""

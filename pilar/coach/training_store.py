@@ -1,0 +1,89 @@
+"""The SQL of trainings and of what follows from them. What belongs here: reading and writing rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from pilar.bookings.tables import booking
+from pilar.coach.record_tables import coach_state
+from pilar.messaging.tables import lead
+
+# Sorted: two batches that insert the same keys in another order would deadlock.
+_ADD = """
+insert into coach_training (workspace_id, lead_id, trained_at, booking_id, source, recorded_at)
+select :workspace_id, x.lead_id, x.trained_at, x.booking_id, :source, :now
+from unnest(cast(:leads as uuid[]), cast(:moments as timestamptz[]), cast(:bookings as uuid[]))
+  as x(lead_id, trained_at, booking_id)
+order by x.lead_id, x.trained_at
+on conflict (workspace_id, lead_id, trained_at) do update set booking_id = excluded.booking_id
+  where coach_training.booking_id is null and excluded.booking_id is not null
+returning lead_id, (xmax = 0) as is_new
+"""
+
+_NEWEST = """
+select x.lead_id, t.moments
+from unnest(cast(:leads as uuid[])) as x(lead_id)
+cross join lateral (
+  select array_agg(trained_at order by trained_at desc) as moments from (
+    select trained_at from coach_training
+    where workspace_id = :workspace_id and lead_id = x.lead_id order by trained_at desc limit :count) newest) t
+"""
+
+
+def leads_by_phone(connection: Connection, workspace_id: UUID, phones: Collection[str]) -> dict[str, UUID]:
+    """A studio's leads by number."""
+    query = select(lead.c.phone, lead.c.id).filter_by(workspace_id=workspace_id).where(lead.c.phone.in_(phones))
+    return {row.phone: row.id for row in connection.execute(query)}
+
+
+def hold_leads(connection: Connection, workspace_id: UUID, leads: Collection[UUID]) -> set[UUID]:
+    """Those of the leads that the studio has, held until the transaction ends."""
+    query = select(lead.c.id).filter_by(workspace_id=workspace_id).where(lead.c.id.in_(leads))
+    return set(connection.execute(query.order_by(lead.c.id).with_for_update(key_share=True)).scalars())
+
+
+def leads_of_bookings(connection: Connection, workspace_id: UUID, bookings: Collection[UUID]) -> dict[UUID, UUID]:
+    """Who booked, by booking."""
+    query = select(booking.c.id, booking.c.lead_id).filter_by(workspace_id=workspace_id)
+    return {row.id: row.lead_id for row in connection.execute(query.where(booking.c.id.in_(bookings)))}
+
+
+def add_trainings(
+    connection: Connection, workspace_id: UUID, rows: Sequence[tuple[UUID, datetime, UUID | None]], source: str,
+    now: datetime,
+) -> list[Row[Any]]:  # fmt: skip
+    """Store trainings as (lead, moment, booking); return lead and `is_new` of those that tell what was not known."""
+    values = {
+        "workspace_id": workspace_id,
+        "leads": [one[0] for one in rows],
+        "moments": [one[1] for one in rows],
+        "bookings": [one[2] for one in rows],
+        "source": source,
+        "now": now,
+    }
+    return list(connection.execute(text(_ADD), values))
+
+
+def newest_trainings(
+    connection: Connection, workspace_id: UUID, leads: Collection[UUID], count: int
+) -> dict[UUID, list[datetime]]:
+    """The newest trainings of leads, the newest first."""
+    values = {"workspace_id": workspace_id, "leads": sorted(leads), "count": count}
+    return {row.lead_id: row.moments or [] for row in connection.execute(text(_NEWEST), values)}
+
+
+def keep_state(connection: Connection, workspace_id: UUID, lead_id: UUID, values: Mapping[str, Any]) -> None:
+    """Keep what follows from a lead's trainings; the rest of the row stays."""
+    fresh = insert(coach_state).values(workspace_id=workspace_id, lead_id=lead_id, **values)
+    connection.execute(fresh.on_conflict_do_update(index_elements=["workspace_id", "lead_id"], set_=dict(values)))
+
+
+def find_state(connection: Connection, workspace_id: UUID, lead_id: UUID) -> Row[Any] | None:
+    """What follows from a lead's trainings and answers, if there is anything."""
+    return connection.execute(select(coach_state).filter_by(workspace_id=workspace_id, lead_id=lead_id)).one_or_none()

@@ -1,0 +1,24 @@
+"""That the benchmark of the coach runs and measures what it says. How fast anything is, is not tested here."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.coach.plan import QUICK, Plan
+from benchmarks.coach.planning import planning
+from benchmarks.queue.server import Server
+from benchmarks.report import Verdict
+
+
+def test_a_plan_is_scaled_in_its_studios() -> None:
+    assert Plan().scaled(0.01) == Plan(studios=100)
+    assert Plan().studios * Plan().leads == 1_000_000
+
+
+@pytest.mark.slow
+def test_all_leads_are_planned_for_once(postgres_url: str, template_database: str) -> None:
+    figures = {figure.name: figure for figure in planning(Server(postgres_url, migrated=template_database), QUICK)}
+    (made,) = (figure for name, figure in figures.items() if "nudges made" in name)
+    assert made.value is not None
+    assert made.value >= 400
+    assert all(figure.verdict is not Verdict.MISSING for figure in figures.values())

@@ -1,0 +1,193 @@
+"""The editor of a studio's coaching schedule. What belongs here: its form, and showing what it would come to.
+
+What does not: what may be scheduled (`pilar.workspaces.configuration`) and when that is due (`pilar.coach`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Form, Request
+from pydantic import ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from pilar.coach import training_logic
+from pilar.coach.defaults import SCHEDULES
+from pilar.coach.planning import PREFIX
+from pilar.database.engine import Scope
+from pilar.errors import Invalid
+from pilar.workspaces.configuration import CoachingConfiguration, CoachSchedule, StudioConfiguration
+from pilar.workspaces.store import load_configuration
+from webhook_ingest.dashboards.rendering import render
+from webhook_ingest.deps import Asked, System
+
+SHOWN = 3
+_ELSEWHERE = ("America/New_York", "Europe/Amsterdam")
+"""The other zone that moments are shown in, unless one is asked for: the first that is not the studio's."""
+
+_Texts = Annotated[list[str], Form(max_length=20)]
+_Zone = Annotated[str, Form(max_length=100)]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A schedule as the form shows it: what was typed, valid or not."""
+
+    type: str
+    enabled: bool
+    cron: str
+    time_zone: str
+    template: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page is about: the form's content, and what is wrong with it."""
+
+    coaching_on: bool
+    entries: Sequence[Entry]
+    problem: str | None = None
+
+
+def schedule(request: Request, app: System, workspace_id: UUID, zone: str = "") -> Response:
+    """The schedule in force, and when each type is due next here and elsewhere."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        version, document = load_configuration(connection, workspace_id)
+    language = document.studio.language
+    entries = [
+        Entry(one.type, one.enabled, one.cron, one.time_zone, one.template or "", one.texts.get(language, ""))
+        for one in _rows(document.coaching)
+    ]
+    shown = Shown(document.coaching.enabled, entries)
+    return _page(request, app, workspace_id, version, document, shown, document.coaching, zone)
+
+
+def change_schedule(
+    request: Request,
+    app: System,
+    caller: Asked,
+    workspace_id: UUID,
+    version: Annotated[int, Form()],
+    type: _Texts,  # noqa: A002 - what the field is called
+    cron: _Texts,
+    clock: _Texts,
+    template: _Texts,
+    text: _Texts,
+    on: Annotated[list[str] | None, Form(max_length=20)] = None,
+    coaching_on: Annotated[str, Form()] = "",
+    zone: _Zone = "",
+    act: Annotated[str, Form()] = "preview",
+) -> Response:
+    """Show what the form would come to, or put it in force; what is wrong is said above what was typed."""
+    if len({len(type), len(cron), len(clock), len(template), len(text)}) != 1:
+        raise Invalid("The form came in parts: open the page again and repeat the change.")
+    turned_on = set(on or ())
+    entries = [
+        Entry(kind, str(number) in turned_on, *(field.strip() for field in fields))
+        for number, (kind, *fields) in enumerate(zip(type, cron, clock, template, text, strict=True))
+    ]
+    shown = Shown(bool(coaching_on), entries)
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        in_force, document = load_configuration(connection, workspace_id)
+    wanted: CoachingConfiguration | None = None
+    try:
+        wanted = _read(shown, document)
+        training_logic.check_for(wanted, document)
+        if act == "save":
+            # The queue is the fleet's: who may do this for the studio was checked before.
+            with app.database.transaction(Scope.fleet()) as connection:
+                training_logic.change(
+                    connection, app.clocks, workspace_id, wanted, expected_version=version,
+                    actor=caller.principal.actor,
+                )  # fmt: skip
+            return RedirectResponse(f"/studios/{workspace_id}/coach/schedule?notice=schedule-changed", 303)
+    except (ValidationError, Invalid) as error:
+        shown, wanted = Shown(shown.coaching_on, entries, _in_words(error, entries)), None
+    return _page(request, app, workspace_id, version if wanted else in_force, document, shown, wanted, zone)
+
+
+def _page(
+    request: Request, app: System, workspace_id: UUID, version: int, document: StudioConfiguration, shown: Shown,
+    coaching: CoachingConfiguration | None, zone: str,
+) -> Response:  # fmt: skip
+    home, now = document.studio.time_zone, app.clocks.business.now()
+    elsewhere = zone.strip() or next(one for one in _ELSEWHERE if one != home)
+    coming: dict[str, dict[str, list[datetime]]] = {}
+    problem = shown.problem
+    if coaching is not None:
+        try:
+            coming = {
+                place: training_logic.next_moments(coaching, place, home, now, SHOWN) for place in (home, elsewhere)
+            }
+        except Invalid as error:
+            problem = str(error)
+    return render(
+        request,
+        "coach_schedule.html",
+        status_code=422 if problem else 200,
+        workspace_id=workspace_id,
+        studio=document.studio.name,
+        language=document.studio.language,
+        version=version,
+        coaching_on=shown.coaching_on,
+        entries=shown.entries,
+        problem=problem,
+        zones=(home, elsewhere),
+        coming=coming,
+        short=lambda kind: kind.removeprefix(PREFIX),
+    )
+
+
+def _rows(coaching: CoachingConfiguration) -> list[CoachSchedule]:
+    """The schedules that there are, and one that is off for each type that has none."""
+    known = {one.type for one in coaching.schedules}
+    more = [one.model_copy(update={"enabled": False}) for one in SCHEDULES if one.type not in known]
+    return [*coaching.schedules, *more]
+
+
+def _read(shown: Shown, document: StudioConfiguration) -> CoachingConfiguration:
+    """The section that the form describes; texts in other languages stay as they are."""
+    before = _rows(document.coaching)
+    schedules: list[dict[str, Any]] = []
+    for number, entry in enumerate(shown.entries):
+        same = before[number] if number < len(before) and before[number].type == entry.type else None
+        texts = dict(same.texts) if same else {}
+        texts.pop(document.studio.language, None)
+        if entry.text:
+            texts[document.studio.language] = entry.text
+        schedules.append(
+            {
+                "type": entry.type,
+                "enabled": entry.enabled,
+                "cron": " ".join(entry.cron.split()),
+                "time_zone": entry.time_zone,
+                "template": entry.template or None,
+                "texts": texts,
+            }
+        )
+    return CoachingConfiguration.model_validate(
+        {
+            "enabled": shown.coaching_on,
+            "schedules": schedules,
+            "preferences": document.coaching.preferences.model_dump(),
+        }
+    )
+
+
+def _in_words(error: ValidationError | Invalid, entries: Sequence[Entry]) -> str:
+    """What is wrong, and with which type."""
+    if isinstance(error, Invalid):
+        return str(error)
+    first = error.errors()[0]
+    where = [part for part in first["loc"] if isinstance(part, int)]
+    of = entries[where[0]].type.removeprefix(PREFIX).replace("_", " ").capitalize() if where else "Schedule"
+    fields = {"cron": "when", "texts": "own text", "template": "template", "time_zone": "clock", "type": "type"}
+    field = next((fields[part] for part in first["loc"] if part in fields), "form")
+    if field == "when":
+        return f"{of}, when: write five parts: minute, hour, day of the month, month, day of the week, as 0 8 * * *."
+    return f"{of}, {field}: {first['msg'].removeprefix('Value error, ')}."
