@@ -63,12 +63,16 @@ from pilar.provisioning.giving_back import GivingBack
 from pilar.provisioning.message_steps import MessageSteps
 from pilar.provisioning.overview import Overview
 from pilar.provisioning.owner_notices import OwnerNotices
+from pilar.provisioning.plan_change import PlanChanger
 from pilar.provisioning.setup import Setup
 from pilar.provisioning.steps import Step
+from pilar.provisioning.subscription import SubscriptionKeeper
 from pilar.provisioning.wait_notices import WaitNotices
 from pilar.registrations import (
     build_registry,
+    ends_access,
     provisioning_steps,
+    register_access,
     register_asked,
     register_coach,
     register_doubts,
@@ -77,6 +81,7 @@ from pilar.registrations import (
     register_subscriptions,
     studio_defaults,
 )
+from pilar.security.invitations import Invitations
 from pilar.settings import Settings, reveal
 
 ASKED_BY = {"mail": MAIL, "stripe": STRIPE, "twilio": TWILIO, "whatsapp": META}
@@ -111,6 +116,7 @@ class App:
     setup: Setup
     defaults: DefaultsKeeper
     people: People
+    subscriptions: SubscriptionKeeper
 
     def drain(self, worker: str) -> Drain:
         """A drain under a name of its own, for one process."""
@@ -167,10 +173,10 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     ledger = EffectLedger(database, clocks, timeout=timeout, ready=ready(breakers))
     templates = TemplateKeeper(database, clocks, gateways.graph, ledger, box)
     messages = MessageSteps(clocks, templates)
-    defaults = studio_defaults(clocks)
-    steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages, defaults)
+    defaults, keeper = studio_defaults(clocks), SubscriptionKeeper(clocks, settings, ends_access(clocks))
+    steps = provisioning_steps(settings, database, clocks, box, gateways, ledger, messages, defaults, keeper)
     waits = WaitNotices(database, clocks, gateways.mailer, gateways.twilio, ledger, box, settings)
-    registry = build_registry(settings, database, clocks, box, gateways, locks, steps, waits)
+    registry = build_registry(settings, database, clocks, box, gateways, locks, steps, waits, keeper)
     people = People(box, KEEP_LEADS)
     sender = Sender(database, clocks, gateways.graph, ledger, box, people)
     importer = LeadImporter(database, clocks, people)
@@ -180,7 +186,9 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         registry,
         Closer(database, clocks, GivingBack(gateways.stripe, gateways.twilio, ledger), box, settings),
         OwnerNotices(database, clocks, gateways.stripe, gateways.mailer, ledger, settings),
+        PlanChanger(database, clocks, gateways.stripe, ledger, settings),
     )
+    register_access(registry, Invitations(database, clocks, gateways.mailer, ledger, settings))
     register_coach(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
     register_models(registry, reconcilers, ModelAnswerer(database, clocks, gateways.models, (coaching_facts,)))
@@ -216,6 +224,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         setup=Setup(clocks, gateways.graph, box, settings),
         defaults=defaults,
         people=people,
+        subscriptions=keeper,
     )
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
 
 from pilar.affiliates.events import ReconcileCharge, ReconcileInvoice
 from pilar.affiliates.reconcile import Reconciler
@@ -18,13 +21,16 @@ from pilar.agents.defaults import STUDIO, default_agent, install_rules
 from pilar.agents.events import AnswerTurn, AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
 from pilar.agents.model_answers import ModelAnswerer
 from pilar.agents.support import Support
+from pilar.backplane import audit
 from pilar.backplane.effects import EffectLedger, EffectSettled
+from pilar.backplane.facts import Cause
 from pilar.backplane.handlers import Outside, Registry, Transactional
 from pilar.backplane.locks import LockKeeper
-from pilar.backplane.notices import IncidentRequested
+from pilar.backplane.notices import IncidentOver, IncidentRequested
 from pilar.backplane.reconciling import Reconcilers
 from pilar.bookings import defaults as calendar_defaults
 from pilar.bookings.events import BookingCancelled, BookingMade
+from pilar.bookings.feeds import revoke_all
 from pilar.clocks import Clocks
 from pilar.coach import events as coach_events
 from pilar.coach.asked import Coach
@@ -85,6 +91,7 @@ from pilar.provisioning.doubts import ProvisioningDoubts
 from pilar.provisioning.events import (
     RESUMED_BY,
     AdvanceProvisioning,
+    ChangePlan,
     CloseStudio,
     OwnerNotice,
     ProvisioningBegun,
@@ -107,14 +114,19 @@ from pilar.provisioning.inbound_sms import TwilioInbox
 from pilar.provisioning.message_steps import MessageSteps
 from pilar.provisioning.next_thing import CONNECTION_STEP
 from pilar.provisioning.owner_notices import OwnerNotices
+from pilar.provisioning.plan_change import PlanChanger
 from pilar.provisioning.runner import Runner
 from pilar.provisioning.signup import Signup, StripeInbox
 from pilar.provisioning.steps import DatabaseStep, OutsideStep, Step, in_turn
+from pilar.provisioning.subscription import EndAccess, SubscriptionKeeper
 from pilar.provisioning.twilio_steps import TwilioSteps
 from pilar.provisioning.undoing import Undoer
 from pilar.provisioning.wait_notices import WaitNotices
 from pilar.provisioning.whatsapp_steps import WhatsAppSteps
 from pilar.provisioning.workspace_steps import WorkspaceSteps
+from pilar.security.events import InviteMember
+from pilar.security.invitations import Invitations
+from pilar.security.leaving import end_access
 from pilar.settings import Settings
 from pilar.workspaces.configuration import StudioProfile
 from pilar.workspaces.store import get_workspace
@@ -149,6 +161,16 @@ def studio_defaults(clocks: Clocks) -> DefaultsKeeper:
     return DefaultsKeeper(clocks, built_in, CoachHooks(check_training, plan_anew))
 
 
+def ends_access(clocks: Clocks) -> EndAccess:
+    """What takes away the access of everybody and everything that a studio had let in."""
+
+    def end(connection: Connection, workspace_id: UUID, cause: Cause) -> None:
+        end_access(connection, workspace_id, clocks.real.now(), cause)
+        revoke_all(connection, clocks, workspace_id, audit.SYSTEM)
+
+    return end
+
+
 def provisioning_steps(
     settings: Settings,
     database: Database,
@@ -158,12 +180,15 @@ def provisioning_steps(
     ledger: EffectLedger,
     messages: MessageSteps,
     defaults: DefaultsKeeper,
+    keeper: SubscriptionKeeper,
 ) -> tuple[Step, ...]:
     """How a studio comes into being, in order. Names are stored: a step keeps its name for good."""
-    workspace = WorkspaceSteps(database, clocks, gateways.stripe, settings)
+    workspace = WorkspaceSteps(database, clocks, gateways.stripe, settings, keeper)
     twilio = TwilioSteps(database, clocks, gateways.twilio, ledger, box, settings)
     whatsapp = WhatsAppSteps(database, clocks, gateways.graph, gateways.mailer, ledger, box, settings)
-    back = Compensations(database, clocks, gateways.stripe, gateways.twilio, gateways.graph, ledger, box)
+    back = Compensations(
+        database, clocks, gateways.stripe, gateways.twilio, gateways.graph, ledger, box, ends_access(clocks)
+    )
     return (
         OutsideStep(
             "customer_validation", "Customer validation", workspace.validate_customer, undo=back.end_subscription
@@ -218,13 +243,14 @@ def build_registry(
     locks: LockKeeper,
     steps: Sequence[Step],
     waits: WaitNotices,
+    keeper: SubscriptionKeeper,
 ) -> Registry:
     """Who answers what."""
     registry = Registry()
     registry.on_delivery("stripe", "provisioning.signup", Transactional(StripeInbox(clocks).on_delivery))
     registry.on_delivery("stripe", "affiliates.money", Transactional(MoneyInbox(clocks).on_delivery))
     registry.on_delivery("twilio", "provisioning.codes", Transactional(TwilioInbox(clocks, box).on_delivery))
-    signup = Signup(database, clocks, gateways.stripe, box, steps, settings)
+    signup = Signup(database, clocks, gateways.stripe, box, steps, keeper)
     registry.on_job(ReconcileSubscription, Outside(signup.reconcile))
     registry.on_job(ReconcilePayment, Outside(signup.reconcile_payment))
     reconciler = Reconciler(database, clocks, gateways.stripe)
@@ -235,7 +261,9 @@ def build_registry(
     registry.on_job(AdvanceProvisioning, Outside(runner.advance))
     registry.on_job(UndoProvisioning, Outside(Undoer(database, clocks, locks, steps, lock_ttl=lock_ttl).run))
     registry.on_job(TellOwner, Outside(waits.tell))
-    registry.on_event(IncidentRequested, "health.incidents", Transactional(IncidentKeeper(clocks).on_request))
+    incidents = IncidentKeeper(clocks)
+    registry.on_event(IncidentRequested, "health.incidents", Transactional(incidents.on_request))
+    registry.on_event(IncidentOver, "health.incidents", Transactional(incidents.on_over))
     booked = OutcomeKeeper(clocks).on(BookingMade.type_name, lambda event: str(event.lead_id))
     registry.on_event(BookingMade, "experiments.outcomes", Transactional(booked))
     registry.know_event(BookingCancelled)
@@ -293,12 +321,18 @@ def register_doubts(
     return reconcilers
 
 
-def register_subscriptions(registry: Registry, closer: Closer, notices: OwnerNotices) -> None:
-    """Who closes studios and tells their owners."""
+def register_subscriptions(registry: Registry, closer: Closer, notices: OwnerNotices, plans: PlanChanger) -> None:
+    """Who closes studios, moves them to other plans and tells their owners."""
+    registry.on_job(ChangePlan, Outside(plans.change))
     registry.on_job(CloseStudio, Outside(closer.close))
     registry.on_job(OwnerNotice, Outside(notices.send))
     registry.on_event(TemplateChanged, "provisioning.notices", Transactional(notices.on_template))
     registry.on_event(IncidentRequested, "provisioning.notices", Transactional(notices.on_incident))
+
+
+def register_access(registry: Registry, invitations: Invitations) -> None:
+    """Who invites people."""
+    registry.on_job(InviteMember, Outside(invitations.send))
 
 
 def register_coach(registry: Registry, clocks: Clocks) -> None:

@@ -17,6 +17,7 @@ from webhook_ingest.api.description import describe
 from webhook_ingest.api.health import HealthCheck
 from webhook_ingest.guard import guarded
 from webhook_ingest.proxies import TrustedProxies
+from webhook_ingest.reach import Reach
 from webhook_ingest.route import Route
 from webhook_ingest.routes import ROUTES
 from webhook_ingest.shell import Shell
@@ -50,6 +51,7 @@ def create_app(pilar: App) -> FastAPI:
     app.state.pilar = pilar
     app.state.entrance = entrance
     app.state.writer = writer
+    app.state.reach = Reach(ROUTES)
     app.state.turnstile = Turnstile()
     app.state.health = HealthCheck(pilar)
     for entry in ROUTES:

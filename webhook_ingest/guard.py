@@ -1,7 +1,7 @@
 """What stands between a request and its endpoint: load, size, credentials, limits, rights, forgery, repetition.
 
 What belongs here: the order of the checks, the same for every route. What does not: which route requires what
-(`routes.py`) and the rule itself (`pilar/security/principals.py`).
+(`routes.py`) and the rule itself (`reach.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
-from uuid import UUID
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -28,9 +27,10 @@ from pilar.backplane.limits import Limit
 from pilar.database.engine import Scope
 from pilar.errors import Forbidden, Invalid, Unauthenticated
 from pilar.security import api_tokens, sessions
-from pilar.security.principals import ANONYMOUS, Kind, allows
+from pilar.security.principals import ANONYMOUS, Kind
 from webhook_ingest.deps import Caller
 from webhook_ingest.problems import wants_page
+from webhook_ingest.reach import fitting
 from webhook_ingest.route import Forgery, Route
 from webhook_ingest.turnstile import Turnstile
 
@@ -116,12 +116,10 @@ def admit(app: App, entry: Route, connection: HTTPConnection) -> Caller:
         return caller
     if refused is not None:
         raise refused
-    principal, affiliate_id = caller.principal, _affiliate_id(entry, connection, caller)
-    studios = principal.roles if entry.of_own_studio and principal.roles else [_named(connection, "workspace_id")]
-    fitting = [studio for studio in studios if allows(principal, entry.requires, studio, affiliate_id)]
-    if not fitting:
-        raise Unauthenticated if principal.kind is Kind.ANONYMOUS else Forbidden
-    return replace(caller, studios=frozenset(filter(None, fitting)))
+    studios = fitting(entry, caller.principal, connection.path_params)
+    if not studios:
+        raise Unauthenticated if caller.principal.kind is Kind.ANONYMOUS else Forbidden
+    return replace(caller, studios=frozenset(filter(None, studios)))
 
 
 def check_forgery(entry: Route, request: HTTPConnection, body: bytes, public_url: str) -> None:
@@ -204,18 +202,6 @@ def _identify(app: App, database: Any, connection: HTTPConnection, ip: str) -> C
         session = sessions.resolve(database, cookie, now)
         return Caller(session.principal, ip, session)
     return Caller(ANONYMOUS, ip)
-
-
-def _named(connection: HTTPConnection, parameter: str) -> UUID | None:
-    try:
-        return UUID(connection.path_params.get(parameter, ""))
-    except ValueError:
-        return None
-
-
-def _affiliate_id(entry: Route, connection: HTTPConnection, caller: Caller) -> UUID | None:
-    """Whom it is about: the one in the address, else the caller; what a body names is the endpoint's to check."""
-    return _named(connection, "affiliate_id") if entry.of_affiliate else caller.principal.affiliate_id
 
 
 def _field(request: HTTPConnection, body: bytes, name: str) -> str:

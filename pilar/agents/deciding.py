@@ -18,6 +18,7 @@ from pilar.agents.matching import choose, situation
 from pilar.agents.rules import Action, Rule
 from pilar.experiments import experiments
 from pilar.experiments.store import Experiment
+from pilar.workspaces import features
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def decide(
 
 def _experiment_on(connection: Connection, workspace_id: UUID, rule: Rule) -> Experiment | None:
     """The experiment that a studio's rule takes part in: it must have each of the variants."""
-    if not rule.variants:
+    if not rule.variants or not features.allows(connection, workspace_id, "experiments"):
         return None
     running = experiments.running_for(connection, workspace_id, rule.subject)
     if running is None or running.unit == "visitor":

@@ -36,6 +36,11 @@ _JOB_SHAPE = {
     "concurrency_limit": "smallint",
 }  # fmt: skip
 
+_ABOUT = """
+select aggregate_id, position, payload from autopilot_event
+where aggregate_id = any(%(ids)s::text[]) and type = %(type)s
+"""
+
 _KEYS = """
 fresh as (
   insert into idempotency_key (workspace_id, digest, position, recorded_at)
@@ -235,6 +240,15 @@ def take_places(
 def keep_places(connection: Connection, places: Sequence[tuple[UUID | None, str, str]], ids: Sequence[UUID]) -> None:
     """Have places that were just taken belong to the jobs with these ids; those of no recorded job are given back."""
     raw(connection).execute(_KEEP_PLACES, {**_places(places), "id": list(ids)})
+
+
+def events_about(connection: Connection, type_name: str, aggregates: Sequence[str]) -> list[tuple[str, int, Any]]:
+    """Events of a type about any of these: the aggregate's id, position and payload, in no order.
+
+    Positions tell events apart and not which came first: each connection takes them by the fifty.
+    """
+    found = raw(connection).execute(_ABOUT, {"type": type_name, "ids": list(aggregates)}).fetchall()
+    return [(row[0], row[1], row[2]) for row in found]
 
 
 def _places(places: Sequence[tuple[UUID | None, str, str]]) -> dict[str, list[Any]]:

@@ -25,6 +25,7 @@ from pilar.bookings.store import Booking
 from pilar.clocks import Clocks
 from pilar.errors import Conflict
 from pilar.ids import new_id
+from pilar.workspaces import features
 from pilar.workspaces.store import get_workspace
 
 DAYS_AHEAD = 14
@@ -77,12 +78,13 @@ def book(
         story: what the event refers to.
 
     Raises:
-        Conflict: that time is over, taken, or outside the opening hours.
+        Conflict: that time is over, taken, or outside the opening hours, or the studio has no calendar.
         NotFound: there is no such studio, or nothing by that name to be booked in it.
     """
     store.lock_calendar(connection, workspace_id)
     if made := store.booking_of_cause(connection, workspace_id, cause):
         return made
+    features.require(connection, workspace_id, "calendar")
     kind = store.get_event_type(connection, workspace_id, slug)
     if starts_at < clocks.business.now():
         raise Conflict("That time is over: choose another.")
@@ -120,12 +122,13 @@ def book_first_free(
         days: how far ahead it is looked for.
 
     Raises:
-        Conflict: nothing is free.
+        Conflict: nothing is free, or the studio has no calendar.
         NotFound: there is no such studio, or nothing by that name to be booked in it.
     """
     store.lock_calendar(connection, workspace_id)
     if made := store.booking_of_cause(connection, workspace_id, cause):
         return made
+    features.require(connection, workspace_id, "calendar")
     kind = store.get_event_type(connection, workspace_id, slug)
     now = clocks.business.now()
     start = max(now, not_before or now)

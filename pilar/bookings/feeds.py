@@ -20,6 +20,7 @@ from pilar.clocks import Clocks
 from pilar.errors import Conflict, Invalid, NotFound
 from pilar.ids import new_id
 from pilar.tokens import new_token, token_hash
+from pilar.workspaces.store import hold_workspace
 
 AT_MOST = 20
 """Addresses that one studio may have in force."""
@@ -52,11 +53,14 @@ def make(connection: Connection, clocks: Clocks, workspace_id: UUID, name: str, 
 
     Raises:
         Invalid: the name is empty or too long.
-        Conflict: the studio has as many as it may.
+        Conflict: the studio has as many as it may, or is closed.
     """
     name = name.strip()
     if not 1 <= len(name) <= LONGEST_NAME:
         raise Invalid(f"Say in 1 to {LONGEST_NAME} characters who will follow the calendar.")
+    # Held, so that a studio that is closed at this moment does not miss this address when it revokes them.
+    if hold_workspace(connection, workspace_id).state == "closed":
+        raise Conflict("This studio is closed: its calendar can't be followed any more.")
     store.lock_calendar(connection, workspace_id)
     if sum(one.revoked_at is None for one in feed_store.feeds_of(connection, workspace_id)) >= AT_MOST:
         raise Conflict(f"There are {AT_MOST} addresses already: revoke one that nobody uses.")
@@ -87,6 +91,13 @@ def revoke(connection: Connection, clocks: Clocks, workspace_id: UUID, feed_id: 
         _record(connection, clocks, workspace_id, feed_id, "bookings.feed_revoked", actor)
     elif all(one.id != feed_id for one in feed_store.feeds_of(connection, workspace_id)):
         raise NotFound("There is no such address.")
+
+
+def revoke_all(connection: Connection, clocks: Clocks, workspace_id: UUID, actor: str) -> None:
+    """Have none of a studio's addresses show anything any more: in the transaction that closes the studio."""
+    for one in feed_store.feeds_of(connection, workspace_id):
+        if one.revoked_at is None:
+            revoke(connection, clocks, workspace_id, one.id, actor)
 
 
 def feeds_of(connection: Connection, workspace_id: UUID) -> list[Feed]:

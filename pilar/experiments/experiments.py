@@ -21,6 +21,7 @@ from pilar.experiments import store
 from pilar.experiments.assignment import Variant, assigned, check_variants
 from pilar.experiments.store import Experiment
 from pilar.ids import new_id
+from pilar.workspaces import features
 
 Unit = Literal["lead", "workspace", "visitor"]
 
@@ -58,10 +59,12 @@ def start(connection: Connection, clocks: Clocks, new: NewExperiment) -> Experim
     """Start an experiment.
 
     Raises:
-        Conflict: another one on the same subject is running.
+        Conflict: another one on the same subject is running, or the studio's plan has no experiments.
         Invalid: something can't be as it is said.
     """
     check_variants(new.variants)
+    if new.workspace_id is not None:
+        features.require(connection, new.workspace_id, "experiments")
     if not 0 < new.alpha <= 0.5:
         raise Invalid("Alpha lies between 0 and 0.5.")
     if new.minimum_per_variant < 1:

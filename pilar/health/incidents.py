@@ -1,20 +1,24 @@
-"""Incidents: asked for by event from any room, one open at a time per dedupe key.
+"""Incidents: asked for by event from any room, one open at a time per dedupe key; closed by event as well.
 
-What belongs here: opening, counting and listing. Remedies and escalation are another idea.
+What belongs here: opening, counting, closing and listing. Remedies and escalation are another idea.
+
+Events are answered in no order: a request that is answered after its matter was told to be over opens nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, case, literal, select
+from sqlalchemy import Connection, case, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from pilar.backplane import audit
 from pilar.backplane.facts import Event, emit
 from pilar.backplane.handlers import Work
-from pilar.backplane.notices import IncidentRequested
+from pilar.backplane.notices import IncidentOver, IncidentRequested, ended, is_asked_for
 from pilar.clocks import Clocks
 from pilar.health.events import IncidentNoted
 from pilar.health.tables import incident
@@ -49,9 +53,35 @@ class IncidentKeeper:
     def on_request(self, connection: Connection, work: Work[IncidentRequested]) -> dict[str, str]:
         """Open an incident, or count one more occurrence of the one that is open."""
         request = work.content
+        if work.position in ended(connection, request.dedupe_key):
+            return {"skipped": "it is over by now"}
         identity = open_incident(
             connection, request, work.workspace_id, work.correlation_id, self._clocks.business.now()
         )
+        self._note(connection, identity, work)
+        return {"incident": str(identity)}
+
+    def on_over(self, connection: Connection, work: Work[IncidentOver]) -> dict[str, str]:
+        """Close an incident whose matter is over; one that is not open, or was asked for again since, stays."""
+        if is_asked_for(connection, work.content.dedupe_key):
+            return {"skipped": "it was asked for again"}
+        identity = resolve_incident(connection, work.content.dedupe_key, self._clocks.business.now())
+        if identity is None:
+            return {"skipped": "it is not open"}
+        audit.record(
+            connection,
+            actor=audit.SYSTEM,
+            action="health.incident_resolved",
+            subject=f"incident:{identity}",
+            now=self._clocks.real.now(),
+            workspace_id=work.workspace_id,
+            correlation_id=work.correlation_id,
+            details={"reason": work.content.reason},
+        )
+        self._note(connection, identity, work)
+        return {"incident": str(identity)}
+
+    def _note(self, connection: Connection, identity: UUID, work: Work[Any]) -> None:
         event = Event(
             payload=IncidentNoted(incident_id=identity),
             key=f"noted:{work.id}",
@@ -59,7 +89,6 @@ class IncidentKeeper:
             workspace_id=work.workspace_id,
         )
         emit(connection, self._clocks, [event], work.cause)
-        return {"incident": str(identity)}
 
 
 def open_incident(
@@ -98,6 +127,15 @@ def open_incident(
         },
     ).returning(incident.c.id)
     identity: UUID = connection.execute(statement).scalar_one()
+    return identity
+
+
+def resolve_incident(connection: Connection, dedupe_key: str, now: datetime) -> UUID | None:
+    """Close the open incident with that key and return its id; None where none is open. `now` is business time."""
+    is_open = incident.c.status.in_(["open", "investigating"])
+    statement = update(incident).filter_by(dedupe_key=dedupe_key).where(is_open)
+    closed = statement.values(status="resolved", resolved_at=now).returning(incident.c.id)
+    identity: UUID | None = connection.execute(closed).scalar_one_or_none()
     return identity
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from pilar.backplane import audit
 from pilar.backplane.effects import EffectLedger
+from pilar.backplane.facts import Cause
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
@@ -24,6 +25,7 @@ from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import traces
 from pilar.provisioning.giving_back import GivingBack, Returning
 from pilar.provisioning.steps import Job
+from pilar.provisioning.subscription import EndAccess
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import unseal
 
@@ -42,6 +44,7 @@ class Compensations:
         graph: GraphClient,
         ledger: EffectLedger,
         box: SecretBox,
+        end_access: EndAccess,
     ) -> None:
         self._database = database
         self._clocks = clocks
@@ -49,6 +52,7 @@ class Compensations:
         self._graph = graph
         self._giving_back = GivingBack(stripe, twilio, ledger)
         self._box = box
+        self._end_access = end_access
 
     def deregister(self, job: Job) -> Mapping[str, Any]:
         """Take the studio's number off WhatsApp; where the studio has withdrawn our access, it is the studio's."""
@@ -104,6 +108,7 @@ class Compensations:
         if not workspaces.workspace_exists(connection, job.workspace_id):
             return NOTHING
         workspaces.set_state(connection, job.workspace_id, "closed")
+        self._end_access(connection, job.workspace_id, Cause(job.correlation_id))
         audit.tell(
             connection,
             job.workspace_id,

@@ -27,7 +27,16 @@ from pilar.errors import Conflict, NotFound
 from pilar.messaging import followup_configuration
 from pilar.messaging.templates import ask_to_submit
 from pilar.provisioning import defaults_store as store
-from pilar.provisioning.defaults_document import PARTS, Part, WorkspaceDefaults, chosen, digest, made_for
+from pilar.provisioning.defaults_document import (
+    PARTS,
+    Difference,
+    Part,
+    WorkspaceDefaults,
+    chosen,
+    differences,
+    digest,
+    made_for,
+)
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import CoachingConfiguration, Section, StudioConfiguration
 
@@ -207,6 +216,20 @@ class DefaultsKeeper:
     def history(self, connection: Connection, workspace_id: UUID) -> list[Row[Any]]:
         """Number, author, note and moment (business time) of the configuration's versions, the newest first."""
         return store.history(connection, workspace_id, HISTORY)
+
+    def compare(self, connection: Connection, workspace_id: UUID, version: int) -> dict[Part, list[Difference]]:
+        """What is another now than in an earlier version, by part; raise `NotFound` where there is none."""
+        document = StudioConfiguration.model_validate(store.document_of(connection, workspace_id, version))
+        present = self.read(connection, workspace_id).parts
+        return {
+            part: differences(chosen(document, part), section)
+            for part, section in present.items()
+            if section is not None
+        }
+
+    def template_history(self, connection: Connection) -> list[Row[Any]]:
+        """The founder's template's versions, the newest first; in the fleet's scope."""
+        return store.template_history(connection, HISTORY)
 
     def _of(
         self, connection: Connection, workspace_id: UUID, document: StudioConfiguration, part: Part

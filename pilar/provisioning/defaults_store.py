@@ -29,6 +29,13 @@ def template_of(connection: Connection, version: int) -> Row[Any]:
     return row
 
 
+def template_history(connection: Connection, limit: int) -> list[Row[Any]]:
+    """The versions of the founder's template, the newest first, without their documents."""
+    column = default_template.c
+    query = select(column.version, column.created_by, column.note, column.created_at)
+    return list(connection.execute(query.order_by(column.version.desc()).limit(limit)))
+
+
 def add_template(connection: Connection, values: Mapping[str, Any]) -> None:
     """Write another version; raise `Conflict` where somebody else wrote it at the same moment."""
     statement = upsert(default_template).values(dict(values)).on_conflict_do_nothing()

@@ -45,6 +45,14 @@ class OwnerNotice(Payload):
     occasion: str
 
 
+class ChangePlan(Payload):
+    """Have Stripe sell a studio another plan."""
+
+    type_name: ClassVar[str] = "provisioning.change_plan"
+
+    plan: Literal["BASIC", "PRO"]
+
+
 class CloseStudio(Payload):
     """Give back what a closed studio has at the providers."""
 

@@ -19,7 +19,7 @@ from pilar.backplane.facts import Cause, Event, Lane, emit, enqueue
 from pilar.backplane.notices import IncidentRequested, Severity, incident
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.provisioning import wait_store, waits
+from pilar.provisioning import told_incidents, wait_store, waits
 from pilar.provisioning.events import AdvanceProvisioning, TellOwner, WaitExpired
 from pilar.provisioning.runner import at_once
 
@@ -152,9 +152,10 @@ def _tell_owner(connection: Connection, clocks: Clocks, row: Any, number: int) -
 def _tell_founder(
     connection: Connection, clocks: Clocks, row: Any, occasion: str, severity: Severity, since: str
 ) -> None:
+    known_by = told_incidents.vain_wait if occasion == "expired" else told_incidents.long_wait
     where: Sequence[str] = [row.wait_link] if row.wait_link else []
     request = IncidentRequested(
-        dedupe_key=f"provisioning:{row.job_id}:{row.name}:wait:{'expired' if occasion == 'expired' else 'long'}",
+        dedupe_key=known_by(row.job_id, row.name),
         title=f"Provisioning waits: {row.title or row.name}",
         description=" ".join([row.wait_reason, since, *where]),
         severity=severity,

@@ -14,9 +14,10 @@ from pilar.clocks import Clocks
 from pilar.errors import Conflict, Invalid, NotFound
 from pilar.provisioning.events import SubscriptionRead
 from pilar.provisioning.subscription import SubscriptionKeeper, stored_paying
-from pilar.settings import Settings
 from pilar.workspaces import standing_store
 from pilar.workspaces import store as workspaces
+from pilar.workspaces.configuration import StudioConfiguration
+from pilar.workspaces.features import Stand, stands
 from pilar.workspaces.plans import GRANTS, Plan
 
 LONGEST = timedelta(days=90)
@@ -33,6 +34,8 @@ class SubscriptionView:
         amount_minor: the price per period, in minor units of `currency`.
         budgets: what the plan grants, by `resource per period`.
         members: how many people may work in the studio besides the owner.
+        features: what the plan grants, by name.
+        stands: how each feature stands in the studio.
     """
 
     workspace_id: UUID
@@ -53,6 +56,7 @@ class SubscriptionView:
     budgets: dict[str, int]
     members: int
     features: tuple[str, ...]
+    stands: tuple[Stand, ...]
 
 
 def subscription_of(connection: Connection, workspace_id: UUID) -> SubscriptionView:
@@ -80,13 +84,22 @@ def subscription_of(connection: Connection, workspace_id: UUID) -> SubscriptionV
         budgets={f"{resource} per {period}": amount for (resource, period), amount in grant.budgets.items()},
         members=grant.members,
         features=tuple(sorted(grant.features)),
+        stands=tuple(stands(document)) if (document := _document(connection, workspace_id)) else (),
     )
+
+
+def _document(connection: Connection, workspace_id: UUID) -> StudioConfiguration | None:
+    """A studio's configuration; None while it is still being made."""
+    try:
+        return workspaces.load_configuration(connection, workspace_id)[1]
+    except NotFound:
+        return None
 
 
 def extend_grace(
     connection: Connection,
     clocks: Clocks,
-    settings: Settings,
+    keeper: SubscriptionKeeper,
     workspace_id: UUID,
     *,
     until: datetime,
@@ -98,7 +111,7 @@ def extend_grace(
     Args:
         connection: a transaction in the fleet's scope.
         clocks: both clocks.
-        settings: how long studios are waited for.
+        keeper: who keeps how studios stand.
         workspace_id: the studio's.
         until: business time, later than what it has.
         reason: why; kept in the audit log.
@@ -128,7 +141,6 @@ def extend_grace(
         now=clocks.real.now(), workspace_id=workspace_id, correlation_id=cause.correlation_id,
         details={"until": until.isoformat(), "before": kept.grace_until.isoformat(), "reason": reason.strip()},
     )  # fmt: skip
-    keeper = SubscriptionKeeper(clocks, settings)
     keeper.judge(connection, workspace_id, replace(paying, extended_until=until), cause)
     audit.tell(
         connection, workspace_id, key=f"grace:{until.isoformat()}", type="subscription.grace_extended", now=now,

@@ -104,6 +104,17 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "closed_studios_let_nobody_in",
+        "No token and no address of its calendar is good for a closed studio.",
+        """
+        select w.workspace_id, 'token' from workspace w join api_token t using (workspace_id)
+        where w.state = 'closed' and t.revoked_at is null
+        union all
+        select w.workspace_id, 'calendar' from workspace w join booking_feed f using (workspace_id)
+        where w.state = 'closed' and f.revoked_at is null
+        """,
+    ),
+    Invariant(
         "closed_studios_give_back",
         "Each closed studio has given back its number and accounts, or the work for it says why not.",
         """

@@ -10,6 +10,7 @@ from html import escape
 
 from pilar.provisioning.events import NoticeKind
 from pilar.provisioning.setup_mail import Mail
+from pilar.workspaces.plans import GRANTS, Plan
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,16 @@ _ACTIONS: dict[NoticeKind, str] = {
     "payment_failing": "Pay or change the card",
     "suspended": "Pay now",
 }
+
+
+def plan_in_words(plan: Plan, people: int) -> str:
+    """A plan as a mail names it; with what follows where more people are there than it has room for."""
+    limit = GRANTS[plan].members
+    if people <= limit:
+        return plan.value
+    return (
+        f"{plan} (room for {limit} people besides the owner: the {people} who are there stay, and nobody can be added)"
+    )
 
 
 def compose(kind: NoticeKind, notice: Notice) -> Mail:

@@ -23,13 +23,14 @@ from pilar.messaging.events import TemplateChanged
 from pilar.providers.email.client import Mailer
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.whatsapp.errors import Reaction, reaction_to
-from pilar.provisioning import traces
+from pilar.provisioning import store, traces
 from pilar.provisioning.events import OwnerNotice
-from pilar.provisioning.owner_mails import Notice, compose
+from pilar.provisioning.owner_mails import Notice, compose, plan_in_words
 from pilar.provisioning.subscription import notify_owner
 from pilar.settings import Settings
 from pilar.workspaces import standing_store
 from pilar.workspaces import store as workspaces
+from pilar.workspaces.plans import Plan
 
 RESTRICTIONS: Mapping[Reaction, str] = {
     Reaction.FREEZE_MARKETING: "it takes no more marketing for now, because of the number's quality.",
@@ -86,7 +87,7 @@ class OwnerNotices:
         return {"asked_for": code}
 
     def send(self, work: Work[OwnerNotice]) -> dict[str, Any]:
-        """Send a notice, unless there is no reason for it any more.
+        """Send a notice, unless there is no reason for it any more: nothing is written about a signup taken back.
 
         Raises:
             Transient: the mail server did not take it now; the queue tries again.
@@ -96,6 +97,8 @@ class OwnerNotices:
             raise Invalid("A notice is about a studio, and this one names none.")
         if self._settings.smtp_url is None:
             return {"skipped": "no mail server is set up: the studio's page tells it"}
+        if self._is_taken_back(workspace_id):
+            return {"skipped": "the signup was taken back"}
         link = self._page(workspace_id)
         if told.kind == "payment_failing":
             invoice = self._stripe.invoice(told.occasion)
@@ -139,7 +142,8 @@ class OwnerNotices:
         elif told.kind == "closed":
             until = kept.erase_at if kept else None
         elif told.kind == "plan_changed":
-            detail = studio.plan
+            people = sum(one.role != "owner" for one in workspaces.members_of(connection, workspace_id))
+            detail = plan_in_words(Plan(studio.plan), people)
         elif told.kind == "number_restricted":
             detail = restriction(told.occasion.split(":")[0])
         else:
@@ -151,6 +155,11 @@ class OwnerNotices:
             detail = f"{template.name} ({template.language}): {template.reason or 'it gave no reason.'}"
         day = f"{until:%d %B %Y}" if until else None
         return Notice(owner_name, studio.name, day, detail, link)
+
+    def _is_taken_back(self, workspace_id: UUID) -> bool:
+        with self._database.transaction(Scope.fleet()) as connection:
+            job = store.find_job_of_workspace(connection, workspace_id)
+        return job is not None and job.state in store.TAKEN_BACK
 
     def _page(self, workspace_id: UUID) -> str:
         return f"{self._settings.public_url}/studios/{workspace_id}/subscription"

@@ -29,7 +29,7 @@ from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
 from pilar.errors import CircuitOpen, NotConfigured, Permanent, Transient
 from pilar.masking import mask_text
-from pilar.provisioning import store, waits
+from pilar.provisioning import store, told_incidents, waits
 from pilar.provisioning.events import AdvanceProvisioning, StepCompleted, StepFailed, StepWaits
 from pilar.provisioning.job_lock import job_lock
 from pilar.provisioning.steps import DatabaseStep, Done, Job, OutsideStep, Step, Wait
@@ -142,6 +142,8 @@ class Runner:
                 if status[name] != "completed":
                     return step, job, row.state
             store.move_job(connection, job_id, "completed", completed_at=self._clocks.business.now())
+            # Also what was told about steps that are in the list no more.
+            told_incidents.step_is_over(connection, self._clocks, job, status, "The studio is ready.")
             return None, job, "completed"
 
     def _run_in_database(self, step: DatabaseStep, job: Job) -> None:
@@ -197,6 +199,7 @@ class Runner:
             },
         )
         store.move_job(connection, job.id, "running")
+        told_incidents.step_is_over(connection, self._clocks, job, [step.name], "The step is done.")
         self._audit(connection, "provisioning.step_completed", step, job)
         self._tell(connection, job, StepCompleted(job_id=job.id, step=step.name), f"{job.id}:{step.name}")
 
@@ -225,6 +228,8 @@ class Runner:
         store.set_step(connection, job.id, step.name, values)
         store.move_job(connection, job.id, "waiting")
         if is_new:
+            reason = "Another wait has begun."
+            told_incidents.wait_is_over(connection, self._clocks, job, [step.name], reason)
             self._audit(connection, "provisioning.step_waits", step, job, on=outcome.on, reason=outcome.reason)
         # Told each time, with the work that noticed it in the key: who shows the step shows its attempts too.
         told = StepWaits(job_id=job.id, step=step.name, waits_on=outcome.on)
@@ -259,10 +264,11 @@ class Runner:
             if not failed:
                 return
             store.move_job(connection, job.id, "failed")
+            told_incidents.wait_is_over(connection, self._clocks, job, [step.name], "The step has failed.")
             self._audit(connection, "provisioning.step_failed", step, job, error=text)
             attempts = next(row.attempts for row in store.steps_of(connection, job.id) if row.name == step.name)
             request = IncidentRequested(
-                dedupe_key=f"provisioning:{job.id}:{step.name}",
+                dedupe_key=told_incidents.stuck(job.id, step.name),
                 title=f"Provisioning is stuck: {step.title}",
                 description=text,
                 severity="high",

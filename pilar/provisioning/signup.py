@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from pilar.backplane import audit
 from pilar.backplane.facts import Cause, Event, Job, emit, enqueue
 from pilar.backplane.handlers import Delivery, Work
-from pilar.backplane.notices import IncidentRequested, incident
+from pilar.backplane.notices import IncidentRequested, end_incidents, incident
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
@@ -23,13 +24,13 @@ from pilar.errors import Invalid
 from pilar.ids import new_id
 from pilar.providers.stripe.client import StripeGateway, StripeSubscription
 from pilar.providers.stripe.events import subject_of
+from pilar.providers.stripe.payments import StripeCharge
 from pilar.provisioning import store
 from pilar.provisioning.events import ProvisioningBegun, ReconcilePayment, ReconcileSubscription
 from pilar.provisioning.runner import wake
 from pilar.provisioning.steps import Step
 from pilar.provisioning.subscription import SubscriptionKeeper, Told
 from pilar.provisioning.undoing import undo
-from pilar.settings import Settings
 from pilar.tokens import new_token, token_hash
 from pilar.workspaces.standing import ENDED, Standing
 from pilar.workspaces.store import workspace_exists
@@ -85,14 +86,14 @@ class Signup:
         stripe: StripeGateway,
         box: SecretBox,
         steps: Sequence[Step],
-        settings: Settings,
+        keeper: SubscriptionKeeper,
     ) -> None:
         self._database = database
         self._clocks = clocks
         self._stripe = stripe
         self._box = box
         self._steps = steps
-        self._keeper = SubscriptionKeeper(clocks, settings)
+        self._keeper = keeper
 
     def reconcile(self, work: Work[ReconcileSubscription]) -> dict[str, Any]:
         """Ask Stripe how the subscription stands; begin its studio where it is paid and there is none."""
@@ -101,6 +102,11 @@ class Signup:
         with self._database.transaction(Scope.fleet()) as connection:
             job = store.job_of_subscription(connection, subscription.id)
             if job is not None:
+                if subscription.status in ENDED:
+                    end_incidents(
+                        connection, self._clocks, [_refunded(job.workspace_id)], reason="The subscription has ended.",
+                        cause=work.cause, workspace_id=job.workspace_id,
+                    )  # fmt: skip
                 standing = self._follow(connection, job, told, work)
                 self._go_on(connection, job, subscription, standing, work)
                 return {"status": subscription.status, "workspace": str(job.workspace_id), "standing": standing}
@@ -112,28 +118,57 @@ class Signup:
         """Find the subscription that a charge has paid for, and have it reconciled; a dispute is told to the founder.
 
         Money that goes back changes nothing by itself: a refund is a kindness as often as an end, and a dispute may be
-        won. What Stripe makes of the subscription does.
+        won. What Stripe makes of the subscription does. A payment that was refunded whole, while its subscription goes
+        on, is told to the founder: one of the two was meant.
         """
         charge = self._stripe.charge(work.content.charge_id)
         invoice_id = self._stripe.invoice_of_payment(charge.payment_intent_id) if charge.payment_intent_id else None
         about = self._stripe.invoice(invoice_id).subscription_id if invoice_id else None
         if about is None:
             return {"skipped": "the charge has paid for no subscription"}
+        is_refunded = charge.amount_refunded.minor >= charge.amount.minor > 0
+        goes_on = is_refunded and self._stripe.subscription(about).status not in ENDED
         with self._database.transaction(Scope.fleet()) as connection:
             job = store.job_of_subscription(connection, about)
-            if job is not None and charge.amount_disputed.minor > 0:
-                request = IncidentRequested(
-                    dedupe_key=f"dispute:{charge.id}",
-                    title="A studio's payment is disputed",
-                    description=f"{charge.amount_disputed} of charge {charge.id}: answer it at Stripe.",
-                    severity="high",
-                    component="provisioning",
-                )
-                asked = incident(request, key=f"dispute:{charge.id}", workspace_id=job.workspace_id)
-                emit(connection, self._clocks, [asked], work.cause)
+            if job is not None:
+                self._tell_of_money(connection, job, charge, work.cause, goes_on=goes_on)
             again = Job(payload=ReconcileSubscription(subscription_id=about), key=f"payment:{work.id}")
             enqueue(connection, self._clocks, [again], work.cause)
         return {"subscription": about}
+
+    def _tell_of_money(
+        self, connection: Connection, job: Any, charge: StripeCharge, cause: Cause, *, goes_on: bool
+    ) -> None:
+        """Tell the founder what only a person can judge about money that went back.
+
+        Args:
+            connection: the transaction.
+            job: of the studio that the charge has paid for.
+            charge: as Stripe has it now.
+            cause: the story.
+            goes_on: the charge was refunded whole, and its subscription goes on all the same.
+        """
+        asked = []
+        if charge.amount_disputed.minor > 0:
+            disputed = IncidentRequested(
+                dedupe_key=f"dispute:{charge.id}",
+                title="A studio's payment is disputed",
+                description=f"{charge.amount_disputed} of charge {charge.id}: answer it at Stripe.",
+                severity="high",
+                component="provisioning",
+            )
+            asked.append(incident(disputed, key=f"dispute:{charge.id}", workspace_id=job.workspace_id))
+        if goes_on:
+            refunded = IncidentRequested(
+                dedupe_key=_refunded(job.workspace_id),
+                title="A payment was given back in full, and the subscription goes on",
+                description=f"{charge.amount_refunded} of charge {charge.id}. If that was a kindness, there is nothing"
+                " to do: the studio is served. If it was meant as an end, cancel the subscription at Stripe.",
+                severity="medium",
+                component="provisioning",
+            )
+            asked.append(incident(refunded, key=f"refunded:{charge.id}", workspace_id=job.workspace_id))
+        emit(connection, self._clocks, asked, cause)
 
     def _begin(self, connection: Connection, subscription: StripeSubscription, cause: Cause) -> dict[str, Any]:
         token = new_token("setup")
@@ -189,3 +224,7 @@ class Signup:
         if not workspace_exists(connection, job.workspace_id):
             return None
         return self._keeper.keep(connection, job.workspace_id, told, work.cause, str(work.id)).standing.value
+
+
+def _refunded(workspace_id: UUID) -> str:
+    return f"refunded:{workspace_id}"

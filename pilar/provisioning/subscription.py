@@ -7,7 +7,7 @@ sent once a studio is suspended. The same answer of Stripe's, kept twice, change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,12 +75,18 @@ def plan_of(subscription: StripeSubscription, settings: Settings) -> Plan:
     return plan
 
 
+EndAccess = Callable[[Connection, UUID, Cause], None]
+"""Takes the access of a closed studio's people and programs away: the room of security does, which this one does not
+know."""
+
+
 class SubscriptionKeeper:
     """Keeps how studios stand."""
 
-    def __init__(self, clocks: Clocks, settings: Settings) -> None:
+    def __init__(self, clocks: Clocks, settings: Settings, end_access: EndAccess) -> None:
         self._clocks = clocks
         self._settings = settings
+        self._end_access = end_access
 
     def keep(self, connection: Connection, workspace_id: UUID, told: Told, cause: Cause, occasion: str) -> Judged:
         """Keep what Stripe said, and have the studio stand by it; return how it stands.
@@ -195,6 +201,7 @@ class SubscriptionKeeper:
         elif standing is Standing.CLOSED:
             job = Job(payload=CloseStudio(), key=f"close:{workspace_id}", workspace_id=workspace_id, max_attempts=20)
             enqueue(connection, self._clocks, [job], cause)
+            self._end_access(connection, workspace_id, cause)
 
     def _look_again(self, connection: Connection, workspace_id: UUID, at: datetime, cause: Cause) -> None:
         """Have the subscription read when time alone makes something else of it."""

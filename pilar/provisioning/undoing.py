@@ -28,7 +28,7 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import Conflict, Invalid, Permanent
 from pilar.ids import new_id
 from pilar.masking import mask_text
-from pilar.provisioning import store
+from pilar.provisioning import store, told_incidents
 from pilar.provisioning.events import ProvisioningUndone, UndoBegun, UndoProvisioning
 from pilar.provisioning.job_lock import job_lock
 from pilar.provisioning.steps import DatabaseStep, Job, OutsideStep, Step
@@ -60,6 +60,8 @@ def undo(connection: Connection, clocks: Clocks, workspace_id: UUID, *, actor: s
         raise Conflict("This studio has opened: cancel its subscription, and it is closed in order.")
     store.set_job(connection, job.id, {"state": "undoing", "undo_reason": mask_text(reason)[:500]})
     store.stop_waits(connection, job.id)
+    steps = [step.name for step in store.steps_of(connection, job.id)]
+    told_incidents.step_is_over(connection, clocks, job, steps, "The signup is taken back.")
     audit.record(
         connection,
         actor=actor,
@@ -140,6 +142,7 @@ class Undoer:
 
     def _done(self, connection: Connection, step: Step, job: Job, found: dict[str, Any]) -> None:
         store.set_step(connection, job.id, step.name, {"status": "undone", "error": None})
+        told_incidents.step_is_over(connection, self._clocks, job, [step.name], "The step is taken back.")
         self._audit(connection, "provisioning.step_undone", f"step:{step.name}", job, **found)
 
     def _stuck(self, step: Step, job: Job, work: Work[Any], error: Permanent) -> None:
@@ -148,7 +151,7 @@ class Undoer:
             store.set_step(connection, job.id, step.name, {"status": "failed", "error": text})
             self._audit(connection, "provisioning.undo_failed", f"step:{step.name}", job, error=text)
             request = IncidentRequested(
-                dedupe_key=f"provisioning:{job.id}:undo:{step.name}",
+                dedupe_key=told_incidents.undo_stuck(job.id, step.name),
                 title=f"A signup can't be taken back: {step.title}",
                 description=text,
                 severity="high",

@@ -49,11 +49,19 @@ CAPITAL_ZONES = {
 class WorkspaceSteps:
     """The steps that need Stripe or the workspace's own tables."""
 
-    def __init__(self, database: Database, clocks: Clocks, stripe: StripeGateway, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clocks: Clocks,
+        stripe: StripeGateway,
+        settings: Settings,
+        keeper: SubscriptionKeeper,
+    ) -> None:
         self._database = database
         self._clocks = clocks
         self._stripe = stripe
         self._settings = settings
+        self._keeper = keeper
 
     def validate_customer(self, job: Job) -> Done | Wait:
         """Ask Stripe who has paid for what; don't trust the event that brought us here."""
@@ -115,8 +123,7 @@ class WorkspaceSteps:
         told = ask(self._stripe, self._clocks, job.stripe_subscription_id)
         subscription = told.subscription
         with self._database.transaction(Scope.fleet()) as connection:
-            keeper = SubscriptionKeeper(self._clocks, self._settings)
-            judged = keeper.keep(
+            judged = self._keeper.keep(
                 connection, job.workspace_id, told, Cause(job.correlation_id), f"activation:{told.read_at.isoformat()}"
             )
             if judged.standing is Standing.CLOSED:

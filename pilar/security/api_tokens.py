@@ -15,11 +15,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from pilar.backplane import audit
-from pilar.errors import Invalid, NotFound, Unauthenticated
+from pilar.errors import Conflict, Invalid, NotFound, Unauthenticated
 from pilar.ids import new_id
 from pilar.security import store
 from pilar.security.principals import EVERYTHING, FLEET_WIDE, Access, Kind, Principal
 from pilar.tokens import new_token, same, token_hash
+from pilar.workspaces.store import hold_workspace
 
 PREFIX = "pilar_token"
 
@@ -74,6 +75,8 @@ def create(
 
     Raises:
         Invalid: kind and studio don't go together, or there is no scope.
+        NotFound: there is no such studio.
+        Conflict: it is closed.
     """
     if kind not in {*FLEET_WIDE, Kind.OWNER, Kind.MEMBER}:
         raise Invalid(f"There are no tokens for {kind}.")
@@ -81,6 +84,9 @@ def create(
         raise Invalid("A token for owner or member names its studio; one for system or admin names none.")
     if not scopes:
         raise Invalid("A token needs a scope.")
+    # Held, so that a studio that is closed at this moment does not miss this token when it revokes them.
+    if workspace_id is not None and hold_workspace(connection, workspace_id).state == "closed":
+        raise Conflict("This studio is closed: there are no tokens for it any more.")
     token_id, plain = new_id(), new_token(PREFIX)
     store.insert_token(
         connection,

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, insert, select, update
 
 from pilar.backplane.tables import audit_log
 from pilar.security.tables import api_token, browser_session, sign_in_link
-from pilar.workspaces.tables import membership, person
+from pilar.workspaces.tables import membership, person, workspace
 
 _TOUCH_AFTER = timedelta(minutes=1)
 """When something was last used is kept to the minute: not every request has to write."""
@@ -115,6 +115,37 @@ def revoke_token(connection: Connection, token_id: UUID, now: datetime) -> bool:
     """Revoke a token; return whether it was in force until now."""
     revoked = update(api_token).filter_by(id=token_id, revoked_at=None).values(revoked_at=now)
     return connection.execute(revoked).rowcount == 1
+
+
+def revoke_tokens_of(connection: Connection, workspace_id: UUID, now: datetime) -> list[UUID]:
+    """Revoke all tokens of a studio; return which were in force until now."""
+    revoked = update(api_token).filter_by(workspace_id=workspace_id, revoked_at=None).values(revoked_at=now)
+    return list(connection.execute(revoked.returning(api_token.c.id)).scalars())
+
+
+def people_of_no_other_place(connection: Connection, workspace_id: UUID) -> list[UUID]:
+    """Who works in a studio and in no other that is open, and is neither the founder nor an affiliate."""
+    other = membership.alias()
+    elsewhere = exists().where(
+        other.c.person_id == person.c.id,
+        other.c.workspace_id == workspace.c.workspace_id,
+        workspace.c.state != "closed",
+        workspace.c.workspace_id != workspace_id,
+    )
+    query = (
+        select(person.c.id)
+        .join(membership, membership.c.person_id == person.c.id)
+        .where(membership.c.workspace_id == workspace_id, ~person.c.is_founder, person.c.affiliate_id.is_(None))
+        .where(~elsewhere)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def use_links_of(connection: Connection, person_id: UUID, now: datetime) -> int:
+    """Use up all sign-in links of a person that would still work; return how many."""
+    link = sign_in_link.c
+    used = update(sign_in_link).where(link.person_id == person_id, link.used_at.is_(None), link.expires_at > now)
+    return connection.execute(used.values(used_at=now)).rowcount
 
 
 def list_tokens(connection: Connection) -> list[Row[Any]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pilar.errors import Conflict, NotFound
@@ -105,9 +105,25 @@ def name_affiliate(connection: Connection, person_id: UUID, affiliate_id: UUID) 
 
 
 def ensure_membership(connection: Connection, workspace_id: UUID, person_id: UUID, role: str, now: datetime) -> None:
-    """Have somebody work in a studio."""
+    """Have somebody work in a studio. Whether there is room for a member is asked before (`security/members.py`)."""
     fresh = upsert(membership).values(workspace_id=workspace_id, person_id=person_id, role=role, created_at=now)
     connection.execute(fresh.on_conflict_do_nothing())
+
+
+def members_of(connection: Connection, workspace_id: UUID) -> list[Row[Any]]:
+    """Who works in a studio: the owner first, then by how long they are there; needs the fleet's scope."""
+    query = (
+        select(person.c.id, person.c.name, person.c.email, membership.c.role, membership.c.created_at)
+        .join(membership, membership.c.person_id == person.c.id)
+        .where(membership.c.workspace_id == workspace_id)
+        .order_by(membership.c.role.desc(), membership.c.created_at, person.c.id)
+    )
+    return list(connection.execute(query))
+
+
+def delete_membership(connection: Connection, workspace_id: UUID, person_id: UUID) -> None:
+    """Have somebody work in a studio no more."""
+    connection.execute(delete(membership).filter_by(workspace_id=workspace_id, person_id=person_id))
 
 
 def find_owner(connection: Connection, workspace_id: UUID) -> Row[Any] | None:
@@ -133,13 +149,6 @@ def names_of(connection: Connection, people: Collection[UUID]) -> dict[UUID, str
     """What people are called, by id; needs the fleet's scope."""
     rows = connection.execute(select(person.c.id, person.c.name).where(person.c.id.in_(people)))
     return {row.id: row.name for row in rows}
-
-
-def members_of(connection: Connection, workspace_id: UUID) -> dict[UUID, str]:
-    """Who works in a studio, and what they are called. People are seen in the fleet's scope alone."""
-    query = select(person.c.id, person.c.name).join(membership, membership.c.person_id == person.c.id)
-    query = query.where(membership.c.workspace_id == workspace_id).order_by(person.c.name, person.c.id)
-    return {row.id: row.name for row in connection.execute(query)}
 
 
 def is_member(connection: Connection, workspace_id: UUID, person_id: UUID) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from itertools import permutations
+from typing import Any, cast
 from uuid import UUID
 
 import pandas as pd
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from pilar.backplane import budgets
-from pilar.backplane.facts import Cause, emit
-from pilar.backplane.handlers import Transactional
-from pilar.backplane.notices import IncidentRequested, incident
+from pilar.backplane.facts import Cause, Kind, emit
+from pilar.backplane.handlers import Transactional, Work
+from pilar.backplane.notices import IncidentOver, IncidentRequested, end_incidents, incident
 from pilar.database.engine import Scope
 from pilar.health.checks import COMPONENTS, run_checks
 from pilar.health.incidents import IncidentKeeper, list_incidents
@@ -156,3 +157,34 @@ def test_an_incident_is_open_once_however_often_it_is_asked_for(bench: Bench) ->
     bench.run()
     with bench.database.transaction(Scope.fleet()) as connection:
         assert [one.status for one in list_incidents(connection)] == ["open", "resolved"]
+
+
+@pytest.mark.parametrize("said", ["ask", "ask over", "ask over ask", "ask ask over", "ask over ask over", "over"])
+def test_the_last_word_about_an_incident_counts_in_whatever_order_the_words_are_answered(
+    bench: Bench, said: str
+) -> None:
+    for number, word in enumerate(said.split()):
+        if word == "ask":
+            _ask_for_incident(bench, str(number))
+        else:
+            with bench.database.transaction(Scope.fleet()) as connection:
+                cause = Cause.new()
+                expected = int("ask" in said)
+                assert end_incidents(connection, bench.clocks, ["k"], reason="So.", cause=cause) == expected
+                assert end_incidents(connection, bench.clocks, ["k"], reason="So.", cause=cause) == 0
+    keeper, query = IncidentKeeper(bench.clocks), "select * from autopilot_event order by position"
+    with bench.database.transaction(Scope.fleet()) as connection:
+        events = connection.execute(text(query)).all()
+    for order in permutations(events):
+        with bench.database.transaction(Scope.fleet()) as connection:
+            for event in order:
+                asks = event.type == IncidentRequested.type_name
+                content = (IncidentRequested if asks else IncidentOver).model_validate(event.payload)
+                work = Work(
+                    event.position, "health", Kind.EVENT, event.id, None, event.type, content, 1, 8, 1,
+                    event.correlation_id, event.recorded_at, event.recorded_at,
+                )  # fmt: skip
+                (keeper.on_request if asks else keeper.on_over)(connection, cast("Work[Any]", work))
+            left = len(list_incidents(connection, open_only=True))
+            assert left == int(said.endswith("ask")), [event.type for event in order]
+            connection.rollback()

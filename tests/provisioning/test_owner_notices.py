@@ -13,7 +13,9 @@ from pilar.database.engine import Scope
 from pilar.ids import new_id
 from pilar.messaging.events import TemplateChanged
 from pilar.provisioning.events import OwnerNotice
+from pilar.provisioning.owner_mails import Notice, compose, plan_in_words
 from pilar.provisioning.owner_notices import restriction
+from pilar.workspaces.plans import Plan
 from tests.fixtures.system import System
 
 OWNER = "anna@studio.example"
@@ -42,6 +44,12 @@ def _limited(studio: UUID, code: str) -> Event:
         dedupe_key=f"whatsapp:{code}:{studio}", title="Limited", description="So.", severity="high", component="x"
     )
     return incident(request, key=f"{code}:{new_id()}", workspace_id=studio)
+
+
+def test_the_mail_about_a_smaller_plan_says_that_its_people_stay() -> None:
+    mail = compose("plan_changed", Notice("Anna", "Noord", detail=plan_in_words(Plan.BASIC, 5)))
+    assert "the 5 who are there stay, and nobody can be added" in mail.text
+    assert plan_in_words(Plan.PRO, 5) == "PRO"
 
 
 def test_restrictions_and_rejections_are_told_once_per_cause(system: System, studio: UUID) -> None:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from pilar.backplane.breaches import find_breaches
+from pilar.bookings import feeds
 from pilar.database.engine import Database, Scope
-from pilar.errors import Conflict, Invalid
+from pilar.errors import Conflict, Invalid, NotFound, OutcomeUnknown, Unauthenticated
+from pilar.providers.stripe.client import StripeGateway
 from pilar.provisioning.erasing import erase_closed, read_again
 from pilar.provisioning.grace import extend_grace
+from pilar.provisioning.plan_change import ask_for_plan
+from pilar.security import api_tokens, sessions
+from pilar.security.members import add_member
+from pilar.security.principals import Kind
+from pilar.workspaces import store as workspaces
 from pilar.workspaces.erasure_store import erase
+from pilar.workspaces.plans import Plan
 from tests.fixtures.studios import add_studio
 from tests.fixtures.system import MortalDatabase, System
 
@@ -62,6 +76,55 @@ class Paying:
                 assert find_breaches(connection, self.system.app.clocks, invariant).rows == (), invariant.promise
 
 
+class Access:
+    """What lets somebody in to a studio: a program's token, an address of the calendar, two browsers, another's token.
+
+    The helper works in another studio as well.
+    """
+
+    def __init__(self, system: System, studio: UUID) -> None:
+        self.system, other = system, add_studio(system.database)
+        self.tokens = {"token": self.make_token(studio), "elsewhere": self.make_token(other)}
+        self.feed = self.make_feed(studio)
+        now = system.clock.now()
+        with system.database.transaction(Scope.fleet()) as connection:
+            workspaces.set_state(connection, other, "provisioning")  # an open one would have a number
+            owner = workspaces.owner_of(connection, studio).id
+            helper = workspaces.ensure_person(connection, email="h@h.example", name="Helper", phone=None, now=now)
+            for one in (studio, other):
+                workspaces.ensure_membership(connection, one, helper, "member", now)
+            self.sessions = {}
+            for name, person in (("owner", owner), ("helper", helper)):
+                link = sessions.make_sign_in_link(connection, person, actor="test", now=now)
+                self.sessions[name] = sessions.sign_in_by_link(connection, link, now).token
+                sessions.make_sign_in_link(connection, person, actor="test", now=now)
+
+    def make_token(self, studio: UUID) -> str:
+        with self.system.database.transaction(Scope.fleet()) as connection:
+            return api_tokens.create(
+                connection, name="till", kind=Kind.OWNER, actor="test", now=self.system.clock.now(),
+                workspace_id=studio,
+            ).plain  # fmt: skip
+
+    def make_feed(self, studio: UUID) -> str:
+        with self.system.database.transaction(Scope.fleet()) as connection:
+            return feeds.make(connection, self.system.app.clocks, studio, "Anna", "test")[1]
+
+    def left(self) -> set[str]:
+        """What is still good."""
+        now, good = self.system.clock.now(), set()
+        looks: dict[str, Callable[[Connection], object]] = {
+            **{name: partial(api_tokens.resolve, plain=plain, now=now) for name, plain in self.tokens.items()},
+            **{name: partial(sessions.resolve, token=token, now=now) for name, token in self.sessions.items()},
+            "calendar": partial(feeds.studio_of, token=self.feed),
+        }
+        for name, look in looks.items():
+            with self.system.database.transaction(Scope.fleet()) as connection, suppress(Unauthenticated, NotFound):
+                look(connection)
+                good.add(name)
+        return good
+
+
 def test_who_does_not_pay_is_given_time_then_suspended_and_served_again_once_it_is_paid(system: System) -> None:
     studio = Paying(system)
     studio.owes_since_renewal()
@@ -106,12 +169,22 @@ def test_a_subscription_that_has_ended_closes_its_studio_which_gives_back_and_is
     assert studio.standing == ("cancelled", "suspended")
     assert studio.mails()["The subscription of Studio Noord has ended"] == 1
 
+    access = Access(system, studio.id)
     studio.go(29)
     assert studio.standing == ("cancelled", "suspended")
+    assert access.left() == {"token", "elsewhere", "calendar", "owner", "helper"}
     assert "twilio.number_released" not in system.sandbox.effects()
     studio.go(1.1)
     assert studio.standing == ("closed", "closed")
     assert studio.mails()["Studio Noord is closed"] == 1
+    assert access.left() == {"elsewhere", "helper"}, "who works in another studio stays signed in"
+    told = "select action, count(*) from audit_log where action in"
+    told += " ('security.token_revoked', 'security.access_ended', 'bookings.feed_revoked') group by 1 order by 1"
+    actions = ("bookings.feed_revoked", "security.access_ended", "security.token_revoked")
+    assert system.rows(told) == [(action, 1) for action in actions]
+    for again in (access.make_token, access.make_feed):
+        with pytest.raises(Conflict, match="closed"):
+            again(studio.id)
     effects = system.sandbox.effects()
     assert (effects["twilio.number_released"], effects["twilio.subaccount_closed"]) == (1, 1)
     assert system.rows("select provider, state, sealed_credentials from integration order by provider") == [
@@ -128,7 +201,9 @@ def test_a_subscription_that_has_ended_closes_its_studio_which_gives_back_and_is
     system.settle()
     for table in ("lead", "message", "consent", "conversation", "provisioning_step", "workspace_configuration"):
         assert system.column(f"select count(*) from {table}") == [0], table
-    assert system.rows("select name, state from workspace") == [("Erased studio", "closed")]
+    assert system.rows("select name, state from workspace where state <> 'provisioning'") == [
+        ("Erased studio", "closed")
+    ]
     assert system.column("select count(*) from person where email = 'anna@studio.example'") == [0]
     assert system.column("select count(*) from subscription") == [1], "the books stay"
     studio.assert_promises_hold()
@@ -152,6 +227,39 @@ def test_another_plan_takes_effect_at_once_and_is_told(system: System) -> None:
     ]  # fmt: skip
 
 
+def test_an_owner_moves_to_another_plan_once_though_the_answer_got_lost_and_invites_somebody_new(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio, asked = Paying(system, "BASIC"), []
+    original = StripeGateway.change_price
+
+    def change(self: StripeGateway, *about: Any, **more: Any) -> Any:
+        asked.append(about)
+        original(self, *about, **more)
+        raise OutcomeUnknown
+
+    monkeypatch.setattr(StripeGateway, "change_price", change)
+    with system.database.transaction(Scope.fleet()) as connection:
+        ask_for_plan(connection, system.app.clocks, studio.id, Plan.PRO, actor="owner:1")
+        add_member(connection, system.app.clocks, studio.id, email="eva@x.example", name="Eva", actor="owner:1")
+    system.settle()
+    assert len(asked) == 1, "it is looked for before it is asked for again"
+    assert system.column("select plan from workspace") == ["PRO"]
+    assert system.column("select state from effect where kind = 'stripe.change_plan'") == ["confirmed"]
+    assert system.column("select error from dead_letter") == []
+    with system.database.transaction(Scope.fleet()) as connection, pytest.raises(Conflict, match="already"):
+        ask_for_plan(connection, system.app.clocks, studio.id, Plan.PRO, actor="owner:1")
+    (mail,) = system.sandbox.mails("eva@x.example")
+    assert mail["subject"] == "You are invited to Studio Noord"
+    token = re.search(r"/sign-in/link/(\S+)", mail["text"])
+    assert token is not None
+    with system.database.transaction(Scope.fleet()) as connection:
+        session = sessions.sign_in_by_link(connection, token[1], system.clock.now())
+        assert sessions.resolve(connection, session.token, system.clock.now()).principal.roles == {
+            studio.id: Kind.MEMBER
+        }
+
+
 @pytest.mark.slow
 def test_a_founder_gives_time_to_pay(system: System) -> None:
     studio, app = Paying(system), system.app
@@ -160,7 +268,7 @@ def test_a_founder_gives_time_to_pay(system: System) -> None:
         with system.database.transaction(Scope.fleet()) as connection:
             until = system.business.now() + days * DAY
             return extend_grace(
-                connection, app.clocks, app.settings, studio.id, until=until, reason=reason, actor="admin:1"
+                connection, app.clocks, app.subscriptions, studio.id, until=until, reason=reason, actor="admin:1"
             )
 
     with pytest.raises(Conflict, match="is active"):
@@ -204,6 +312,25 @@ def test_a_dispute_and_a_refund_end_nothing_and_the_founder_is_told_of_the_dispu
     system.settle()
     assert studio.standing == ("active", "active")
     assert system.column("select title from incident") == ["A studio's payment is disputed"]
+
+
+def test_a_payment_that_is_given_back_in_full_ends_nothing_and_is_told_until_the_subscription_ends(
+    system: System,
+) -> None:
+    studio = Paying(system)
+    incidents = "select title, severity, status from incident"
+    title = "A payment was given back in full, and the subscription goes on"
+    system.sandbox.refund(subscription=studio.subscription, amount=100)
+    system.settle()
+    assert system.rows(incidents) == [], "a part of it is a kindness"
+    system.sandbox.refund(subscription=studio.subscription)
+    system.settle()
+    assert studio.standing == ("active", "active")
+    assert system.rows(incidents) == [(title, "medium", "open")]
+    system.sandbox.cancel(studio.subscription)
+    system.settle()
+    assert studio.standing == ("cancelled", "suspended")
+    assert system.rows(incidents) == [(title, "medium", "resolved")], "what was meant is known now"
 
 
 @pytest.mark.slow

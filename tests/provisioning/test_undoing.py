@@ -16,6 +16,7 @@ from pilar.ids import new_id
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioGateway
 from pilar.provisioning import store
+from pilar.provisioning.following import follow_up
 from pilar.provisioning.retry import retry
 from pilar.provisioning.runner import wake
 from pilar.provisioning.undoing import undo
@@ -57,9 +58,14 @@ def _nothing_is_left(system: System) -> None:
 
 def test_a_signup_that_waits_is_taken_back_the_last_step_first(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     _waits_for_its_owner(system, monkeypatch)
+    clocks = system.app.clocks
+    system.business.advance(timedelta(days=15))
+    follow_up(system.database, clocks, deadline=clocks.real.now() + timedelta(minutes=1))
+    # Nobody has answered the request for the incident yet when what it is about is over.
     assert _undo(system)
     system.settle()
     _nothing_is_left(system)
+    assert system.column("select status from incident where status <> 'resolved'") == []
     undone = "select subject from audit_log where action = 'provisioning.step_undone' order by position"
     steps = ("phone_number_purchase", "twilio_subaccount", "workspace_creation", "customer_validation")
     assert system.column(undone) == [f"step:{name}" for name in steps]
@@ -83,7 +89,7 @@ def test_a_job_that_is_taken_back_while_it_runs_stops(system: System, monkeypatc
     system.settle()
     _nothing_is_left(system)
     told = [mail["subject"] for mail in system.sandbox.mails()]
-    assert told == ["The subscription of Studio Noord has ended"], "the owner is asked for nothing"
+    assert told == [], "the owner is asked for nothing, and told nothing about paying"
 
 
 def test_a_release_without_an_answer_is_looked_for_and_not_repeated(
@@ -118,6 +124,7 @@ def test_a_refusal_is_told_and_it_can_be_tried_again(system: System, monkeypatch
     assert _undo(system)
     system.settle()
     _nothing_is_left(system)
+    assert system.column("select status from incident") == ["resolved"], "it is taken back after all"
 
 
 def test_a_subscription_that_ends_before_the_studio_opens_takes_it_back(

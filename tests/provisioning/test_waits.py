@@ -95,10 +95,11 @@ def test_an_owner_is_reminded_once_each_time_until_the_wait_is_over_in_vain_and_
     assert system.rows("select title, severity from incident where severity = 'high'") == [
         ("Provisioning waits: WhatsApp account", "high")
     ]
-    monkeypatch.undo()
     _retry(system)
     system.settle()
     assert [tuple(row) for row in system.rows(WAITS)] == [("waiting", "studio", 0, 2)]
+    assert system.column("select status from incident") == ["resolved"], "it is followed again"
+    assert system.column("select count(*) from analytics.open_incident") == [0]
 
 
 def test_reminders_stop_when_the_owner_has_acted(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,9 +154,14 @@ def test_a_wake_up_that_was_lost_is_made_up_for(system: System, monkeypatch: pyt
         system.sandbox.sign_up()
         system.settle()
         assert system.column("select waits_on from provisioning_step where waits_on is not null") == ["us"]
+        system.business.advance(DAY + timedelta(minutes=1))
+        assert _sweep(system).reminded == 1
+        told = "select title, status, resolved_at is not null from incident"
+        assert system.rows(told) == [("Provisioning waits: Twilio account", "open", False)]
     system.business.advance(timedelta(hours=1, minutes=1))
     assert _sweep(system).looked == 1
     assert system.column("select state from workspace") == ["active"]
+    assert system.rows(told) == [("Provisioning waits: Twilio account", "resolved", True)], "the wait is over"
     woken = system.column("select woken_by from provisioning_step where name = 'whatsapp_connection'")[0]
     assert woken.startswith("setup:"), "what ended the wait is kept"
 

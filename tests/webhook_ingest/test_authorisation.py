@@ -63,6 +63,23 @@ MAY = {
     "add_note_by_page": {"admin", "owner", "member"},
     "get_subscription": {"admin", "system", "owner", "member"},
     "subscription": {"admin", "system", "owner", "member"},
+    **{
+        name: {"admin", "owner"}
+        for name in (
+            "change_plan",
+            "move_to_plan",
+            "list_members",
+            "add_member",
+            "remove_member",
+            "team",
+            "add_person",
+            "take_out",
+            "studio_defaults_page",
+            "roll_back_by_page",
+            "change_defaults_by_page",
+        )
+    },
+    **{name: {"admin"} for name in ("default_template_page", "bring_up_to_date", "change_template_by_page")},
     "extend_grace": {"admin"},
     "extend_grace_by_page": {"admin"},
     "pause": {"admin"},
@@ -216,6 +233,13 @@ INCOMPLETE = {
     "evaluate_rules",
     "extend_grace",
     "extend_grace_by_page",
+    "add_member",
+    "add_person",
+    "change_defaults_by_page",
+    "change_template_by_page",
+    "roll_back_by_page",
+    "change_plan",
+    "move_to_plan",
     "set_rule_active",
     "undo_signup",
 }

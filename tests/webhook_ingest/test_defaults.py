@@ -10,6 +10,7 @@ from pilar.database.engine import Scope
 from pilar.provisioning.defaults_document import PARTS
 from pilar.security.principals import Kind
 from tests.webhook_ingest.conftest import House, Studio
+from webhook_ingest.dashboards.leaf_form import fields_of, read
 
 
 def given(house: House, studio: Studio) -> None:
@@ -70,3 +71,64 @@ def test_the_founder_writes_a_template_and_brings_it_to_studios_after_a_look(cli
     owner = house.bearer(Kind.OWNER, studio.workspace_id)
     own = client.get(f"/api/provisioning/workspace/{studio.workspace_id}/defaults", headers=owner).json()
     assert own["defaults"]["agent"]["temperature"] == 0.1
+
+
+def test_an_owner_changes_a_part_on_the_page_and_goes_back(browser: TestClient, house: House) -> None:
+    studio = house.studio("North")
+    given(house, studio)
+    csrf, page = house.sign_in(browser, studio.owner), f"/studios/{studio.workspace_id}/defaults"
+
+    def read() -> Any:
+        with house.app.database.transaction(Scope.workspace(studio.workspace_id)) as connection:
+            return house.app.defaults.read(connection, studio.workspace_id)
+
+    start = read()
+    form = {"csrf_token": csrf, "version": str(start.version)}
+    tone = {"policies/tone": "casual", "max_tokens": "300", "policies/personality_traits": "calm\r\n\r\nkind"}
+    wrong = browser.post(f"{page}/agent", data={**form, **tone, "max_tokens": "many"})
+    assert wrong.status_code == 422 and "max_tokens" in wrong.text and ">many<" not in wrong.text
+    assert 'value="many"' in wrong.text, "what was typed is kept"
+    assert read() == start
+    assert "It is in force." in browser.post(f"{page}/agent", data={**form, **tone}).text
+    agent = read().parts["agent"]
+    assert (agent.max_tokens, agent.policies.tone) == (300, "casual")
+    assert agent.policies.personality_traits == ("calm", "kind")
+    assert agent.system_prompt == start.parts["agent"].system_prompt, "what a form leaves out stays"
+    assert browser.post(f"{page}/agent", data={**form, **tone}).status_code == 409, "made from an older version"
+    compared = browser.get(f"{page}?version={start.version}").text
+    assert "friendly → casual" in compared
+    assert browser.post(f"{page}/calendar", data={**form, "document": "{"}).status_code == 422
+    back = {**form, "version": str(read().version), "to": str(start.version)}
+    assert "in force again" in browser.post(f"{page}/roll-back", data=back).text
+    assert read().parts == start.parts
+    assert browser.post(f"{page}/agent", data={**form, "csrf_token": "guess"}).status_code == 403
+
+
+def test_the_founder_writes_a_version_on_the_page_looks_and_brings_it(browser: TestClient, house: House) -> None:
+    north, south = house.studio("North"), house.studio("South")
+    given(house, north)
+    given(house, south)
+    csrf = house.sign_in(browser, house.person("founder@pilar.test", is_founder=True))
+    form = {"csrf_token": csrf, "version": "0"}
+    written = browser.post("/defaults/agent", data={**form, "temperature": "0.7", "note": "Warmer"})
+    assert "Another version is written." in written.text and "Warmer" in written.text
+    assert "temperature" in browser.get("/defaults?version=0").text
+    looked = browser.post("/defaults/update", data={"csrf_token": csrf, "apply": "false"}).text
+    assert "2 would change" in looked and "0.4 → 0.7" in looked
+    assert "2 would change" in browser.post("/defaults/update", data={"csrf_token": csrf}).text, "nothing was changed"
+    assert "2 changed" in browser.post("/defaults/update", data={"csrf_token": csrf, "apply": "true"}).text
+    again = browser.post("/defaults/update", data={"csrf_token": csrf, "apply": "true"}).text
+    assert "0 changed, 2 had nothing to change" in again
+    # From behind a studio on, in the order of their age.
+    rest = browser.post("/defaults/update", data={"csrf_token": csrf, "after": str(north.workspace_id)}).text
+    assert "1 studios were looked at" in rest
+
+
+def test_a_form_gives_back_the_document_that_it_was_made_from() -> None:
+    document = {"a": {"b": True, "n": 1, "f": 0.5, "none": None}, "list": [{"x": "1"}, {"x": "2"}], "words": ["a", "b"]}
+    fields = list(fields_of(document))
+    sent = {one.name: str(one.value) for one in fields if one.kind not in ("flag", "take-out") or one.value}
+    assert read(document, sent) == document
+    assert read(document, {**sent, "take-out:list/0": "on"})["list"] == [{"x": "2"}]
+    assert read(document, {})["a"] == {**document["a"], "b": False}  # type: ignore[dict-item]
+    assert read(document, {"a/n": "x"})["a"]["n"] == "x"

@@ -12,7 +12,7 @@ from pilar.backplane.facts import Cause
 from pilar.database.engine import Scope
 from pilar.money import Money
 from pilar.providers.stripe.client import StripeCustomer, StripeSubscription
-from pilar.provisioning.subscription import SubscriptionKeeper, Told
+from pilar.provisioning.subscription import Told
 from pilar.security.principals import Kind
 from pilar.workspaces import store as workspaces
 from tests.webhook_ingest.conftest import House, Studio
@@ -33,7 +33,7 @@ def studio(house: House) -> Studio:
     with app.database.transaction(Scope.fleet()) as connection:
         workspaces.set_state(connection, made.workspace_id, "active", activated_at=begun)
         told = Told(subscription, [], house.real.now())
-        SubscriptionKeeper(app.clocks, app.settings).keep(connection, made.workspace_id, told, Cause.new(), "first")
+        app.subscriptions.keep(connection, made.workspace_id, told, Cause.new(), "first")
     return made
 
 

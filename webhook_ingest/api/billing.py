@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pilar.database.engine import Scope
 from pilar.provisioning import grace
+from pilar.provisioning.plan_change import ask_for_plan
+from pilar.workspaces.plans import Plan
 from webhook_ingest.deps import Asked, System
 
 Stands = Literal["trial", "active", "past_due", "suspended", "cancelled", "closed"]
@@ -38,6 +40,20 @@ class Subscription(BaseModel):
     features: list[str]
 
 
+class PlanRequest(BaseModel):
+    """Which plan is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan: Plan
+
+
+class PlanAnswer(BaseModel):
+    """The plan that was asked for; the subscription tells when it is in force."""
+
+    wanted: Plan
+
+
 class GraceRequest(BaseModel):
     """More time to pay."""
 
@@ -56,11 +72,18 @@ def get_subscription(app: System, workspace_id: UUID) -> Subscription:
     return Subscription.model_validate(found, from_attributes=True)
 
 
+def change_plan(app: System, caller: Asked, workspace_id: UUID, wanted: PlanRequest) -> PlanAnswer:
+    """Move a studio to another plan; Stripe settles what was paid to the day."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        ask_for_plan(connection, app.clocks, workspace_id, wanted.plan, actor=caller.principal.actor)
+    return PlanAnswer(wanted=wanted.plan)
+
+
 def extend_grace(app: System, caller: Asked, workspace_id: UUID, wanted: GraceRequest) -> Subscription:
     """Give a studio more time to pay; one that was suspended is worked for again at once."""
     with app.database.transaction(Scope.fleet()) as connection:
         now = grace.extend_grace(
-            connection, app.clocks, app.settings, workspace_id, until=wanted.until, reason=wanted.reason,
+            connection, app.clocks, app.subscriptions, workspace_id, until=wanted.until, reason=wanted.reason,
             actor=caller.principal.actor,
         )  # fmt: skip
     return Subscription.model_validate(now, from_attributes=True)

@@ -79,7 +79,8 @@ def wanted(who: Who, me: UUID | None) -> dict[str, Any]:
 def people_of(app: App, workspace_id: UUID) -> dict[UUID, str]:
     """Who works in a studio: people work in several, and only the fleet's scope sees them."""
     with app.database.transaction(Scope.fleet()) as connection:
-        return members_of(connection, workspace_id)
+        working = members_of(connection, workspace_id)
+    return {one.id: one.name for one in sorted(working, key=lambda one: (one.name, one.id))}
 
 
 def thread(

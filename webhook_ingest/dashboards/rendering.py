@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from pilar.security.principals import ANONYMOUS
 from webhook_ingest.dashboards.banner import what_is_in_force
 
 _HERE = Path(__file__).parent
@@ -74,6 +75,13 @@ NOTICES = {
     "lead-merged": "They are one lead now.",
     "lead-erasure": "The erasure is under way.",
     "schedule-changed": "The schedule is in force. What is still to come has been planned anew.",
+    "defaults-changed": "It is in force.",
+    "defaults-rolled-back": "The earlier version is in force again, as a new one.",
+    "template-written": "Another version is written. Studios that are there get it when they are brought up to date.",
+    "member-added": "They are let in, and a mail is on its way to them.",
+    "member-known": "They work here already.",
+    "member-removed": "They work here no more.",
+    "plan-asked-for": "The other plan is asked for. Stripe answers within a minute.",
     "coaching-changed": "Saved. What is still to come has been planned anew.",
 }
 """What a page may say after a redirect, by the name in its address; free text there could be anybody's."""
@@ -132,9 +140,11 @@ def render(request: Request, template: str, *, status_code: int = 200, **content
     """
     caller = getattr(request.state, "caller", None)
     session = caller.session if caller else None
+    principal = caller.principal if caller else ANONYMOUS
     page = _environment().get_template(template).render(
         path=request.url.path,
         principal=caller.principal if caller else None,
+        may=partial(request.app.state.reach.may, principal),
         person=session.name if session else None,
         csrf_token=session.csrf_secret if session else "",
         # A page about an error asks the database for nothing: it may be what is away.
