@@ -41,8 +41,10 @@ from pilar.messaging import invariants as messaging_invariants
 from pilar.messaging import people_room as messaging_people
 from pilar.messaging.lead_import import LeadImporter
 from pilar.messaging.media import MediaKeeper
+from pilar.messaging.registering import Registrar
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
+from pilar.messaging.sms import SmsSender
 from pilar.messaging.templates import TemplateKeeper
 from pilar.providers.dagster.client import GRAPHQL_PATH, DagsterClient
 from pilar.providers.elevenlabs.client import ElevenLabs
@@ -178,10 +180,12 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     waits = WaitNotices(database, clocks, gateways.mailer, gateways.twilio, ledger, box, settings)
     registry = build_registry(settings, database, clocks, box, gateways, locks, steps, waits, keeper)
     people = People(box, KEEP_LEADS)
-    sender = Sender(database, clocks, gateways.graph, ledger, box, people)
+    sms = SmsSender(gateways.twilio, settings.public_url)
+    sender = Sender(database, clocks, gateways.graph, sms, ledger, box, people)
     importer = LeadImporter(database, clocks, people)
     files = MediaKeeper(database, clocks, gateways.graph, box)
-    register_messaging(registry, clocks, sender, templates, messages, importer, people, files)
+    registrar = Registrar(database, clocks, gateways.graph, box)
+    register_messaging(registry, clocks, sender, templates, messages, importer, people, files, registrar)
     register_subscriptions(
         registry,
         Closer(database, clocks, GivingBack(gateways.stripe, gateways.twilio, ledger), box, settings),

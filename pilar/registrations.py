@@ -66,6 +66,7 @@ from pilar.messaging.events import (
     MessageReceived,
     OptedOut,
     RefusalUnclear,
+    RegisterAgain,
     ReleaseHeld,
     SendMessage,
     SubmitTemplates,
@@ -75,9 +76,12 @@ from pilar.messaging.handing_back import HandingBack
 from pilar.messaging.inbox import WhatsAppInbox
 from pilar.messaging.lead_import import LeadImporter
 from pilar.messaging.media import MediaKeeper
+from pilar.messaging.registering import Registrar
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
+from pilar.messaging.sms import SmsInbox
 from pilar.messaging.templates import TemplateKeeper
+from pilar.messaging.waiting_templates import TemplateWaits
 from pilar.operator.projection import OverviewKeeper
 from pilar.providers.email.errors import MAIL
 from pilar.providers.twilio.errors import TWILIO
@@ -284,11 +288,15 @@ def register_messaging(
     importer: LeadImporter,
     people: People,
     files: MediaKeeper,
+    registrar: Registrar,
 ) -> None:
     """Who answers what about messages."""
     registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks, people).on_delivery))
+    registry.on_delivery("twilio", "messaging.sms", Transactional(SmsInbox(clocks, people).on_delivery))
     registry.on_job(EraseLead, Transactional(Eraser(clocks, people).on_job))
     registry.know_event(RefusalUnclear)
+    registry.on_job(RegisterAgain, Outside(registrar.run))
+    registry.on_event(TemplateChanged, "messaging.waits", Transactional(TemplateWaits(clocks).on_template))
     registry.on_job(SendMessage, Outside(sender.send))
     registry.on_job(SubmitTemplates, Outside(templates.on_job))
     registry.on_job(ImportLeads, Outside(importer.on_job))

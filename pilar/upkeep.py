@@ -26,7 +26,7 @@ from pilar.backplane.reconciling import reconcile
 from pilar.backplane.sealing import seal
 from pilar.database.engine import Scope
 from pilar.errors import Transient
-from pilar.messaging import media
+from pilar.messaging import limit_store, media
 from pilar.provisioning import erasing
 from pilar.provisioning.following import follow_up
 from pilar.security import sessions
@@ -104,6 +104,7 @@ def clean_up_daily(app: App) -> int:
     with app.database.transaction(Scope.fleet()) as connection:
         sessions.forget_expired(connection, now)
         media.forget_old(connection, app.clocks.business.now())
+        limit_store.forget_buckets(connection, now)
         if cleaned.is_complete:
             app.locks.renew(connection, lock, ttl=ONCE_A_DAY)
     return 1

@@ -18,6 +18,7 @@ from pilar_cli import (
     migration,
     models,
     queue,
+    rates,
     sandbox_commands,
     tokens,
     up,
@@ -50,6 +51,7 @@ app.add_typer(credentials.app, name="credentials")
 app.add_typer(defaults.app, name="defaults")
 app.add_typer(keys.app, name="keys")
 app.add_typer(leads.app, name="leads")
+app.add_typer(rates.app, name="rates")
 
 if __name__ == "__main__":
     app()

@@ -142,8 +142,8 @@ class EffectLedger:
         except OutcomeUnknown as error:
             self._close(wanted, "unknown", error=error)
             raise
-        except Transient:
-            self._close(wanted, "intent")  # it did not happen: free to be tried again
+        except Transient as error:
+            self._close(wanted, "intent", error=error)  # it did not happen: free to be tried again
             raise
         except Permanent as error:
             self._close(wanted, "failed", error=error)

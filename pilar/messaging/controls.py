@@ -24,7 +24,7 @@ from pilar.messaging.outbox import ask_to_send
 from pilar.workspaces import store as workspaces
 
 ControlKind = Literal["pause", "dry_run"]
-CHANNELS = ("whatsapp",)
+CHANNELS = ("whatsapp", "sms")
 
 _AT_ONCE = 500
 

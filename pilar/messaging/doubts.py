@@ -41,7 +41,8 @@ class MessagingDoubts:
 
     def register(self, reconcilers: Reconcilers) -> None:
         """Say how each kind is settled."""
-        reconcilers.on_kind(sending.EFFECT, self._told, self._policy_of_send, passing=True)
+        for kind in sending.KINDS.values():
+            reconcilers.on_kind(kind, self._told, self._policy_of_send, passing=True)
         reconcilers.on_kind(templates.EFFECT, self._template, Policy.REPEAT)
 
     def on_settled(self, connection: Connection, work: Work[EffectSettled]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class MessagingDoubts:
                 connection, self._clocks, work.workspace_id, occasion=f"settled:{work.id}", story=work.cause
             )
             return {"asked": True}
-        if told.kind == sending.EFFECT:
+        if told.kind in sending.KINDS.values():
             return {"state": self._follow(connection, effects.get_effect(connection, told.effect_id), work)}
         return {}
 

@@ -113,3 +113,11 @@ class FetchMedia(Payload):
     type_name: ClassVar[str] = "messaging.fetch_media"
 
     message_id: UUID
+
+
+class RegisterAgain(Payload):
+    """WhatsApp says that a studio's number is not registered: register it, and send the message that found it out."""
+
+    type_name: ClassVar[str] = "messaging.register_again"
+
+    message_id: UUID

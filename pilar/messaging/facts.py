@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
 from pilar.backplane.budgets import window_start
-from pilar.messaging import store, template_store
+from pilar.clocks import Clocks
+from pilar.messaging import facts_store, limit_store, pace
+from pilar.messaging.decisions import Facts, SmsFacts
+from pilar.messaging.number_store import NumberStanding
 from pilar.messaging.outbox import OPT_OUT_NOTICE, TEST
-from pilar.messaging.verdict import Facts
+from pilar.messaging.phrases import phrase
 from pilar.messaging.zones import plausible_zones
-from pilar.workspaces import store as workspaces
+from pilar.workspaces.configuration import StudioConfiguration
+from pilar.workspaces.store import as_configuration
 
 WINDOW = timedelta(hours=24)
 """How long free text is allowed after a lead's last message."""
 
-CHANNEL = "whatsapp"
+WHATSAPP = "whatsapp"
+SMS = "sms"
+
+_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+_LATELY = timedelta(minutes=10)
+"""An earlier message to the same lead is waited for if it is no older: nothing waits for ever behind a stuck one."""
+BLOCKED_FOR = timedelta(days=30)
+"""A country stays blocked for so long; then a message is tried, since WhatsApp does not tell when it is lifted."""
+_SMS_LONGEST = 1_600
+_VARIABLE = re.compile(r"\{\{(\d+)\}\}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found out about a message.
+
+    Attributes:
+        facts: what the verdict rests on.
+        to: the lead's number in E.164, or their WhatsApp id.
+        number_id: WhatsApp's id of the number to send from; empty where there is none.
+        template_language: of the template's best sibling; empty where there is none.
+        sms_text: what an SMS would say; empty where there are no words.
+        sms_number: the number that SMS come from, in E.164; empty where there is none.
+        is_behind: an earlier message to the same lead is on its way.
+        throughput: messages a second that the number may send.
+    """
+
+    facts: Facts
+    to: str
+    number_id: str
+    template_language: str
+    sms_text: str
+    sms_number: str
+    is_behind: bool
+    throughput: int
 
 
 def window_closes_at(conversation: Row[Any] | None) -> datetime | None:
@@ -36,56 +77,163 @@ def opted_out_scope(consents: dict[str, bool]) -> Literal["marketing", "all"] | 
     return "marketing" if consents.get("marketing") is False else None
 
 
-def gather(connection: Connection, message: Row[Any], lead: Row[Any], now: datetime) -> Facts:
+def gather(connection: Connection, clocks: Clocks, message: Row[Any]) -> Found:
     """The facts about a message as they are in this transaction. Needs the fleet's scope and the lead's lock.
 
-    The studio is held, so that one that is suspended at this moment sends nothing afterwards.
+    The studio is held, so that one that is suspended at this moment sends nothing afterwards. What rates and the
+    portfolio allow is not among them: see `with_limits`.
 
     Args:
         connection: that transaction.
-        message: the message's row.
-        lead: the lead's, held.
-        now: business time.
+        clocks: both clocks.
+        message: the message's row, held.
     """
-    workspace_id: UUID = message.workspace_id
-    studio = workspaces.hold_workspace(connection, workspace_id)
-    _, document = workspaces.load_configuration(connection, workspace_id)
-    conversation = store.find_conversation(connection, workspace_id, lead.id)
-    consents = store.consents(connection, workspace_id, lead.id)
-    controls = store.controls_over(connection, workspace_id, CHANNEL)
-    number = workspaces.get_integration(connection, workspace_id, "whatsapp")
-    template = (
-        template_store.best_sibling(connection, workspace_id, message.template_name, lead.language)
-        if message.template_name
-        else None
+    now = clocks.business.now()
+    row = facts_store.gather(
+        connection,
+        message.workspace_id,
+        message.id,
+        day=window_start("day", now),
+        week=now - _WEEK,
+        lately=now - _LATELY,
+        blocked=now - BLOCKED_FOR,
     )
+    document = as_configuration(row.configuration)
+    consents = row.consents or {}
+    controls = row.controls or []
     policy = document.operator.policies.whatsapp
-    return Facts(
+    standing = NumberStanding()
+    sms_text = _sms_text(message, row, document)
+    facts = Facts(
         now=now,
         category=message.category,
         asked_for=message.reply_to is not None or message.origin == TEST,
         confirms_opt_out=message.origin == OPT_OUT_NOTICE,
         by_person=message.origin.startswith(("staff:", "notice:")) or message.origin == TEST,
-        studio_open=studio.state == "active" or (message.origin == TEST and studio.state == "provisioning"),
-        studio_state=studio.state,
+        studio_open=row.studio_state == "active" or (message.origin == TEST and row.studio_state == "provisioning"),
+        studio_state=row.studio_state,
         whatsapp_on=policy.enabled and document.feature("whatsapp"),
-        number_connected=number is not None and number.state == "connected" and number.phone_number_id is not None,
-        paused=tuple(_in_words(row) for row in controls if row.kind == "pause"),
-        dry_run=any(row.kind == "dry_run" for row in controls),
+        number_connected=row.number_state == "connected" and row.phone_number_id is not None,
+        paused=_paused(controls, WHATSAPP),
+        dry_run=_is_dry(controls, WHATSAPP),
         opted_out=opted_out_scope(consents),
         opted_in=consents.get("marketing") is True,
-        with_person=conversation is not None and conversation.mode == "person",
-        window_closes_at=window_closes_at(conversation),
+        with_person=row.mode == "person",
+        window_closes_at=window_closes_at(row),
         has_text=bool(message.text),
-        template_state=template.state if template else None,
-        country=lead.country,
-        zones=plausible_zones(lead.time_zone, lead.phone, studio.time_zone),
-        sent_today=store.sent_since(connection, workspace_id, window_start("day", now)),
+        template_state=row.template_state,
+        country=row.country,
+        zones=plausible_zones(row.time_zone, row.phone, row.studio_zone),
+        sent_today=row.sent_today,
         daily_limit=policy.daily_limit,
+        people_limit=row.messaging_limit if row.has_standing else standing.messaging_limit,
+        country_blocked=row.country_blocked,
+        marketing_sent=tuple(row.marketing_sent or ()),
+        marketing_a_day=policy.marketing_per_day,
+        marketing_a_week=policy.marketing_per_week,
+        marketing_frozen_until=row.marketing_frozen_until,
+        restricted=row.restricted,
+        restricted_until=row.restricted_until,
+        unreachable=row.unreachable_since is not None,
+        marketing_waits_until=row.marketing_waits_until,
+        waits_for_template=True,
+        sms=_sms(row, document, controls, has_text=bool(sms_text)) if document.operator.policies.sms.fallback else None,
+    )
+    return Found(
+        facts=facts,
+        to=row.phone or row.provider_user_id,
+        number_id=row.phone_number_id or "",
+        template_language=row.template_language or "",
+        sms_text=sms_text,
+        sms_number=row.sms_number or "",
+        is_behind=row.is_behind,
+        throughput=row.throughput or standing.throughput,
     )
 
 
-def _in_words(control: Row[Any]) -> str:
-    where = "the whole fleet" if control.workspace_id is None else "this studio"
-    what = f" over {control.channel}" if control.channel else ""
-    return f"{where}{what} ({control.reason})"
+def with_limits(
+    connection: Connection, clocks: Clocks, message: Row[Any], found: Found, form: str | None
+) -> tuple[Facts, dict[str, limit_store.Bucket]]:
+    """The facts with what rates and the portfolio allow now, and how the paces will stand once the message has gone.
+
+    The number's bucket is held until the transaction ends: whoever counts after this one sees this message.
+    """
+    real_now = clocks.real.now()
+    number = limit_store.number_bucket(message.workspace_id)
+    pair = limit_store.pair_bucket(message.workspace_id, message.lead_id)
+    buckets = limit_store.hold_buckets(connection, [number, pair], real_now)
+    of_number = pace.of_number(found.throughput)
+    free = [
+        of.free_at(bucket.due_at)
+        for of, bucket in (
+            (of_number, buckets[number]),
+            (pace.APP, buckets.get(limit_store.APP, limit_store.Bucket())),
+        )
+        if bucket.due_at is not None
+    ]
+    facts = found.facts.model_copy(
+        update={
+            "real_now": real_now,
+            "number_free_at": max(free, default=None),
+            "pair_free_at": pace.PAIR.free_at(buckets[pair].due_at or real_now),
+        }
+    )
+    if form == "template" and facts.people_limit is not None:
+        people = limit_store.people_reached(
+            connection, message.workspace_id, message.lead_id, facts.now, _DAY, facts.people_limit
+        )
+        facts = facts.model_copy(
+            update={
+                "people_reached": people.others,
+                "is_reached": people.is_reached,
+                "people_free_at": people.free_at,
+            }
+        )
+    gone = {
+        number: buckets[number]._replace(due_at=of_number.after(buckets[number].due_at, real_now)),
+        pair: buckets[pair]._replace(due_at=pace.PAIR.after(buckets[pair].due_at, real_now)),
+    }
+    return facts, gone
+
+
+def _paused(controls: Sequence[dict[str, Any]], channel: str) -> tuple[str, ...]:
+    return tuple(_in_words(one) for one in controls if one["kind"] == "pause" and one["channel"] in (None, channel))
+
+
+def _is_dry(controls: Sequence[dict[str, Any]], channel: str) -> bool:
+    return any(one["kind"] == "dry_run" and one["channel"] in (None, channel) for one in controls)
+
+
+def _sms(
+    row: Row[Any], document: StudioConfiguration, controls: Sequence[dict[str, Any]], *, has_text: bool
+) -> SmsFacts:
+    return SmsFacts(
+        has_text=has_text,
+        can_receive=row.phone is not None and row.sms_refused is None,
+        number_connected=row.sms_account is not None and row.sms_number is not None,
+        registered=row.country != "US" or document.operator.policies.sms.us_registration == "approved",
+        paused=_paused(controls, SMS),
+        dry_run=_is_dry(controls, SMS),
+    )
+
+
+def _sms_text(message: Row[Any], row: Row[Any], document: StudioConfiguration) -> str:
+    """The message's words, or its template's filled in, with how to be left alone; empty where there are none."""
+    words: str = message.text or ""
+    if not words and row.template_body:
+        values = message.template_parameters or []
+        words = _VARIABLE.sub(lambda found: _value(values, int(found.group(1))), row.template_body)
+    if not words:
+        return ""
+    leave = phrase("sms_opt_out", row.language, document.studio.name)
+    return f"{words[: _SMS_LONGEST - len(leave) - 1]}\n{leave}"
+
+
+def _value(values: Sequence[str], number: int) -> str:
+    return values[number - 1] if number <= len(values) else ""
+
+
+def _in_words(control: dict[str, Any]) -> str:
+    where = "the whole fleet" if control["is_fleet"] else "this studio"
+    what = f" over {control['channel']}" if control["channel"] else ""
+    return f"{where}{what} ({control['reason']})"

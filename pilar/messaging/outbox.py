@@ -16,8 +16,8 @@ from pilar.clocks import Clocks
 from pilar.errors import Invalid
 from pilar.ids import new_id
 from pilar.messaging import states, store
+from pilar.messaging.decisions import Category
 from pilar.messaging.events import SendMessage
-from pilar.messaging.verdict import Category
 
 LONGEST_TEXT = 4_096
 """WhatsApp's limit for a text's body."""
@@ -41,6 +41,7 @@ class NewMessage:
         parameters: the template's, in order.
         reply_to: the message it answers.
         lane: the queue's; answers don't wait behind what was planned.
+        not_before: it is kept back until then, in business time; None: it is not.
     """
 
     lead_id: UUID
@@ -52,6 +53,7 @@ class NewMessage:
     parameters: tuple[str, ...] = ()
     reply_to: UUID | None = None
     lane: Lane = Lane.REPLY
+    not_before: datetime | None = None
 
 
 def queue_message(
@@ -76,7 +78,7 @@ def queue_message(
             "lead_id": new.lead_id,
             "direction": "out",
             "kind": "text" if new.text else "template",
-            "state": states.QUEUED,
+            "state": states.QUEUED if new.not_before is None else states.HELD,
             "category": new.category,
             "origin": new.origin,
             "text": new.text,
@@ -92,7 +94,9 @@ def queue_message(
         return None
     values = {"last_message_at": now} | ({"unread": 0} if new.reply_to or new.origin.startswith("staff:") else {})
     store.change_conversation(connection, workspace_id, new.lead_id, values)
-    ask_to_send(connection, clocks, workspace_id, stored, story, occasion="queued", lane=new.lane)
+    ask_to_send(
+        connection, clocks, workspace_id, stored, story, occasion="queued", lane=new.lane, not_before=new.not_before
+    )
     return stored
 
 
@@ -106,6 +110,7 @@ def ask_to_send(
     occasion: str,
     lane: Lane = Lane.DEFAULT,
     not_before: datetime | None = None,
+    business_time: bool = True,
 ) -> None:
     """Have a stored message handed over.
 
@@ -117,7 +122,8 @@ def ask_to_send(
         story: the story it belongs to.
         occasion: why now; the same occasion asks once.
         lane: the queue's.
-        not_before: business time; None: now.
+        not_before: when; None: now.
+        business_time: whether that is business time, else real time.
     """
     job = Job(
         payload=SendMessage(message_id=message_id),
@@ -125,6 +131,6 @@ def ask_to_send(
         workspace_id=workspace_id,
         lane=lane,
         due_at=not_before,
-        business_time=not_before is not None,
+        business_time=business_time and not_before is not None,
     )
     enqueue(connection, clocks, [job], story)

@@ -21,6 +21,11 @@ _PHRASES = {
         "pt": "Vou passar adiante: alguém de {studio} responderá aqui.",
         "it": "Passo la richiesta: qualcuno di {studio} ti risponderà qui.",
     },
+    "sms_opt_out": {
+        "en": "{studio}. Reply STOP to get no more.",
+        "nl": "{studio}. Antwoord STOP om niets meer te krijgen.",
+        "de": "{studio}. Antworte STOP, um nichts mehr zu bekommen.",
+    },
 }
 
 

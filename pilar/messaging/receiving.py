@@ -15,7 +15,7 @@ from pilar.backplane.facts import Cause, Event, Lane, emit
 from pilar.backplane.handlers import Delivery, Work
 from pilar.clocks import Clocks
 from pilar.ids import new_id
-from pilar.messaging import consent, conversations, media, people_store, store
+from pilar.messaging import consent, conversations, limit_store, media, people_store, store
 from pilar.messaging.consent import ConsentScope
 from pilar.messaging.events import MessageReceived, RefusalUnclear
 from pilar.messaging.identity import recognise
@@ -100,6 +100,7 @@ def receive(
     )
     if stored is None:
         return "message_again"
+    limit_store.forget_unreached(connection, workspace_id, lead_id)
     thread = store.note_inbound(
         connection, workspace_id, lead_id, written_at=min(told.sent_at, now), now=now, is_unread=told.kind != REACTION
     )

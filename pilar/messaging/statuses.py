@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row
 
 from pilar.backplane import effects
 from pilar.clocks import Clocks
-from pilar.messaging import states, store
+from pilar.messaging import limit_store, states, store
+from pilar.messaging.attempts import cost
 from pilar.messaging.erasing import ERASED
 from pilar.messaging.reactions import react
 from pilar.messaging.receiving import BEFORE_ERASURE
@@ -48,9 +49,11 @@ def apply(
         values["provider_message_id"] = told.message_id
         effects.confirm(connection, EFFECT, str(message.id), {"id": told.message_id}, clocks.real.now())
     if message.accepted_at is None:
-        values["accepted_at"] = clocks.real.now()
+        values |= {"accepted_at": clocks.real.now(), **cost(connection, message, lead)}
     if values:
         store.change_message(connection, workspace_id, message.id, values)
+    if state in (states.DELIVERED, states.READ) and message.state not in (states.DELIVERED, states.READ):
+        limit_store.forget_unreached(connection, workspace_id, lead.id)
     if state == states.FAILED and message.state != states.FAILED and code is not None:
         react(connection, clocks, message, lead, code, people)
     return "status"

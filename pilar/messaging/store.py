@@ -46,6 +46,11 @@ def get_lead(connection: Connection, workspace_id: UUID, lead_id: UUID) -> Row[A
     return found or _one(connection.execute(query.where(_stays(workspace_id, lead_id))).one_or_none(), "lead")
 
 
+def find_lead_by_phone(connection: Connection, workspace_id: UUID, phone: str) -> Row[Any] | None:
+    """The lead with that number in E.164, if there is one."""
+    return connection.execute(select(lead).filter_by(workspace_id=workspace_id, phone=phone)).one_or_none()
+
+
 def lock_lead(connection: Connection, workspace_id: UUID, lead_id: UUID) -> Row[Any]:
     """A lead's row, held until the transaction ends; whose id was merged into another's gets that one's.
 
@@ -129,6 +134,12 @@ def note_inbound(
         },
     ).returning(conversation)
     return connection.execute(statement).one()
+
+
+def note_unread(connection: Connection, workspace_id: UUID, lead_id: UUID, now: datetime) -> None:
+    """A lead wrote by a channel that opens no window: one more waits to be read."""
+    values = {"unread": conversation.c.unread + 1, "last_message_at": now}
+    change_conversation(connection, workspace_id, lead_id, values)
 
 
 def ensure_conversation(connection: Connection, workspace_id: UUID, lead_id: UUID, now: datetime) -> None:
@@ -226,6 +237,15 @@ def held_messages(connection: Connection, workspace_id: UUID | None, after: UUID
     if after is not None:
         query = query.where(message.c.id > after)
     return list(connection.execute(query.order_by(message.c.id).limit(limit).with_for_update(skip_locked=True)))
+
+
+def held_for_template(connection: Connection, workspace_id: UUID, name: str) -> list[Row[Any]]:
+    """What is kept back because a template of that name is paused; locked."""
+    why = message.c.verdict["decision"]["reasons"][0]["code"].astext
+    query = select(message.c.workspace_id, message.c.id).filter_by(
+        workspace_id=workspace_id, state=states.HELD, template_name=name
+    )
+    return list(connection.execute(query.where(why == "template_paused").order_by(message.c.id).with_for_update()))
 
 
 # Controls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -95,6 +96,7 @@ message = tenant_table(
     Column("lead_id", Uuid, nullable=False),
     Column("direction", Text, nullable=False, comment="in or out"),
     Column("kind", Text, nullable=False, comment="in: as WhatsApp names it; out: text, or template once it is one"),
+    Column("channel", Text, nullable=False, server_default="whatsapp", comment="whatsapp or sms"),
     Column("state", Text, nullable=False, comment="in: received; out: queued … read, see messaging/states.py"),
     Column("category", Text, comment="out: service, utility or marketing"),
     Column("origin", Text, nullable=False, comment="who wrote: lead, rule:…, coach:…, staff:…, notice:…, test"),
@@ -120,10 +122,13 @@ message = tenant_table(
     ),
     Column("edited_at", Timestamp, comment="in: when the lead changed its words, as the provider tells"),
     Column("deleted_at", Timestamp, comment="in: when the lead took it back, as the provider tells"),
+    Column("cost_micro", BigInteger, comment="out: by the rate card when it was taken, in millionths of the currency"),
+    Column("cost_currency", Text, comment="ISO 4217; null: nothing was taken"),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
     UniqueConstraint("workspace_id", "cause"),
     Index(None, "workspace_id", "lead_id", "occurred_at"),
     Index(None, "workspace_id", "occurred_at"),
+    Index("ix_message_attempted", "workspace_id", "attempted_at", postgresql_where=text("attempted_at is not null")),
     Index(
         "ix_message_unsent",
         "workspace_id",
@@ -210,7 +215,7 @@ send_control = mixed_table(
     "send_control",
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, comment="the studio; null: the whole fleet"),
-    Column("channel", Text, comment="whatsapp; null: every channel"),
+    Column("channel", Text, comment="whatsapp or sms; null: every channel"),
     Column("kind", Text, nullable=False, comment="pause: nothing goes; dry_run: decided and recorded, not sent"),
     Column("key", Text, nullable=False, comment="kind, studio and channel: one in force each"),
     Column("reason", Text, nullable=False),

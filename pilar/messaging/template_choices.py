@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from pilar.messaging import template_store
+from pilar.messaging.decisions import Category
 from pilar.messaging.names import first_name
 from pilar.messaging.number_test import TEMPLATE
-from pilar.messaging.verdict import Category
 from pilar.workspaces import store as workspaces
 
 _VARIABLE = re.compile(r"\{\{(\d+)\}\}")

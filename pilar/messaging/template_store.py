@@ -35,8 +35,22 @@ def find_template(connection: Connection, workspace_id: UUID, name: str, languag
     return connection.execute(query).one_or_none()
 
 
+def get_template(connection: Connection, workspace_id: UUID, template_id: UUID) -> Row[Any] | None:
+    """A template by our id."""
+    query = select(message_template).filter_by(workspace_id=workspace_id, id=template_id)
+    return connection.execute(query).one_or_none()
+
+
 def change_template(connection: Connection, workspace_id: UUID, template_id: UUID, values: Mapping[str, Any]) -> None:
     """Change a template's row."""
     connection.execute(
         update(message_template).filter_by(workspace_id=workspace_id, id=template_id).values(dict(values))
     )
+
+
+def note_refused(connection: Connection, workspace_id: UUID, name: str, language: str, state: str, reason: str) -> bool:
+    """Keep that a template we took for approved is not; return whether it was. A webhook or a reading corrects it."""
+    statement = update(message_template).filter_by(
+        workspace_id=workspace_id, name=name, language=language, state="approved"
+    )
+    return connection.execute(statement.values(state=state, reason=reason)).rowcount == 1

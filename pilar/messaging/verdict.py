@@ -1,7 +1,8 @@
 """Whether and how a message may go. What belongs here: the one pure rule, over facts, with every reason it found.
 
-What does not: finding the facts out (`facts.py`) and acting on the answer (`sending.py`). Facts and decision are kept
-with the message, so that «why was this not sent?» has an answer, and the same facts give the same answer again.
+What does not: finding the facts out (`facts.py`), what only keeps a message back for a while (`verdict_holds.py`), and
+acting on the answer (`sending.py`). Facts and decision are kept with the message, so that «why was this not sent?» has
+an answer, and the same facts give the same answer again.
 """
 
 from __future__ import annotations
@@ -9,93 +10,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from pilar.messaging import verdict_holds
+from pilar.messaging.decisions import Facts, Reason, SmsFacts, Verdict
 from pilar.messaging.zones import is_quiet
 
-Category = Literal["service", "utility", "marketing"]
-Overage = Literal["queue", "drop", "degrade"]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Facts(_Frozen):
-    """What the decision rests on, as it was at one moment.
-
-    Attributes:
-        now: business time.
-        category: what the message is; marketing needs more than a conversation.
-        asked_for: it answers what the lead wrote, so no hour is too late for it.
-        confirms_opt_out: the one message that may follow an opt-out.
-        by_person: a person wrote it; the bot's silence doesn't concern it.
-        studio_open: the studio is active, or the message is its test before that.
-        studio_state: the studio's own, so that the reason can name it; None in verdicts of older releases.
-        whatsapp_on: the studio's own policy.
-        number_connected: there is a number to send from.
-        paused: what is paused, in words.
-        dry_run: decide and record only.
-        opted_out: the widest scope that the lead withdrew.
-        opted_in: the lead agreed to marketing.
-        with_person: a person has taken the conversation over.
-        window_closes_at: until when free text is allowed; None: not now.
-        has_text: there is free text to send.
-        template_state: of the best sibling there is: approved, pending, paused, …; None: there is none.
-        country: of the lead's number.
-        zones: where the lead may be.
-        sent_today, daily_limit: the studio's messages of this UTC day, and its own policy.
-        over_budget: what the plan says to do now that the budget is used up; None: it is not.
-        budget_resets_at: when it is whole again.
-    """
-
-    now: datetime
-    category: Category
-    asked_for: bool = False
-    confirms_opt_out: bool = False
-    by_person: bool = False
-    studio_open: bool = True
-    studio_state: str | None = None
-    whatsapp_on: bool = True
-    number_connected: bool = True
-    paused: tuple[str, ...] = ()
-    dry_run: bool = False
-    opted_out: Literal["marketing", "all"] | None = None
-    opted_in: bool = False
-    with_person: bool = False
-    window_closes_at: datetime | None = None
-    has_text: bool = True
-    template_state: str | None = None
-    country: str | None = None
-    zones: tuple[str, ...] = ()
-    sent_today: int = 0
-    daily_limit: int = 1_000_000
-    over_budget: Overage | None = None
-    budget_resets_at: datetime | None = None
-
-
-class Reason(_Frozen):
-    """One thing that speaks against sending: a code for programs, a sentence for people."""
-
-    code: str
-    sentence: str
-
-
-class Verdict(_Frozen):
-    """The decision.
-
-    Attributes:
-        action: send it, keep it back for later, refuse it, or record that it would have been sent.
-        form: free text or template; None where it does not go.
-        until: when to look again at what is kept back; None: when somebody ends what keeps it.
-        reasons: everything that speaks against it; empty where it goes.
-    """
-
-    action: Literal["send", "hold", "refuse", "dry_run"]
-    form: Literal["text", "template"] | None = None
-    until: datetime | None = None
-    reasons: tuple[Reason, ...] = ()
-
+_RESCUED_BY_SMS = frozenset({"unreachable", "country_blocked", "country"})
+"""What an SMS is sent instead for."""
+_NOT_OF_SMS = _RESCUED_BY_SMS | {"window_closed", "no_template", "template_not_approved"}
+"""What matters on WhatsApp only."""
 
 _WHY_CLOSED = {
     "suspended": "The studio is suspended: its subscription is not paid, or has ended.",
@@ -106,17 +28,25 @@ _WHY_CLOSED = {
 def decide(facts: Facts) -> Verdict:
     """Decide on a message.
 
-    Refusals outweigh what would only keep it back: what may never go is not stored for later.
+    Refusals outweigh what would only keep it back: what may never go is not stored for later. Where WhatsApp can't
+    reach a lead at all, an SMS goes to who agreed to be written to, if the studio has chosen that.
     """
     form = _form(facts)
-    against = [*_never(facts), *(_no_form(facts) if form is None else ())]
+    waits = form is None and facts.waits_for_template and facts.template_state == "paused"
+    against = [*_never(facts), *(_no_form(facts) if form is None and not waits else ())]
     if against:
-        return Verdict(action="refuse", reasons=tuple(against))
+        refused = Verdict(action="refuse", reasons=tuple(against))
+        codes = {reason.code for reason in against}
+        if facts.sms is not None and codes & _RESCUED_BY_SMS and codes <= _NOT_OF_SMS:
+            return _by_sms(facts, facts.sms, refused)
+        return refused
     if facts.paused:
-        held = tuple(Reason(code="paused", sentence=f"Sending is paused: {what}.") for what in facts.paused)
-        return Verdict(action="hold", reasons=held)
+        return verdict_holds.paused(facts.paused)
     if facts.dry_run:
         return Verdict(action="dry_run", form=form)
+    held = verdict_holds.template_paused() if waits else verdict_holds.for_a_while(facts, form)
+    if held is not None:
+        return held
     if facts.over_budget is not None:
         return _over_budget(facts, facts.over_budget)
     return Verdict(action="send", form=form)
@@ -197,6 +127,12 @@ def _never(facts: Facts) -> list[Reason]:
             "quiet_hours",
             "It is before 8 or after 21 where the lead may be.",
         ),
+        (facts.unreachable, "unreachable", "WhatsApp could not deliver to this lead several times in a row."),
+        (
+            facts.country_blocked,
+            "country_blocked",
+            f"WhatsApp lets this studio write to {facts.country} no more.",
+        ),
         (
             facts.sent_today >= facts.daily_limit and not (facts.by_person or facts.confirms_opt_out),
             "daily_limit",
@@ -206,7 +142,32 @@ def _never(facts: Facts) -> list[Reason]:
     return [Reason(code=code, sentence=sentence) for holds, code, sentence in found if holds]
 
 
-def _over_budget(facts: Facts, overage: Overage) -> Verdict:
+def _by_sms(facts: Facts, sms: SmsFacts, refused: Verdict) -> Verdict:
+    """The decision about an SMS, for who can't be reached over WhatsApp."""
+    found: list[tuple[bool, str, str]] = [
+        (not facts.opted_in, "sms_no_consent", "An SMS goes only to who agreed to be written to."),
+        (not sms.has_text, "sms_no_text", "There are no words to send by SMS."),
+        (not sms.number_connected, "sms_no_number", "The studio has no number that sends SMS."),
+        (not sms.can_receive, "sms_unreachable", "The lead takes no SMS from this number."),
+        (
+            not sms.registered,
+            "sms_not_registered",
+            "The United States want brand and campaign registered (10DLC) before a business sends SMS.",
+        ),
+    ]
+    against = tuple(Reason(code=code, sentence=sentence) for holds, code, sentence in found if holds)
+    if against:
+        return refused.model_copy(update={"reasons": (*refused.reasons, *against)})
+    if sms.paused:
+        return verdict_holds.paused(sms.paused).model_copy(update={"channel": "sms"})
+    if sms.dry_run:
+        return Verdict(action="dry_run", form="text", channel="sms")
+    if facts.over_budget is not None:
+        return _over_budget(facts, facts.over_budget).model_copy(update={"channel": "sms"})
+    return Verdict(action="send", form="text", channel="sms")
+
+
+def _over_budget(facts: Facts, overage: Literal["queue", "drop", "degrade"]) -> Verdict:
     """What the plan says: keep it until the reset, drop it, or drop what is least urgent only."""
     reason = Reason(code="budget", sentence="The plan's budget of messages is used up until it resets.")
     if overage == "drop" or (overage == "degrade" and facts.category == "marketing"):

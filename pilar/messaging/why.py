@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from pilar.errors import NotFound
 from pilar.messaging import store
-from pilar.messaging.verdict import Facts, Verdict, decide
+from pilar.messaging.decisions import Facts, Verdict
+from pilar.messaging.verdict import decide
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,10 @@ class Why:
     Attributes:
         message_id: which.
         state: where it stands.
+        channel: by which it goes.
         error: what the provider, or what withdrew it, said; None: nothing.
+        error_code: the provider's; None likewise.
+        cost_micro: what it cost when it was taken, in millionths of `cost_currency`; None: it was not.
         facts: what the decision rested on; None: nothing is decided yet.
         decision: what was decided; None likewise.
         decided_again: what the same facts give now; None likewise.
@@ -30,7 +34,11 @@ class Why:
 
     message_id: UUID
     state: str
+    channel: str
     error: str | None
+    error_code: str | None
+    cost_micro: int | None
+    cost_currency: str | None
     facts: Facts | None
     decision: Verdict | None
     decided_again: Verdict | None
@@ -50,8 +58,20 @@ def why(connection: Connection, workspace_id: UUID, message_id: UUID) -> Why:
     row = store.get_message(connection, workspace_id, message_id)
     if row.direction != "out":
         raise NotFound("A lead wrote this message: nothing was decided about it.")
-    if row.verdict is None:
-        return Why(row.id, row.state, row.error, None, None, None)
-    facts = Facts.model_validate(row.verdict["facts"])
-    kept = Verdict.model_validate(row.verdict["decision"])
-    return Why(row.id, row.state, row.error, facts, kept, decide(facts))
+    facts = kept = again = None
+    if row.verdict is not None:
+        facts = Facts.model_validate(row.verdict["facts"])
+        kept = Verdict.model_validate(row.verdict["decision"])
+        again = decide(facts)
+    return Why(
+        message_id=row.id,
+        state=row.state,
+        channel=row.channel,
+        error=row.error,
+        error_code=row.error_code,
+        cost_micro=row.cost_micro,
+        cost_currency=row.cost_currency,
+        facts=facts,
+        decision=kept,
+        decided_again=again,
+    )

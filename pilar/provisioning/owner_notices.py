@@ -21,8 +21,9 @@ from pilar.errors import Invalid
 from pilar.messaging import template_store
 from pilar.messaging.events import TemplateChanged
 from pilar.providers.email.client import Mailer
+from pilar.providers.reactions import Reaction
 from pilar.providers.stripe.client import StripeGateway
-from pilar.providers.whatsapp.errors import Reaction, reaction_to
+from pilar.providers.whatsapp.errors import reaction_to
 from pilar.provisioning import store, traces
 from pilar.provisioning.events import OwnerNotice
 from pilar.provisioning.owner_mails import Notice, compose, plan_in_words

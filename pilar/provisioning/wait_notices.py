@@ -100,11 +100,14 @@ class WaitNotices:
             # An SMS can't be looked up by what it was for: one of unknown fate is not sent again.
             ways["sms"] = self._once(
                 work, traces.REMINDER_SMS, key,
-                lambda: self._twilio.send_sms(account, number, phone, words), repeatable=False,
+                lambda: self._send(account, number, phone, words), repeatable=False,
             )  # fmt: skip
         with self._database.transaction(Scope.fleet()) as connection:
             self._note(connection, work, ways)
         return {"told": ways}
+
+    def _send(self, account: TwilioCredentials, number: str, phone: str, words: str) -> None:
+        self._twilio.send_sms(account, number, phone, words)
 
     def _sender(
         self, connection: Connection, workspace_id: UUID, phone: str | None

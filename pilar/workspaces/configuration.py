@@ -119,6 +119,18 @@ class WhatsAppPolicy(Section):
 
     enabled: bool = True
     daily_limit: int = Field(500, ge=0, le=100_000)
+    marketing_per_day: int = Field(4, ge=0, le=50, description="to one lead, in a moving day")
+    marketing_per_week: int = Field(20, ge=0, le=200, description="to one lead, in a moving week")
+    unreachable_after: int = Field(3, ge=1, le=20, description="messages in a row that could not be delivered")
+
+
+class SmsPolicy(Section):
+    """Whether a lead whom WhatsApp can't reach gets an SMS, if they agreed to be written to."""
+
+    fallback: bool = False
+    us_registration: Literal["none", "pending", "approved"] = Field(
+        "none", description="of brand and campaign (10DLC), without which no SMS goes to the United States"
+    )
 
 
 class FollowupPolicy(Section):
@@ -139,6 +151,7 @@ class OperatorPolicies(Section):
     """What the operator may do for the studio."""
 
     whatsapp: WhatsAppPolicy = WhatsAppPolicy()
+    sms: SmsPolicy = SmsPolicy()
     followups: FollowupPolicy = FollowupPolicy()
     provisioning: ProvisioningPolicy = ProvisioningPolicy()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, Text, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from pilar.errors import Conflict, NotFound
@@ -217,14 +218,20 @@ def save_configuration(
 def load_configuration(connection: Connection, workspace_id: UUID) -> tuple[int, StudioConfiguration]:
     """The version in force and its document; raise `NotFound` where there is none."""
     row = connection.execute(
-        select(workspace_configuration.c.version, workspace_configuration.c.document)
+        select(workspace_configuration.c.version, cast(workspace_configuration.c.document, Text).label("document"))
         .filter_by(workspace_id=workspace_id)
         .order_by(workspace_configuration.c.version.desc())
         .limit(1)
     ).one_or_none()
     if row is None:
         raise NotFound("The studio has no configuration.")
-    return row.version, StudioConfiguration.model_validate(row.document)
+    return row.version, as_configuration(row.document)
+
+
+@lru_cache(maxsize=2_000)
+def as_configuration(document: str) -> StudioConfiguration:
+    """A stored document. It is asked for with every message, and validating it takes longer than reading it."""
+    return StudioConfiguration.model_validate_json(document)
 
 
 def upsert_integration(

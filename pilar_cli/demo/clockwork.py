@@ -18,6 +18,7 @@ from pilar.coach.planning import plan
 from pilar.database.engine import Database, Scope
 from pilar.database.shared_clock import load_setting, set_business_time
 from pilar.messaging.activity import refresh_activity
+from pilar.messaging.costs import refresh_costs
 from pilar.workspaces.chunks import in_chunks
 
 CLOCKS_SEEN_SECONDS = 1.2
@@ -25,7 +26,7 @@ CLOCKS_SEEN_SECONDS = 1.2
 
 Work = Callable[[Connection, Clocks, Sequence[UUID]], object]
 
-HOURLY: tuple[Work, ...] = (plan, refresh_activity, refresh_coach_activity)
+HOURLY: tuple[Work, ...] = (plan, refresh_activity, refresh_costs, refresh_coach_activity)
 """What Dagster's schedules do every hour, and the day's pages live from."""
 
 

@@ -37,3 +37,26 @@ def messaging_activity(context: dg.AssetExecutionContext, pilar: PilarResource) 
         return refresh_activity(connection, clocks, chunk)
 
     return materialize_studios(context, pilar, "every_studios_messages_were_counted", work, counted="rows")
+
+
+@workspace_asset(
+    group_name="messaging",
+    kinds={"postgres"},
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_studios_costs_were_counted",
+            asset="messaging_cost",
+            description="No studio of the run failed; one that did keeps its last good figures.",
+        )
+    ],
+)
+def messaging_cost(context: dg.AssetExecutionContext, pilar: PilarResource) -> dg.MaterializeResult:
+    """What each studio's messages cost by month, beside what its plan brings, in `analytics.messaging_cost`."""
+    from pilar.messaging.costs import refresh_costs
+
+    clocks = pilar.clocks
+
+    def work(connection: "Connection", chunk: Sequence[UUID]) -> int:
+        return refresh_costs(connection, clocks, chunk)
+
+    return materialize_studios(context, pilar, "every_studios_costs_were_counted", work, counted="rows")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dagster as dg
 
 from pilar_pipelines.assets.agents import rule_performance
-from pilar_pipelines.assets.messaging import messaging_activity
+from pilar_pipelines.assets.messaging import messaging_activity, messaging_cost
 from pilar_pipelines.partitions import all_studios
 from pilar_pipelines.policies import executor, longest
 
 count_messages = dg.define_asset_job(
     "count_messages",
-    selection=dg.AssetSelection.assets(messaging_activity, rule_performance),
+    selection=dg.AssetSelection.assets(messaging_activity, messaging_cost, rule_performance),
     executor_def=executor,
     run_tags=longest(1800),
     description="Make the figures of messages and rules of a range of studios anew.",

@@ -14,8 +14,8 @@ from pilar.database.engine import Scope
 from pilar.messaging import conversations
 from pilar.workspaces import store as workspaces
 from tests.agents.looking import assert_promises_hold, told
+from tests.fixtures.opened import LEAD, Studio
 from tests.fixtures.system import MortalDatabase, System
-from tests.messaging.conftest import LEAD, Studio
 
 ASKED = "Is a protein shake in the evening a good idea?"
 SHAKE = "Yes, a shake in the evening is fine: it helps you to recover."

@@ -11,8 +11,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.browser.test_pages import _assert_clean, _look, _press, _sign_in_as_founder, _wait_for, browser
+from tests.fixtures.opened import LEAD, open_studio
 from tests.fixtures.system import System
-from tests.messaging.conftest import LEAD, open_studio
 
 pytestmark = pytest.mark.slow
 __all__ = ["browser"]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pilar.errors import Invalid, Permanent
+from pilar.providers.reactions import Reaction
 from pilar.providers.whatsapp import signature
 from pilar.providers.whatsapp.deliveries import Change, InboundMessage, MessageStatus, TemplateStatus, Unknown, read
-from pilar.providers.whatsapp.errors import Reaction, reaction_to
+from pilar.providers.whatsapp.errors import reaction_to
 from tests.contract.world import Studio, World, connected_studio
 
 LEAD = "+31612345678"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pilar.errors import CredentialsRefused, PilarError
+from pilar.providers.reactions import Reaction
 from pilar.providers.whatsapp import signature
 from pilar.providers.whatsapp.deliveries import (
     Change,
@@ -18,7 +19,7 @@ from pilar.providers.whatsapp.deliveries import (
     Unknown,
     read,
 )
-from pilar.providers.whatsapp.errors import REACTIONS, Reaction, reaction_to
+from pilar.providers.whatsapp.errors import REACTIONS, reaction_to
 from provider_sandbox.meta.codes import CODES, code_of
 from provider_sandbox.meta.inbound_kinds import KINDS
 from provider_sandbox.meta.limits import MetaLimits

@@ -17,7 +17,7 @@ from pilar.providers.whatsapp.contents import Revision, details_of, revision_of,
 from pilar.providers.whatsapp.files import may_have_token
 from pilar.workspaces import store as workspaces
 from tests.agents.looking import assert_promises_hold, fired, told
-from tests.messaging.conftest import LEAD, Studio
+from tests.fixtures.opened import LEAD, Studio
 
 
 def sends(studio: Studio, kind: str, text: str = "", **more: Any) -> str:

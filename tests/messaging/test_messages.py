@@ -14,8 +14,9 @@ from pilar.database.engine import Scope
 from pilar.errors import Conflict, OutcomeUnknown
 from pilar.messaging import controls, conversations
 from pilar.messaging.activity import refresh_activity
+from pilar.messaging.decisions import Facts, Verdict
 from pilar.messaging.outbox import NewMessage, queue_message
-from pilar.messaging.verdict import Facts, Verdict, decide
+from pilar.messaging.verdict import decide
 from pilar.providers.whatsapp.client import GraphClient
 from tests.fixtures.opened import LEAD, Studio, open_studio
 from tests.fixtures.system import MortalDatabase, System

@@ -13,9 +13,10 @@ from pilar.errors import Conflict, NotFound, TooManyRequests
 from pilar.ids import new_id
 from pilar.messaging import controls, conversations, number_test, overview, store
 from pilar.messaging.activity import refresh_activity
+from pilar.messaging.decisions import Facts
 from pilar.messaging.outbox import NewMessage, queue_message
 from pilar.messaging.overview import Conversation, Mode, Place, Thread, filled
-from pilar.messaging.verdict import Facts, decide
+from pilar.messaging.verdict import decide
 from pilar.messaging.why import Why, why
 from tests.fixtures.opened import LEAD, Studio
 from tests.fixtures.studios import add_studio

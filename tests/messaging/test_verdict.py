@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilar.messaging import states
-from pilar.messaging.verdict import Facts, decide
+from pilar.messaging.decisions import Facts
+from pilar.messaging.verdict import decide
 from pilar.messaging.wording import Wish, wish_of
 from pilar.messaging.zones import country_of, is_quiet, plausible_zones
 

@@ -39,6 +39,7 @@ from tests.pilar_pipelines.fleet import Fleet
 TABLES = {
     "coach_activity": ("coach_activity", "coach_refusal"),
     "messaging_activity": ("messaging_day",),
+    "messaging_cost": ("messaging_cost",),
     "rule_performance": ("rule_performance",),
     "experiment_results": ("experiment_variant", "experiment_result"),
     "commissions": ("workspace_commission",),
@@ -50,6 +51,7 @@ TABLES = {
 CHECKS = {
     "coach_activity": "every_studios_coaching_was_counted",
     "messaging_activity": "every_studios_messages_were_counted",
+    "messaging_cost": "every_studios_costs_were_counted",
     "rule_performance": "every_studios_rules_were_judged",
     "experiment_results": "every_studios_experiments_were_judged",
     "commissions": "every_studios_commissions_were_booked",
@@ -67,6 +69,7 @@ BROKEN = {
     ),
     # A clock that was wrong by decades.
     "messaging_activity": ("update message set received_at = '1970-01-01' where workspace_id = :it",),
+    "messaging_cost": ("update message set cost_micro = 9223372036854775807 where workspace_id = :it",),
     "rule_performance": (
         (
             "update message set state = 'refused' where workspace_id = :it and origin = 'rule:prices'"
@@ -218,6 +221,8 @@ class _Studio:
             values |= {"verdict": {"facts": facts, "decision": {"form": "text", "reasons": why}}}
         if state == "delivered":
             values |= {"attempted_at": at, "accepted_at": at + timedelta(seconds=1.5)}
+            if values["direction"] == "out":
+                values |= {"cost_micro": 50_000, "cost_currency": "EUR"}
         given = {"id": identity, "cause": str(identity), "kind": "text", "occurred_at": at, **values}
         messaging.add_message(self.connection, {"workspace_id": self.id, "lead_id": lead, "state": state, **given})
         return identity

@@ -22,6 +22,7 @@ from tests.pilar_pipelines.life import CHECKS, PAID_MINOR, Life
 JOBS = {
     "coach_activity": "count_coaching",
     "messaging_activity": "count_messages",
+    "messaging_cost": "count_messages",
     "rule_performance": "count_messages",
     "experiment_results": "judge_experiments",
     "commissions": "book_commissions",

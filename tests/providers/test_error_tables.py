@@ -11,10 +11,11 @@ from pilar.errors import CredentialsRefused, Permanent, PilarError, Transient
 from pilar.providers.calls import ErrorTable
 from pilar.providers.elevenlabs import errors as elevenlabs_errors
 from pilar.providers.llm import errors as model_errors
+from pilar.providers.reactions import Reaction
 from pilar.providers.stripe import errors as stripe_errors
 from pilar.providers.twilio import errors as twilio_errors
 from pilar.providers.whatsapp import errors as meta_errors
-from pilar.providers.whatsapp.errors import REACTIONS, Reaction, reaction_to
+from pilar.providers.whatsapp.errors import REACTIONS, reaction_to
 
 TABLES = [
     *(stripe_errors.TABLE, twilio_errors.TABLE, meta_errors.TABLE, elevenlabs_errors.TABLE),
@@ -52,7 +53,7 @@ def test_every_known_code_of_twilio_has_a_class(code: int) -> None:
 
 
 def test_every_reaction_is_asked_for_by_some_code() -> None:
-    assert set(REACTIONS.values()) == set(Reaction)
+    assert {*REACTIONS.values(), *twilio_errors.REACTIONS.values()} == set(Reaction)
 
 
 def test_a_code_stands_in_one_row_only() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pilar.errors import CredentialsRefused, Invalid, OutcomeUnknown, Permanent, PilarError, Transient
+from pilar.providers.reactions import Reaction
 from pilar.providers.whatsapp.client import GraphClient, SubmittedTemplate, WhatsAppTemplate
-from pilar.providers.whatsapp.errors import Reaction, reaction_to
+from pilar.providers.whatsapp.errors import reaction_to
 from pilar.settings import Settings
 from tests.providers.local_http import Answer, LocalServer, Misbehaviour
 

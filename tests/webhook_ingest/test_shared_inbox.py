@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from pilar.database.engine import Scope
 from pilar.security import api_tokens
 from pilar.security.principals import Kind
+from tests.fixtures.opened import LEAD, Studio, open_studio
 from tests.fixtures.system import System
-from tests.messaging.conftest import LEAD, Studio, open_studio
 from tests.webhook_ingest.test_conversations import Staff, rows, words
 from tests.webhook_ingest.test_pages import Outline
 from webhook_ingest.app import create_app

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, PilarError, TooManyRequests
 from pilar.ids import new_id
-from pilar.messaging import controls, number_test, overview
+from pilar.messaging import controls, costs, number_test, overview
 from pilar.workspaces import store as workspaces
 from webhook_ingest.dashboards import charts
 from webhook_ingest.dashboards.rendering import render
@@ -49,6 +49,7 @@ def _page(
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         studio = workspaces.get_workspace(connection, workspace_id)
         own = controls.in_force(connection, workspace_id)
+        spent = costs.costs_of_month(connection, workspace_id, now.astimezone(UTC).date())
         days = overview.last_days(connection, workspace_id, now.astimezone(UTC).date(), days=_DAYS)
     # The owner is a person, and people are seen in the fleet's scope alone.
     with app.database.transaction(Scope.fleet()) as connection:
@@ -60,6 +61,7 @@ def _page(
         workspace_id=workspace_id,
         studio=studio.name,
         days=days,
+        spent=spent,
         chart=charts.bars([(day.messages_in, day.messages_out) for day in days]),
         counted_at=max((day.refreshed_at for day in days if day.refreshed_at), default=None),
         controls=own,

@@ -16,7 +16,7 @@ from pilar.backplane.deliveries import NewDelivery
 from pilar.database.engine import Scope
 from pilar.errors import BadSignature, Permanent, Transient
 from pilar.providers.twilio import signature
-from pilar.providers.twilio.deliveries import FORMAT, JSON, from_document
+from pilar.providers.twilio.deliveries import FORMAT, JSON, QUERY, from_document
 from pilar.workspaces.credentials import SECONDARY_AUTH_TOKEN, unseal
 from pilar.workspaces.store import find_integration
 from webhook_ingest.webhooks.deliveries import JSON_TYPE, Knock, Malformed, Reply, document, external_id, fields
@@ -86,7 +86,9 @@ class TwilioDoor:
             "twilio",
             external_id(name),
             knock.body,
-            headers={"about": self._about} | ({FORMAT: JSON} if is_json else {}),
+            headers={"about": self._about}
+            | ({FORMAT: JSON} if is_json else {})
+            | ({QUERY: knock.query} if knock.query else {}),
             received_at=self._app.clocks.real.now(),
         )
 

@@ -244,21 +244,25 @@ class TwilioGateway:
         with self._twilio.reads("is_closed"):
             return _account(self._as_parent().api.v2010.accounts(sid).fetch()).status == CLOSED
 
-    def send_sms(self, account: TwilioCredentials, sender: str, to: str, body: str) -> None:
-        """Send one SMS.
+    def send_sms(
+        self, account: TwilioCredentials, sender: str, to: str, body: str, *, told_at: str | None = None
+    ) -> str:
+        """Send one SMS; return Twilio's id of it.
 
         Args:
             account: who sends.
             sender: E.164, a number of the account's.
             to: E.164.
             body: at most 1,600 characters.
+            told_at: where its statuses are posted; None: nowhere.
 
         Raises:
             Permanent: they said STOP, or the number can't be reached by SMS.
             OutcomeUnknown: it may have been sent.
         """
         with self._twilio.changes("send_sms"):
-            _text(self._as(account).messages.create(from_=sender, to=to, body=body).sid)
+            wanted = {"from_": sender, "to": to, "body": body} | ({"status_callback": told_at} if told_at else {})
+            return _text(self._as(account).messages.create(**wanted).sid)
 
     def _for_sale(self, account: TwilioCredentials, country: str, kind: str, wanted: dict[str, Any]) -> list[str]:
         try:

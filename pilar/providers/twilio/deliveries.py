@@ -13,6 +13,8 @@ from pilar.providers.documents import Document, parse
 FORMAT = "format"
 """The header of a kept delivery that says what its body is; without it, it is a form."""
 JSON = "json"
+QUERY = "query"
+"""The header that holds the query of the address it came to, where there was one."""
 
 
 def fields_of(body: bytes, headers: Mapping[str, str]) -> dict[str, str]:

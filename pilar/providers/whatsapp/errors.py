@@ -8,39 +8,13 @@ to the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 
 import httpx
 
 from pilar.errors import CredentialsRefused, Invalid, OutcomeUnknown, Permanent, PilarError, Transient
 from pilar.providers import documents
 from pilar.providers.calls import ErrorTable, Provider, Refusal, retry_after_of
-
-
-class Reaction(Enum):
-    """What a code asks of us."""
-
-    SLOW_BUCKET = "slow the bucket (app, account or number) and try again"
-    REQUEUE_PAIR = "requeue the pair of number and lead only"
-    BACK_OFF = "back off; open the circuit breaker"
-    PLAN_AS_TEMPLATE = "the window is closed: correct our copy of it and plan again as a template"
-    COUNT_UNREACHABLE = "do not try again; after several, mark the lead unreachable and offer SMS"
-    WAIT_A_DAY = "wait a day or more, growing; never for marketing to the United States"
-    OPTED_OUT = "record the opt-out of marketing and cancel what is queued"
-    SKIP = "the lead is in an experiment of Meta's: skip"
-    FREEZE_MARKETING = "freeze marketing on the number; incident"
-    OUR_FAULT = "dead letter and alert; do not try again"
-    RESYNC_TEMPLATES = "read the templates again and try an approved sibling once"
-    FIX_CONTENT = "dead letter with the reason: the content needs a person"
-    AWAIT_TEMPLATE = "the template is paused: wait for its webhook"
-    RETIRE_TEMPLATE = "the template is disabled: retire it"
-    MEDIA_AGAIN = "fetch or upload the media again, once"
-    AWAIT_PAYMENT = "wait on the studio's payment method"
-    STOP_WORKSPACE = "stop the workspace's sends; incident"
-    BLOCK_COUNTRY = "block that country"
-    RECONNECT = "credential incident; ask the studio to connect again"
-    REGISTER_AGAIN = "register the number again, at most ten times a week"
-
+from pilar.providers.reactions import Reaction
 
 # 1, 2 and 131000 say that something went wrong, not that nothing was done.
 _ROWS: tuple[tuple[tuple[int, ...], Reaction, type[PilarError]], ...] = (

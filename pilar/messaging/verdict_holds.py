@@ -1,0 +1,110 @@
+"""What keeps a message back for a while. What belongs here: limits that pass with time; pure.
+
+What does not: what may never go, and what comes of it (`verdict.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from pilar.messaging.decisions import Facts, Reason, Verdict
+
+LOOKED_AT_AGAIN = timedelta(hours=6)
+"""After so long a restriction without an end is looked at again, since nobody may tell when it is lifted."""
+
+_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+
+
+class _Kept(NamedTuple):
+    """One thing that keeps a message back, and until when: business time, or real time where a rate does."""
+
+    code: str
+    sentence: str
+    until: datetime
+
+
+def paused(what: Sequence[str]) -> Verdict:
+    """Kept back until somebody ends the pauses, which are given in words."""
+    reasons = tuple(Reason(code="paused", sentence=f"Sending is paused: {one}.") for one in what)
+    return Verdict(action="hold", reasons=reasons)
+
+
+def template_paused() -> Verdict:
+    """Kept back until WhatsApp tells what becomes of the template."""
+    sentence = "WhatsApp has paused its template: it is waited for."
+    return Verdict(action="hold", reasons=(Reason(code="template_paused", sentence=sentence),))
+
+
+def for_a_while(facts: Facts, form: Literal["text", "template"] | None) -> Verdict | None:
+    """What keeps the message back until a moment; None where nothing does."""
+    found = [*_of_account(facts), *_of_marketing(facts), *_of_people(facts, form)]
+    # A rate is asked last: what waits for hours takes no place in the second that passes now.
+    kept = found or [*_of_rate(facts)]
+    if not kept:
+        return None
+    until = max(one.until for one in kept)
+    reasons = tuple(Reason(code=one.code, sentence=one.sentence) for one in kept)
+    if found:
+        return Verdict(action="hold", until=until, reasons=reasons)
+    return Verdict(action="hold", real_until=until, reasons=reasons)
+
+
+def frees_at(sent: Sequence[datetime], most: int, span: timedelta, now: datetime) -> datetime | None:
+    """When one more fits into a moving span; None: it does now.
+
+    Args:
+        sent: when there was one, in any order.
+        most: how many fit.
+        span: how long each counts.
+        now: the present moment.
+    """
+    within = sorted(moment for moment in sent if moment > now - span)
+    if len(within) < most:
+        return None
+    return now + span if most == 0 else within[len(within) - most] + span
+
+
+def _of_account(facts: Facts) -> Iterator[_Kept]:
+    if facts.restricted is not None and (facts.restricted_until is None or facts.now < facts.restricted_until):
+        until = facts.restricted_until or facts.now + LOOKED_AT_AGAIN
+        yield _Kept("restricted", f"WhatsApp restricts the studio's account: {facts.restricted}.", until)
+
+
+def _of_marketing(facts: Facts) -> Iterator[_Kept]:
+    if facts.category != "marketing":
+        return
+    if facts.marketing_frozen_until is not None and facts.now < facts.marketing_frozen_until:
+        sentence = "Marketing from this number is frozen: WhatsApp has limited it for its quality."
+        yield _Kept("marketing_frozen", sentence, facts.marketing_frozen_until)
+    if facts.marketing_waits_until is not None and facts.now < facts.marketing_waits_until:
+        sentence = "WhatsApp holds marketing to this lead off for a while."
+        yield _Kept("marketing_waits", sentence, facts.marketing_waits_until)
+    for most, span, word in ((facts.marketing_a_day, _DAY, "day"), (facts.marketing_a_week, _WEEK, "week")):
+        if most is None:
+            continue
+        free = frees_at(facts.marketing_sent, most, span, facts.now)
+        if free is not None:
+            sentence = f"The lead has had as much marketing as the studio allows in a {word}: {most}."
+            yield _Kept("frequency", sentence, free)
+
+
+def _of_people(facts: Facts, form: str | None) -> Iterator[_Kept]:
+    limit = facts.people_limit
+    if form == "template" and limit is not None and not facts.is_reached and facts.people_reached >= limit:
+        sentence = (
+            f"The studio has written to {facts.people_reached} people outside their window in 24 hours, of {limit}."
+        )
+        yield _Kept("people_limit", sentence, facts.people_free_at or facts.now + LOOKED_AT_AGAIN)
+
+
+def _of_rate(facts: Facts) -> Iterator[_Kept]:
+    if facts.real_now is None:
+        return
+    if facts.number_free_at is not None and facts.real_now < facts.number_free_at:
+        yield _Kept("number_rate", "The number sends as quickly as WhatsApp lets it.", facts.number_free_at)
+    if facts.pair_free_at is not None and facts.real_now < facts.pair_free_at:
+        sentence = "This lead gets messages as quickly as WhatsApp lets one person have them."
+        yield _Kept("pair_rate", sentence, facts.pair_free_at)
