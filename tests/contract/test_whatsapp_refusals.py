@@ -10,6 +10,7 @@ import pytest
 from pilar.errors import CredentialsRefused, PilarError
 from pilar.providers.reactions import Reaction
 from pilar.providers.whatsapp import signature
+from pilar.providers.whatsapp.call_events import Call
 from pilar.providers.whatsapp.deliveries import (
     Change,
     InboundMessage,
@@ -138,7 +139,9 @@ def test_everything_that_people_send_is_a_message_to_us(world: World, studio: St
     assert by_kind["reaction"].reply_to == "wamid.ours"
     for kind in ("call", "errors"):
         world.sandbox.receive_whatsapp(to=studio.number, sender=LEAD, type=kind)
-    assert {one.field for one in told(world) if isinstance(one, Unknown)} == {"calls", "messages"}
+    heard = told(world)
+    assert [one.is_theirs for one in heard if isinstance(one, Call)] == [True]
+    assert {one.field for one in heard if isinstance(one, Unknown)} == {"messages"}
 
 
 def test_the_pauses_of_a_template_are_read_one_by_one(world: World, studio: Studio) -> None:

@@ -12,8 +12,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import Engine, text
-from sqlalchemy.engine import make_url
 
 from pilar.app import App, build_app
 from pilar.database.engine import Database
@@ -24,6 +22,7 @@ from pilar.settings import Settings
 from pilar_cli.ports import free_port, listening
 from pilar_cli.processes import ProcessSpec, Supervisor
 from pilar_pipelines.instance import ENVIRONMENT, write_instance, write_workspace
+from tests.fixtures.database import Server
 from tests.pilar_pipelines.fleet import Fleet
 
 START_SECONDS = 120.0
@@ -45,21 +44,15 @@ def dagster_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def instance(
-    postgres_url: str, dagster_template: str, _server: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dagster_template: str, database_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dg.DagsterInstance]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    name = f"dagster_{secrets.token_hex(6)}"
-    with _server.connect() as connection:
-        connection.execute(text(f'create database "{name}" template "{dagster_template}" strategy file_copy'))
-    write_instance(
-        tmp_path / "dagster", make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    )
-    opened = dg.DagsterInstance.from_config(str(tmp_path / "dagster"))
-    yield opened
-    opened.dispose()
-    with _server.connect() as connection:
-        connection.execute(text(f'drop database "{name}" with (force)'))
+    with database_server.kept(dagster_template) as made:
+        write_instance(tmp_path / "dagster", made.url)
+        opened = dg.DagsterInstance.from_config(str(tmp_path / "dagster"))
+        yield opened
+        opened.dispose()
 
 
 @pytest.fixture

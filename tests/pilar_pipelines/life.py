@@ -25,7 +25,7 @@ from pilar.agents.defaults import install_rules
 from pilar.clocks import system_clocks
 from pilar.coach import store as coach
 from pilar.coach.dispatch import CAUSE
-from pilar.coach.store import NewNudge
+from pilar.coach.tables import coach_nudge
 from pilar.database.engine import Scope
 from pilar.experiments.assignment import Variant
 from pilar.experiments.experiments import NewExperiment, assign, record_outcome, start
@@ -232,13 +232,17 @@ class _Studio:
         coach.enrol(self.connection, self.id, lead, self.now, {"frequency": "daily", "motivation_style": "encouraging"})
         ago = timedelta(minutes=90)
         for kind, state in (("morning_nudge", "delivered"), ("weekly_checkin", "refused")):
-            nudge = NewNudge(self.id, lead, kind, (self.now - ago).date(), "UTC", self.now - ago)
-            (planned,) = coach.add_nudges(self.connection, [nudge], self.now)
+            nudge = new_id()
+            values = {
+                "workspace_id": self.id, "id": nudge, "lead_id": lead, "type": kind, "time_zone": "UTC",
+                "local_day": (self.now - ago).date(), "due_at": self.now - ago, "planned_at": self.now,
+            }  # fmt: skip
+            self.connection.execute(insert(coach_nudge).values(values))
             message = self._message(
                 lead, ago, state, direction="out", origin=f"coach:{kind}", category="marketing", text="Up!",
-                cause=f"{CAUSE}{planned.id}",
+                cause=f"{CAUSE}{nudge}",
             )  # fmt: skip
-            coach.change_nudge(self.connection, self.id, planned.id, {"message_id": message})
+            coach.change_nudge(self.connection, self.id, nudge, {"message_id": message})
 
     def _pays(self, amount: int, link: Link) -> None:
         """Two months are paid: what the first has earned is past its holding period."""

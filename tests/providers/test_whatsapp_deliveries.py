@@ -69,6 +69,7 @@ def test_a_message_is_read() -> None:
         reply_to="wamid.0",
         sent_at=AT,
         payload=sent,
+        sender_user_id="NL.4711",
     )
 
 
