@@ -41,6 +41,7 @@ from pilar.messaging import invariants as messaging_invariants
 from pilar.messaging import people_room as messaging_people
 from pilar.messaging.lead_import import LeadImporter
 from pilar.messaging.media import MediaKeeper
+from pilar.messaging.number_news import NumberKeeper
 from pilar.messaging.registering import Registrar
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
@@ -78,6 +79,7 @@ from pilar.registrations import (
     register_asked,
     register_coach,
     register_doubts,
+    register_healing,
     register_messaging,
     register_models,
     register_subscriptions,
@@ -185,7 +187,8 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     importer = LeadImporter(database, clocks, people)
     files = MediaKeeper(database, clocks, gateways.graph, box)
     registrar = Registrar(database, clocks, gateways.graph, box)
-    register_messaging(registry, clocks, sender, templates, messages, importer, people, files, registrar)
+    numbers = NumberKeeper(database, clocks, gateways.graph, box)
+    register_messaging(registry, clocks, sender, templates, messages, importer, people, files, registrar, numbers)
     register_subscriptions(
         registry,
         Closer(database, clocks, GivingBack(gateways.stripe, gateways.twilio, ledger), box, settings),
@@ -196,10 +199,11 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     register_coach(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
     register_models(registry, reconcilers, ModelAnswerer(database, clocks, gateways.models, (coaching_facts,)))
+    drift = register_healing(registry, settings, database, clocks, box, gateways, ledger)
     register_asked(
         registry,
         clocks,
-        WebhookKeeper(database, clocks, gateways.graph, ledger, box),
+        WebhookKeeper(database, drift),
         ModelChecker(database, clocks, gateways.models),
     )
     return App(

@@ -111,6 +111,12 @@ class CredentialsRefused(Permanent):
     code = "credentials_refused"
 
 
+class NoRoom(Permanent):
+    """The account at the provider takes no more of these: use another one, or have its limit raised."""
+
+    code = "no_room"
+
+
 class OverBudget(Transient):
     """The budget for this is used up until it resets."""
 

@@ -58,13 +58,16 @@ from pilar.messaging.controls import Release
 from pilar.messaging.doubts import MessagingDoubts
 from pilar.messaging.erasing import Eraser
 from pilar.messaging.events import (
+    AccountTold,
     EraseLead,
     FetchMedia,
     HandBack,
     HandedOver,
     ImportLeads,
     MessageReceived,
+    NumberChanged,
     OptedOut,
+    ReadNumber,
     RefusalUnclear,
     RegisterAgain,
     ReleaseHeld,
@@ -76,6 +79,7 @@ from pilar.messaging.handing_back import HandingBack
 from pilar.messaging.inbox import WhatsAppInbox
 from pilar.messaging.lead_import import LeadImporter
 from pilar.messaging.media import MediaKeeper
+from pilar.messaging.number_news import NumberKeeper
 from pilar.messaging.registering import Registrar
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
@@ -87,22 +91,27 @@ from pilar.providers.email.errors import MAIL
 from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.whatsapp.errors import META
 from pilar.provisioning.asked import Resumer, WebhookKeeper
+from pilar.provisioning.channel_look import ChannelLooker
 from pilar.provisioning.closing import Closer
 from pilar.provisioning.compensations import Compensations
 from pilar.provisioning.defaults import CoachHooks, DefaultsKeeper
 from pilar.provisioning.defaults_document import WorkspaceDefaults
 from pilar.provisioning.doubts import ProvisioningDoubts
+from pilar.provisioning.drift import Drift
 from pilar.provisioning.events import (
     RESUMED_BY,
     AdvanceProvisioning,
     ChangePlan,
     CloseStudio,
+    LookAtChannels,
     OwnerNotice,
     ProvisioningBegun,
     ProvisioningResumed,
     ProvisioningUndone,
+    ReadPrerequisites,
     ReconcilePayment,
     ReconcileSubscription,
+    ReplaceNumber,
     StepCompleted,
     StepFailed,
     StepWaits,
@@ -114,11 +123,15 @@ from pilar.provisioning.events import (
     WaitExpired,
     WebhookRecreate,
 )
+from pilar.provisioning.giving_back import GivingBack
 from pilar.provisioning.inbound_sms import TwilioInbox
 from pilar.provisioning.message_steps import MessageSteps
 from pilar.provisioning.next_thing import CONNECTION_STEP
+from pilar.provisioning.number_notices import NumberNotices
 from pilar.provisioning.owner_notices import OwnerNotices
 from pilar.provisioning.plan_change import PlanChanger
+from pilar.provisioning.prerequisite_steps import PrerequisiteSteps
+from pilar.provisioning.replacing import Replacer
 from pilar.provisioning.runner import Runner
 from pilar.provisioning.signup import Signup, StripeInbox
 from pilar.provisioning.steps import DatabaseStep, OutsideStep, Step, in_turn
@@ -190,6 +203,7 @@ def provisioning_steps(
     workspace = WorkspaceSteps(database, clocks, gateways.stripe, settings, keeper)
     twilio = TwilioSteps(database, clocks, gateways.twilio, ledger, box, settings)
     whatsapp = WhatsAppSteps(database, clocks, gateways.graph, gateways.mailer, ledger, box, settings)
+    prerequisites = PrerequisiteSteps(database, clocks, gateways.graph, box)
     back = Compensations(
         database, clocks, gateways.stripe, gateways.twilio, gateways.graph, ledger, box, ends_access(clocks)
     )
@@ -226,6 +240,7 @@ def provisioning_steps(
         OutsideStep(CONNECTION_STEP, "WhatsApp account", whatsapp.connect),
         OutsideStep("whatsapp_registration", "WhatsApp number", whatsapp.register, undo=back.deregister),
         OutsideStep("template_approval", "Message templates", messages.approve_templates),
+        OutsideStep("whatsapp_prerequisites", "WhatsApp prerequisites", prerequisites.check),
         DatabaseStep("test_message", "Test message", messages.send_test),
         DatabaseStep(
             "health_monitoring",
@@ -289,6 +304,7 @@ def register_messaging(
     people: People,
     files: MediaKeeper,
     registrar: Registrar,
+    numbers: NumberKeeper,
 ) -> None:
     """Who answers what about messages."""
     registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks, people).on_delivery))
@@ -297,6 +313,8 @@ def register_messaging(
     registry.know_event(RefusalUnclear)
     registry.on_job(RegisterAgain, Outside(registrar.run))
     registry.on_event(TemplateChanged, "messaging.waits", Transactional(TemplateWaits(clocks).on_template))
+    registry.on_job(ReadNumber, Outside(numbers.on_job))
+    registry.on_event(NumberChanged, "provisioning.notices", Transactional(NumberNotices(clocks).on_number))
     registry.on_job(SendMessage, Outside(sender.send))
     registry.on_job(SubmitTemplates, Outside(templates.on_job))
     registry.on_job(ImportLeads, Outside(importer.on_job))
@@ -341,6 +359,37 @@ def register_subscriptions(registry: Registry, closer: Closer, notices: OwnerNot
 def register_access(registry: Registry, invitations: Invitations) -> None:
     """Who invites people."""
     registry.on_job(InviteMember, Outside(invitations.send))
+
+
+def register_healing(
+    registry: Registry,
+    settings: Settings,
+    database: Database,
+    clocks: Clocks,
+    box: SecretBox,
+    gateways: Gateways,
+    ledger: EffectLedger,
+) -> Drift:
+    """Who looks at channels, mends and replaces; returns who mends webhooks."""
+    drift = Drift(database, clocks, gateways.twilio, gateways.graph, ledger, box, settings)
+    replacer = Replacer(
+        database,
+        clocks,
+        gateways.graph,
+        box,
+        TwilioSteps(database, clocks, gateways.twilio, ledger, box, settings),
+        WhatsAppSteps(database, clocks, gateways.graph, gateways.mailer, ledger, box, settings),
+        GivingBack(gateways.stripe, gateways.twilio, ledger),
+    )
+    looker = ChannelLooker(database, clocks, gateways.twilio, box, drift, replacer)
+    registry.on_job(LookAtChannels, Outside(looker.on_job))
+    prerequisites = PrerequisiteSteps(database, clocks, gateways.graph, box)
+    registry.on_job(ReadPrerequisites, Outside(prerequisites.on_job))
+    registry.on_event(AccountTold, "provisioning.prerequisites", Transactional(prerequisites.on_told))
+    registry.on_job(ReplaceNumber, Outside(replacer.on_job))
+    for hint in (health_events.WebhookCheck, health_events.IntegrationCheck):
+        registry.on_event(hint, "provisioning.look", Transactional(looker.on_hint))
+    return drift
 
 
 def register_coach(registry: Registry, clocks: Clocks) -> None:

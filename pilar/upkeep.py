@@ -28,6 +28,7 @@ from pilar.database.engine import Scope
 from pilar.errors import Transient
 from pilar.messaging import limit_store, media
 from pilar.provisioning import erasing
+from pilar.provisioning.channel_look import look_at_all
 from pilar.provisioning.following import follow_up
 from pilar.security import sessions
 
@@ -115,6 +116,11 @@ def read_subscriptions(app: App) -> int:
     return erasing.read_again(app.database, app.clocks)
 
 
+def look_at_channels(app: App) -> int:
+    """Have the channels of those studios looked at whose turn it is."""
+    return look_at_all(app.database, app.clocks)
+
+
 def erase_closed_studios(app: App) -> int:
     """Erase the data of studios that were closed long enough ago."""
     return erasing.erase_closed(app.database, app.clocks, deadline=app.clocks.real.now() + LONGEST)
@@ -127,6 +133,7 @@ CHORES = (
     Chore("settle effects in doubt", timedelta(minutes=5), settle_effects),
     Chore("seal the audit log", timedelta(minutes=5), seal_audit),
     Chore("read subscriptions again", timedelta(minutes=15), read_subscriptions),
+    Chore("look at channels", timedelta(minutes=1), look_at_channels),
     Chore("erase closed studios", timedelta(hours=1), erase_closed_studios),
     Chore("clean up", timedelta(hours=1), clean_up_daily),
 )

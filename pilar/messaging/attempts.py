@@ -57,6 +57,7 @@ class Outgoing:
     form: str
     to: str
     number: str
+    template: str
     language: str
     words: str
 
@@ -117,6 +118,7 @@ class Attempt:
             form=verdict.form or "text",
             to=found.to,
             number=found.sms_number if is_sms else found.number_id,
+            template=found.template_name,
             language=found.template_language,
             words=found.sms_text if is_sms else message.text or "",
         )
@@ -127,7 +129,7 @@ class Attempt:
             {
                 "state": states.ATTEMPTED,
                 "kind": verdict.form,
-                "template_language": found.template_language if verdict.form == "template" else None,
+                **_sent_as(found, verdict),
                 "verdict": as_stored(facts, verdict),
                 "attempted_at": facts.now,
                 "error": None,
@@ -175,6 +177,13 @@ class Attempt:
         if self._reservation is not None:
             reservation, self._reservation = self._reservation, None
             budgets.close(connection, reservation, used)
+
+
+def _sent_as(found: facts_of.Found, verdict: Verdict) -> dict[str, str | None]:
+    """Another wording may stand in for the one that was wanted: the message says what it is sent with."""
+    if verdict.form != "template":
+        return {"template_language": None}
+    return {"template_name": found.template_name, "template_language": found.template_language}
 
 
 def cost(connection: Connection, message: Row[Any], lead: Row[Any], words: str = "") -> dict[str, Any]:

@@ -64,6 +64,7 @@ class Facts(_Frozen):
         window_closes_at: until when free text is allowed; None: not now.
         has_text: there is free text to send.
         template_state: of the best sibling there is: approved, pending, paused, …; None: there is none.
+        template_resumes_at: when to look again at one that is paused; None: it is not, or in older verdicts.
         country: of the lead's number.
         zones: where the lead may be.
         sent_today, daily_limit: the studio's messages of this UTC day, and its own policy.
@@ -106,6 +107,7 @@ class Facts(_Frozen):
     window_closes_at: datetime | None = None
     has_text: bool = True
     template_state: str | None = None
+    template_resumes_at: datetime | None = None
     country: str | None = None
     zones: tuple[str, ...] = ()
     sent_today: int = 0

@@ -103,10 +103,11 @@ class MessagingDoubts:
             return store.find_message(connection, UUID(doubt.key))
 
     def _template(self, doubt: Doubt) -> Mapping[str, Any] | None:
-        account_id, name, language = doubt.key.split(":")
+        account_id, name, language, *mended = doubt.key.split(":")
         if doubt.workspace_id is None:
             raise Permanent("Templates belong to a studio.")
         with self._database.transaction(Scope.fleet()) as connection:
             account = workspaces.get_integration(connection, doubt.workspace_id, "whatsapp")
         token = unseal(self._box, account)["access_token"]
-        return templates.find_template(self._graph, token, account_id, name, language)
+        there = templates.find_template(self._graph, token, account_id, name, language)
+        return None if there and mended and there["status"] == templates.REFUSED else there

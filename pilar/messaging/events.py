@@ -44,6 +44,29 @@ class TemplateChanged(Payload):
     state: str
 
 
+class NumberChanged(Payload):
+    """WhatsApp sees a studio's number or account differently; how it stands is in its row."""
+
+    type_name: ClassVar[str] = "messaging.number_changed"
+
+    what: str
+
+
+class AccountTold(Payload):
+    """WhatsApp has told something of a studio's account or number; `field` says of what kind. How it is, is asked."""
+
+    type_name: ClassVar[str] = "messaging.account_told"
+
+    field: str
+
+
+class ReadNumber(Payload):
+    """Ask WhatsApp how a studio's number and account stand."""
+
+    type_name: ClassVar[str] = "messaging.read_number"
+    from_outside: ClassVar[bool] = True
+
+
 class SendMessage(Payload):
     """Hand a message to its provider, if the verdict allows."""
 

@@ -17,6 +17,7 @@ from pilar.messaging.decisions import Facts, SmsFacts
 from pilar.messaging.number_store import NumberStanding
 from pilar.messaging.outbox import OPT_OUT_NOTICE, TEST
 from pilar.messaging.phrases import phrase
+from pilar.messaging.purposes import PAUSED, best_of
 from pilar.messaging.zones import plausible_zones
 from pilar.workspaces.configuration import StudioConfiguration
 from pilar.workspaces.store import as_configuration
@@ -24,6 +25,8 @@ from pilar.workspaces.store import as_configuration
 WINDOW = timedelta(hours=24)
 """How long free text is allowed after a lead's last message."""
 
+SOON = timedelta(minutes=15)
+"""When to look again at a template whose pause lasts longer than it should."""
 WHATSAPP = "whatsapp"
 SMS = "sms"
 
@@ -38,6 +41,17 @@ _VARIABLE = re.compile(r"\{\{(\d+)\}\}")
 
 
 @dataclass(frozen=True)
+class _Template:
+    """A template as it comes with the facts."""
+
+    name: str
+    language: str
+    state: str
+    body: str
+    paused_until: str | None
+
+
+@dataclass(frozen=True)
 class Found:
     """What was found out about a message.
 
@@ -45,7 +59,7 @@ class Found:
         facts: what the verdict rests on.
         to: the lead's number in E.164, or their WhatsApp id.
         number_id: WhatsApp's id of the number to send from; empty where there is none.
-        template_language: of the template's best sibling; empty where there is none.
+        template_name, template_language: of the template's best sibling; empty where there is none.
         sms_text: what an SMS would say; empty where there are no words.
         sms_number: the number that SMS come from, in E.164; empty where there is none.
         is_behind: an earlier message to the same lead is on its way.
@@ -55,6 +69,7 @@ class Found:
     facts: Facts
     to: str
     number_id: str
+    template_name: str
     template_language: str
     sms_text: str
     sms_number: str
@@ -103,7 +118,8 @@ def gather(connection: Connection, clocks: Clocks, message: Row[Any]) -> Found:
     controls = row.controls or []
     policy = document.operator.policies.whatsapp
     standing = NumberStanding()
-    sms_text = _sms_text(message, row, document)
+    template = _template(message, row)
+    sms_text = _sms_text(message, template, row, document)
     facts = Facts(
         now=now,
         category=message.category,
@@ -121,7 +137,8 @@ def gather(connection: Connection, clocks: Clocks, message: Row[Any]) -> Found:
         with_person=row.mode == "person",
         window_closes_at=window_closes_at(row),
         has_text=bool(message.text),
-        template_state=row.template_state,
+        template_state=template.state if template else None,
+        template_resumes_at=_resumes_at(template, now),
         country=row.country,
         zones=plausible_zones(row.time_zone, row.phone, row.studio_zone),
         sent_today=row.sent_today,
@@ -143,7 +160,8 @@ def gather(connection: Connection, clocks: Clocks, message: Row[Any]) -> Found:
         facts=facts,
         to=row.phone or row.provider_user_id,
         number_id=row.phone_number_id or "",
-        template_language=row.template_language or "",
+        template_name=template.name if template else "",
+        template_language=template.language if template else "",
         sms_text=sms_text,
         sms_number=row.sms_number or "",
         is_behind=row.is_behind,
@@ -217,12 +235,26 @@ def _sms(
     )
 
 
-def _sms_text(message: Row[Any], row: Row[Any], document: StudioConfiguration) -> str:
+def _template(message: Row[Any], row: Row[Any]) -> _Template | None:
+    """The template that the message goes as where free text is not allowed: the one that is wanted, or a sibling."""
+    siblings = [_Template(**one) for one in row.templates or ()]
+    return best_of(siblings, message.template_name, row.language) if siblings else None
+
+
+def _resumes_at(template: _Template | None, now: datetime) -> datetime | None:
+    """When a template that is paused is looked at again."""
+    if template is None or template.state != PAUSED:
+        return None
+    until = datetime.fromisoformat(template.paused_until) if template.paused_until else None
+    return until if until and until > now else now + SOON
+
+
+def _sms_text(message: Row[Any], template: _Template | None, row: Row[Any], document: StudioConfiguration) -> str:
     """The message's words, or its template's filled in, with how to be left alone; empty where there are none."""
     words: str = message.text or ""
-    if not words and row.template_body:
+    if not words and template is not None:
         values = message.template_parameters or []
-        words = _VARIABLE.sub(lambda found: _value(values, int(found.group(1))), row.template_body)
+        words = _VARIABLE.sub(lambda found: _value(values, int(found.group(1))), template.body)
     if not words:
         return ""
     leave = phrase("sms_opt_out", row.language, document.studio.name)

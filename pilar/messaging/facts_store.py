@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from pilar.errors import NotFound
+from pilar.messaging.purposes import VERSION
 
 _LOCK = text(
     """
@@ -32,7 +33,12 @@ _GATHER = text(
            ns.messaging_limit, ns.throughput, ns.marketing_frozen_until, ns.restricted, ns.restricted_until,
            ns.workspace_id is not null as has_standing,
            r.unreachable_since, r.marketing_waits_until, r.sms_refused,
-           t.state as template_state, t.language as template_language, t.body as template_body,
+           (select jsonb_agg(jsonb_build_object('name', t.name, 'language', t.language, 'state', t.state,
+                                                'body', t.body, 'paused_until', t.paused_until))
+            from message_template t where m.template_name is not null and t.workspace_id = m.workspace_id
+              and (t.name = m.template_name
+                   or regexp_replace(t.name, :version, '') = regexp_replace(m.template_name, :version, ''))
+           ) as templates,
            (select cast(document as text) from workspace_configuration g where g.workspace_id = m.workspace_id
             order by version desc limit 1) as configuration,
            (select jsonb_object_agg(scope, granted) from (
@@ -65,13 +71,6 @@ _GATHER = text(
     left join integration tw on tw.workspace_id = m.workspace_id and tw.provider = 'twilio'
     left join number_standing ns on ns.workspace_id = m.workspace_id
     left join lead_reach r on r.workspace_id = m.workspace_id and r.lead_id = m.lead_id
-    left join lateral (
-      select state, language, body from message_template t
-      where t.workspace_id = m.workspace_id and t.name = m.template_name
-      order by case t.state when 'approved' then 0 else 1 end,
-               case t.language when l.language then 0 when 'en' then 1 else 2 end, t.language
-      limit 1
-    ) t on true
     where m.workspace_id = :workspace_id and m.id = :message_id
     for share of w
     """
@@ -115,5 +114,6 @@ def gather(
         "week": week,
         "lately": lately,
         "blocked": blocked,
+        "version": VERSION.pattern,
     }
     return connection.execute(_GATHER, values).one()

@@ -2,8 +2,9 @@
 
 What belongs here: putting it in force, and reading it. What does not: having templates reviewed (`templates.py`).
 
-WhatsApp reviews each text, so one that it has seen is not changed under its name: a new text wants a new name. What
-is gone from the section keeps its row: a message may still refer to the template.
+WhatsApp reviews each text, so one that it has seen is not changed under its name: a new text wants a new name. One that
+it has rejected may be changed, and is reviewed anew. What is gone from the section keeps its row: a message may still
+refer to the template.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy import Connection
 from pilar.errors import Conflict
 from pilar.ids import new_id
 from pilar.messaging import followup_store as store
+from pilar.messaging.purposes import REJECTED
 from pilar.workspaces.configuration import Followup, FollowupConfiguration, FollowupTemplate
 
 BESIDE = "en"
@@ -61,6 +63,9 @@ def put_in_force(
                 store.add_template(connection, values)
             elif (row.body, row.category) == (body, one.category):
                 continue
+            elif row.state == REJECTED and row.category == one.category:
+                mended = {"body": body, "state": "draft", "reason": None}
+                store.change_template(connection, workspace_id, row.id, mended)
             elif row.state != "draft":
                 raise Conflict(
                     f"WhatsApp has reviewed template {one.name!r} ({language}) with another text or category: "

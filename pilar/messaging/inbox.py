@@ -25,12 +25,13 @@ from pilar.backplane.received import body_of
 from pilar.backplane.shredding import shred_one
 from pilar.clocks import Clocks
 from pilar.errors import Invalid, Permanent
-from pilar.messaging import consent, receiving, statuses, templates
+from pilar.messaging import consent, number_news, receiving, statuses, templates
 from pilar.messaging.erasing import names_of_studio
 from pilar.messaging.identity import recognise
 from pilar.messaging.rooms import People
 from pilar.messaging.zones import country_of
 from pilar.providers.whatsapp import deliveries
+from pilar.providers.whatsapp.account_news import AccountNews
 from pilar.providers.whatsapp.call_events import Call
 from pilar.providers.whatsapp.deliveries import Change, InboundMessage, MessageStatus, Preference, TemplateStatus
 from pilar.workspaces import store as workspaces
@@ -96,10 +97,10 @@ class WhatsAppInbox:
     def _take(self, connection: Connection, work: Work[Delivery], change: Change, studios: _Studios) -> str:
         if isinstance(change, deliveries.Unknown):
             return _passed_over(change.field, change.kind)
-        if isinstance(change, TemplateStatus):
+        if isinstance(change, TemplateStatus | AccountNews):
             studio = studios.of_account(change.account_id)
         else:
-            studio = studios.of_number(change.phone_number_id)
+            studio = studios.of_number(change.phone_number_id, change.account_id)
         if studio is None:
             return "nobodys"
         if not studios.may_hear(studio):
@@ -110,7 +111,13 @@ class WhatsAppInbox:
                 occasion = f"{work.content.external_id}:{replays}"
                 templates.ask_to_submit(connection, self._clocks, studio, occasion=occasion, story=work.cause)
                 return "templates_asked_for"
-            return templates.note_status(connection, self._clocks, studio, change, work.cause)
+            return templates.note_status(
+                connection, self._clocks, studio, change, work.cause, occasion=work.content.external_id
+            )
+        if isinstance(change, AccountNews):
+            return number_news.note(
+                connection, self._clocks, studio, change, work.cause, occasion=work.content.external_id
+            )
         if isinstance(change, InboundMessage):
             if change.group_id is not None:
                 # An answer would go to the one who wrote, alone, about what was said among many.
@@ -174,14 +181,19 @@ class _Studios:
     def __init__(self, connection: Connection, signed_for: str | None) -> None:
         self._connection = connection
         self._known: dict[tuple[str, str], UUID | None] = {}
+        self._former: dict[UUID, tuple[str, ...]] = {}
         self._signed_for = None if signed_for is None else frozenset(signed_for.split(","))
 
     def may_hear(self, studio: UUID) -> bool:
         """Whether whoever signed the delivery may speak to that studio; the platform's app may speak to all."""
         return self._signed_for is None or str(studio) in self._signed_for
 
-    def of_number(self, phone_number_id: str) -> UUID | None:
-        return self._find("number", phone_number_id)
+    def of_number(self, phone_number_id: str, account_id: str) -> UUID | None:
+        """Whose number it is, or was before it was replaced: statuses and answers come late."""
+        found = self._find("number", phone_number_id)
+        if found is None and (account := self._find("account", account_id)) is not None:
+            return account if phone_number_id in self._former.get(account, ()) else None
+        return found
 
     def of_account(self, account_id: str) -> UUID | None:
         return self._find("account", account_id)
@@ -192,4 +204,6 @@ class _Studios:
             search = workspaces.find_integration_of_number if kind == "number" else workspaces.find_integration
             found = search(self._connection, "whatsapp", identity)
             self._known[key] = found.workspace_id if found else None
+            if found is not None:
+                self._former[found.workspace_id] = tuple(found.details.get(workspaces.FORMER_NUMBERS, ()))
         return self._known[key]

@@ -25,6 +25,12 @@ FIRST_LIMIT = 250
 FIRST_THROUGHPUT = 80
 """Messages per second that a number may send before WhatsApp upgrades it."""
 
+_FRESH: Mapping[str, Any] = {
+    "quality": "unknown",
+    "messaging_limit": FIRST_LIMIT,
+    "throughput": FIRST_THROUGHPUT,
+}
+
 
 @dataclass(frozen=True)
 class NumberStanding:
@@ -37,12 +43,20 @@ class NumberStanding:
     restricted: str | None = None
     restricted_until: datetime | None = None
     told_at: datetime | None = None
+    heard_at: datetime | None = None
+    read_at: datetime | None = None
+    status: str | None = None
+    name_status: str | None = None
+    name_reason: str | None = None
+    review: str | None = None
+    verification: str | None = None
 
 
-def standing_of(connection: Connection, workspace_id: UUID) -> NumberStanding:
-    """How a studio's number stands."""
+def standing_of(connection: Connection, workspace_id: UUID, *, hold: bool = False) -> NumberStanding:
+    """How a studio's number stands; `hold` keeps others from changing it until the end, where it has a row."""
     columns = [number_standing.c[name] for name in NumberStanding.__dataclass_fields__]
-    row = connection.execute(select(*columns).filter_by(workspace_id=workspace_id)).one_or_none()
+    query = select(*columns).filter_by(workspace_id=workspace_id)
+    row = connection.execute(query.with_for_update() if hold else query).one_or_none()
     return NumberStanding(*row) if row else NumberStanding()
 
 
@@ -55,7 +69,12 @@ def change_standing(connection: Connection, workspace_id: UUID, changes: Mapping
         changes: columns with their new values.
         now: business time.
     """
-    fresh = {"quality": "unknown", "messaging_limit": FIRST_LIMIT, "throughput": FIRST_THROUGHPUT}
     changed = {**changes, "changed_at": now}
-    statement = insert(number_standing).values(workspace_id=workspace_id, **{**fresh, **changed})
+    statement = insert(number_standing).values(workspace_id=workspace_id, **{**_FRESH, **changed})
     connection.execute(statement.on_conflict_do_update(index_elements=["workspace_id"], set_=changed))
+
+
+def ensure_standing(connection: Connection, workspace_id: UUID, now: datetime) -> None:
+    """Have a row, so that it can be held; `now` is business time."""
+    statement = insert(number_standing).values(workspace_id=workspace_id, **_FRESH, changed_at=now)
+    connection.execute(statement.on_conflict_do_nothing())

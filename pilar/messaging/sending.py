@@ -191,7 +191,7 @@ class _OverWhatsApp:
             self._token,
             out.number,
             out.to,
-            row.template_name,
+            out.template,
             out.language,
             row.template_parameters or [],
             callback=callback,

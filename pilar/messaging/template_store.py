@@ -6,33 +6,34 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, case, select, update
+from sqlalchemy import Connection, Row, select, update
 
+from pilar.messaging.purposes import best_of
 from pilar.messaging.tables import message_template
 
 
-def templates_of(connection: Connection, workspace_id: UUID, *, state: str | None = None) -> list[Row[Any]]:
-    """A studio's templates, by name and language."""
+def templates_of(
+    connection: Connection, workspace_id: UUID, *, state: str | None = None, hold: bool = False
+) -> list[Row[Any]]:
+    """A studio's templates, by name and language; `hold` keeps others from changing them until the end."""
     query = select(message_template).filter_by(workspace_id=workspace_id)
     if state is not None:
         query = query.filter_by(state=state)
-    return list(connection.execute(query.order_by(message_template.c.name, message_template.c.language)))
+    query = query.order_by(message_template.c.name, message_template.c.language)
+    return list(connection.execute(query.with_for_update() if hold else query))
 
 
 def best_sibling(connection: Connection, workspace_id: UUID, name: str, language: str) -> Row[Any] | None:
-    """The template of that name to use: an approved one before any other, the lead's language before English."""
-    is_approved = case((message_template.c.state == "approved", 0), else_=1)
-    is_theirs = case((message_template.c.language == language, 0), (message_template.c.language == "en", 1), else_=2)
-    query = select(message_template).filter_by(workspace_id=workspace_id, name=name)
-    return connection.execute(
-        query.order_by(is_approved, is_theirs, message_template.c.language).limit(1)
-    ).one_or_none()
+    """The template to use where one of that name is wanted in a language, as `purposes.best_of` has it."""
+    return best_of(templates_of(connection, workspace_id), name, language)
 
 
-def find_template(connection: Connection, workspace_id: UUID, name: str, language: str) -> Row[Any] | None:
-    """A template by its name and language."""
+def find_template(
+    connection: Connection, workspace_id: UUID, name: str, language: str, *, hold: bool = False
+) -> Row[Any] | None:
+    """A template by its name and language; `hold` keeps others from changing it until the end."""
     query = select(message_template).filter_by(workspace_id=workspace_id, name=name, language=language)
-    return connection.execute(query).one_or_none()
+    return connection.execute(query.with_for_update() if hold else query).one_or_none()
 
 
 def get_template(connection: Connection, workspace_id: UUID, template_id: UUID) -> Row[Any] | None:

@@ -1,13 +1,15 @@
 """Templates at WhatsApp. What belongs here: having them reviewed, and keeping what became of them.
 
-WhatsApp tells by webhook when it has decided; a reading of the whole list makes up for one that was lost.
+WhatsApp tells by webhook when it has decided, in any order and with the moment of its decision; a reading of the whole
+list makes up for one that was lost, and settles what the moments leave open (`news.py`).
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -20,30 +22,79 @@ from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Permanent
+from pilar.ids import new_id
 from pilar.messaging import template_store as store
 from pilar.messaging.defaults import EXAMPLES
-from pilar.messaging.events import SubmitTemplates, TemplateChanged
-from pilar.providers.whatsapp.client import GraphClient
+from pilar.messaging.events import ReleaseHeld, SubmitTemplates, TemplateChanged
+from pilar.messaging.news import age_of, newest
+from pilar.messaging.purposes import PAUSED, variables_of
+from pilar.providers.whatsapp.client import GraphClient, WhatsAppTemplate
 from pilar.providers.whatsapp.deliveries import TemplateStatus
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import unseal
 
 EFFECT = "whatsapp.submit_template"
-_VARIABLE = re.compile(r"\{\{\d+\}\}")
+REFUSED = "REJECTED"
+"""Meta's word for a template that it won't have."""
+UNDECIDED = ("draft", "pending")
+STATES = {"REINSTATED": "approved"}
+"""Events whose name is not that of the state they lead to."""
+HINTS = ("FLAGGED",)
+"""Events that change no state by themselves."""
+PAUSES = {"FIRST_PAUSE": timedelta(hours=3), "SECOND_PAUSE": timedelta(hours=6)}
+"""How long a template rests for its quality; after the second pause it is disabled (WhatsApp's template pacing)."""
+LONGEST_PAUSE = timedelta(hours=6)
+AFTERWARDS = timedelta(minutes=10)
+"""How long after a pause's end the webhook that tells it is waited for."""
+OVERDUE = timedelta(hours=1)
+"""When to look again at a pause that lasts longer than it should."""
 
 
 def ask_to_submit(connection: Connection, clocks: Clocks, workspace_id: UUID, *, occasion: str, story: Cause) -> None:
-    """Have a studio's drafts submitted; the same occasion asks once."""
-    job = Job(payload=SubmitTemplates(), key=f"templates:{occasion}", workspace_id=workspace_id)
+    """Have a studio's drafts submitted and its templates read; the same occasion asks once, and so do many at once."""
+    job = Job(
+        payload=SubmitTemplates(), key=f"templates:{occasion}", workspace_id=workspace_id, unique_key="templates:now"
+    )
     enqueue(connection, clocks, [job], story)
 
 
-def note_status(connection: Connection, clocks: Clocks, workspace_id: UUID, told: TemplateStatus, story: Cause) -> str:
-    """Keep what WhatsApp decided about a template; return what became of it, in one word."""
-    row = store.find_template(connection, workspace_id, told.name, told.language.partition("_")[0])
+def note_status(
+    connection: Connection, clocks: Clocks, workspace_id: UUID, told: TemplateStatus, story: Cause, *, occasion: str
+) -> str:
+    """Keep what WhatsApp decided about a template, if it is the newest; return what became of it, in one word.
+
+    Args:
+        connection: the transaction of the delivery.
+        clocks: both clocks.
+        workspace_id: the studio.
+        told: what it decided.
+        story: what follows refers to.
+        occasion: the delivery's name: where it can't be told what is newer, WhatsApp is asked once for each.
+    """
+    row = store.find_template(connection, workspace_id, told.name, told.language.partition("_")[0], hold=True)
     if row is None:
         return "template_unknown"
-    _keep(connection, clocks, row, told.event.lower(), told.reason, told.template_id, story)
+    # What is under review is decided next, whenever it was read.
+    age = age_of(told.at, row.told_at, None if row.state in UNDECIDED else row.read_at)
+    if age == "older":
+        return "template_older"
+    state = STATES.get(told.event, told.event.lower())
+    if age == "unclear" and (state, told.template_id) == (row.state, row.provider_id):
+        return "template"
+    if age == "unclear" or told.event in HINTS:
+        ask_to_submit(connection, clocks, workspace_id, occasion=f"{occasion}:{row.id}", story=story)
+        return "templates_asked_for"
+    now = clocks.business.now()
+    until = (told.at or now) + PAUSES.get(told.title or "", LONGEST_PAUSE) if state == PAUSED else None
+    values = {
+        "state": state,
+        "reason": told.reason,
+        "provider_id": told.template_id,
+        "told_at": told.at,
+        "heard_at": now,
+        "paused_until": until,
+    }
+    _keep(connection, clocks, row, values, story)
     return "template"
 
 
@@ -80,20 +131,41 @@ class TemplateKeeper:
         token = unseal(self._box, account)["access_token"]
         for draft in drafts:
             self._submit_one(token, account.external_id, draft, story)
+        handed_in = {(one.id, one.body) for one in drafts}
+        begun = self._clocks.business.now()
         known = {
             (one.name, one.language.partition("_")[0]): one for one in self._graph.templates(token, account.external_id)
         }
         counts: Counter[str] = Counter()
         with self._database.transaction(Scope.fleet()) as connection:
-            for row in store.templates_of(connection, workspace_id):
+            for row in store.templates_of(connection, workspace_id, hold=True):
                 there = known.get((row.name, row.language))
-                if there is not None:
-                    _keep(connection, self._clocks, row, there.status.lower(), there.reason, there.id, story)
+                # One that was mended since is handed in next: what was said of its old text does not count.
+                is_handed_in = row.state != "draft" or (row.id, row.body) in handed_in
+                if there is not None and is_handed_in:
+                    self._keep_read(connection, row, there, begun, story)
                 counts[there.status.lower() if there else row.state] += 1
         return dict(counts)
 
+    def _keep_read(
+        self, connection: Connection, row: Row[Any], there: WhatsAppTemplate, begun: datetime, story: Cause
+    ) -> None:
+        """Keep how a template stood when we asked, unless something newer is known since."""
+        since = newest(row.heard_at, row.read_at)
+        if since is not None and since > begun:
+            return
+        state = there.status.lower()
+        values = {"state": state, "reason": there.reason, "provider_id": there.id, "read_at": begun}
+        values["paused_until"] = None
+        if state == PAUSED:
+            until = row.paused_until or begun + PAUSES["FIRST_PAUSE"]
+            values["paused_until"] = until if until > begun else begun + OVERDUE
+        _keep(connection, self._clocks, row, values, story)
+
     def _submit_one(self, token: str, account_id: str, draft: Row[Any], story: Cause) -> None:
-        def call() -> Mapping[str, Any]:
+        key, examples = f"{account_id}:{draft.name}:{draft.language}", EXAMPLES[: len(variables_of(draft.body))]
+
+        def submit() -> Mapping[str, Any]:
             made = self._graph.submit_template(
                 token,
                 account_id,
@@ -101,16 +173,27 @@ class TemplateKeeper:
                 language=draft.language,
                 category=draft.category,
                 body=draft.body,
-                examples=EXAMPLES[: len(set(_VARIABLE.findall(draft.body)))],
+                examples=examples,
             )
             return {"id": made.id, "status": made.status}
 
+        def edit() -> Mapping[str, Any]:
+            self._graph.edit_template(token, draft.provider_id, body=draft.body, examples=examples)
+            return {"id": draft.provider_id, "status": "PENDING"}
+
+        def find() -> Mapping[str, Any] | None:
+            there = find_template(self._graph, token, account_id, draft.name, draft.language)
+            # A mended one that is still rejected was not handed in.
+            return None if there and is_mended and there["status"] == REFUSED else there
+
+        # One that has an id was reviewed before: its other text is another effect.
+        is_mended = draft.provider_id is not None
         self._ledger.perform(
             Effect(
                 kind=EFFECT,
-                key=f"{account_id}:{draft.name}:{draft.language}",
-                call=call,
-                find=lambda: find_template(self._graph, token, account_id, draft.name, draft.language),
+                key=f"{key}:{sha256(draft.body.encode()).hexdigest()[:16]}" if is_mended else key,
+                call=edit if is_mended else submit,
+                find=find,
                 workspace_id=draft.workspace_id,
                 correlation_id=story.correlation_id,
             )
@@ -125,24 +208,30 @@ def find_template(
     return next(({"id": one.id, "status": one.status} for one in same), None)
 
 
-def _keep(
-    connection: Connection,
-    clocks: Clocks,
-    row: Row[Any],
-    state: str,
-    reason: str | None,
-    provider_id: str,
-    story: Cause,
-) -> None:
-    if (row.state, row.provider_id) == (state, provider_id):
-        return
-    values = {"state": state, "reason": reason, "provider_id": provider_id}
+def _keep(connection: Connection, clocks: Clocks, row: Row[Any], values: Mapping[str, Any], story: Cause) -> None:
     store.change_template(connection, row.workspace_id, row.id, values)
-    if row.state != state:
-        event = Event(
-            payload=TemplateChanged(template_id=row.id, state=state),
-            key=f"{row.id}:{state}:{clocks.business.now().isoformat()}",
-            aggregate=("message_template", str(row.id)),
+    state, until = values["state"], values["paused_until"]
+    if until is not None and until != row.paused_until:
+        # Should the news of the pause's end get lost, WhatsApp is asked.
+        look = Job(
+            payload=SubmitTemplates(),
+            key=f"templates:pause:{row.id}:{until.isoformat()}",
             workspace_id=row.workspace_id,
+            due_at=until + AFTERWARDS,
+            business_time=True,
         )
-        emit(connection, clocks, [event], story)
+        enqueue(connection, clocks, [look], story)
+    if row.state == state:
+        return
+    if row.state == PAUSED:
+        held = Job(
+            payload=ReleaseHeld(workspace_id=row.workspace_id, control_id=new_id()), key=f"resumed:{row.id}:{new_id()}"
+        )
+        enqueue(connection, clocks, [held], story)
+    event = Event(
+        payload=TemplateChanged(template_id=row.id, state=state),
+        key=f"{row.id}:{state}:{clocks.business.now().isoformat()}",
+        aggregate=("message_template", str(row.id)),
+        workspace_id=row.workspace_id,
+    )
+    emit(connection, clocks, [event], story)

@@ -32,7 +32,8 @@ def decide(facts: Facts) -> Verdict:
     reach a lead at all, an SMS goes to who agreed to be written to, if the studio has chosen that.
     """
     form = _form(facts)
-    waits = form is None and facts.waits_for_template and facts.template_state == "paused"
+    resumes_at = facts.template_resumes_at
+    waits = form is None and (resumes_at is not None or (facts.waits_for_template and facts.template_state == "paused"))
     against = [*_never(facts), *(_no_form(facts) if form is None and not waits else ())]
     if against:
         refused = Verdict(action="refuse", reasons=tuple(against))
@@ -44,7 +45,7 @@ def decide(facts: Facts) -> Verdict:
         return verdict_holds.paused(facts.paused)
     if facts.dry_run:
         return Verdict(action="dry_run", form=form)
-    held = verdict_holds.template_paused() if waits else verdict_holds.for_a_while(facts, form)
+    held = verdict_holds.template_paused(resumes_at) if waits else verdict_holds.for_a_while(facts, form)
     if held is not None:
         return held
     if facts.over_budget is not None:

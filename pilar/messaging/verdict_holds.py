@@ -32,10 +32,10 @@ def paused(what: Sequence[str]) -> Verdict:
     return Verdict(action="hold", reasons=reasons)
 
 
-def template_paused() -> Verdict:
-    """Kept back until WhatsApp tells what becomes of the template."""
+def template_paused(until: datetime | None) -> Verdict:
+    """Kept back until WhatsApp tells what becomes of the template, or until a moment to look at it again."""
     sentence = "WhatsApp has paused its template: it is waited for."
-    return Verdict(action="hold", reasons=(Reason(code="template_paused", sentence=sentence),))
+    return Verdict(action="hold", until=until, reasons=(Reason(code="template_paused", sentence=sentence),))
 
 
 def for_a_while(facts: Facts, form: Literal["text", "template"] | None) -> Verdict | None:

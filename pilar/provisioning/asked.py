@@ -6,25 +6,22 @@ it would be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from pilar.backplane import audit
-from pilar.backplane.effects import Effect, EffectLedger
 from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
-from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Permanent
-from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import store, traces
+from pilar.provisioning import store
+from pilar.provisioning.drift import LEFT, MENDED, Drift
 from pilar.provisioning.events import ResumeAskedFor, WebhookRecreate
 from pilar.provisioning.retry import retry
 from pilar.workspaces import store as workspaces
-from pilar.workspaces.credentials import unseal
 from pilar.workspaces.standing_store import is_closed
 
 
@@ -74,50 +71,18 @@ class Resumer:
 class WebhookKeeper:
     """Has a studio's WhatsApp account send us its webhooks."""
 
-    def __init__(
-        self, database: Database, clocks: Clocks, graph: GraphClient, ledger: EffectLedger, box: SecretBox
-    ) -> None:
+    def __init__(self, database: Database, drift: Drift) -> None:
         self._database = database
-        self._clocks = clocks
-        self._graph = graph
-        self._ledger = ledger
-        self._box = box
+        self._drift = drift
 
-    def on_asked(self, work: Work[WebhookRecreate]) -> dict[str, bool]:
-        """Subscribe to the account anew, unless its webhooks are sent to us; return whether that was needed."""
+    def on_asked(self, work: Work[WebhookRecreate]) -> dict[str, Any]:
+        """Subscribe to the account anew, unless its webhooks are sent to us or that was tried too often of late."""
         if work.workspace_id is None:
             raise Permanent("A WhatsApp account belongs to a studio.")
         with self._database.transaction(Scope.fleet()) as connection:
-            integration = workspaces.get_integration(connection, work.workspace_id, "whatsapp")
-            token = unseal(self._box, integration)["access_token"]
-        account = integration.external_id if integration else None
-        if account is None:
+            account = workspaces.get_integration(connection, work.workspace_id, "whatsapp")
+        if account is None or account.external_id is None:
             raise Permanent("This studio has no WhatsApp account yet.")
-        if self._graph.subscribed(token, account):
-            return {"subscribed_anew": False}
-
-        def subscribe() -> Mapping[str, Any]:
-            self._graph.subscribe_app(token, account)
-            return {}
-
-        self._ledger.perform(
-            Effect(
-                kind=traces.SUBSCRIBED_APP,
-                key=f"{account}:{work.id}",
-                call=subscribe,
-                find=lambda: {} if self._graph.subscribed(token, account) else None,
-                workspace_id=work.workspace_id,
-                correlation_id=work.correlation_id,
-            )
-        )
-        with self._database.transaction(Scope.fleet()) as connection:
-            audit.record(
-                connection,
-                actor=audit.SYSTEM,
-                action="provisioning.webhooks_recreated",
-                subject=f"whatsapp:{account}",
-                now=self._clocks.real.now(),
-                workspace_id=work.workspace_id,
-                correlation_id=work.correlation_id,
-            )
-        return {"subscribed_anew": True}
+        done = self._drift.mend_whatsapp(work, account)
+        why = {"why": "It was tried too often within an hour."} if done == LEFT else {}
+        return {"subscribed_anew": done == MENDED, **why}

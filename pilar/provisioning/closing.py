@@ -13,6 +13,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from pilar.backplane import audit
 from pilar.backplane.facts import Event, emit
 from pilar.backplane.handlers import Work
@@ -21,6 +23,7 @@ from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Conflict, Invalid
 from pilar.providers.twilio.client import TwilioCredentials
+from pilar.provisioning import channel_store
 from pilar.provisioning.events import CloseStudio, SubscriptionRead
 from pilar.provisioning.giving_back import GivingBack, Returning
 from pilar.provisioning.subscription import notify_owner
@@ -99,7 +102,7 @@ class Closer:
             )  # fmt: skip
             audit.tell(
                 connection, workspace_id, key="closed", type="workspace.closed", now=now,
-                text=f"The studio's number was given back. Its data is erased on {erase_at:%d %B %Y}.",
+                text=f"{_what_became(connection, workspace_id)} Its data is erased on {erase_at:%d %B %Y}.",
             )  # fmt: skip
             notify_owner(connection, self._clocks, workspace_id, "closed", erase_at.isoformat(), work.cause)
             event = Event(
@@ -109,3 +112,10 @@ class Closer:
                 workspace_id=workspace_id,
             )
             emit(connection, self._clocks, [event], work.cause)
+
+
+def _what_became(connection: Connection, workspace_id: UUID) -> str:
+    """What has become of the number, for the studio's people."""
+    if channel_store.own_of(connection, workspace_id) is not None:
+        return "The studio's own number stays the studio's: we have thrown away our key to it."
+    return "The studio's number was given back."

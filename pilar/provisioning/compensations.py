@@ -22,7 +22,7 @@ from pilar.errors import CredentialsRefused
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
 from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import traces
+from pilar.provisioning import channel_store, number_purchases, traces
 from pilar.provisioning.giving_back import GivingBack, Returning
 from pilar.provisioning.steps import Job
 from pilar.provisioning.subscription import EndAccess
@@ -55,7 +55,15 @@ class Compensations:
         self._end_access = end_access
 
     def deregister(self, job: Job) -> Mapping[str, Any]:
-        """Take the studio's number off WhatsApp; where the studio has withdrawn our access, it is the studio's."""
+        """Take the studio's number off WhatsApp; where the studio has withdrawn our access, it is the studio's.
+
+        A number that the studio brought stays as it is: only our key to its account is forgotten.
+        """
+        with self._database.transaction(Scope.fleet()) as connection:
+            own = channel_store.own_of(connection, job.workspace_id)
+        if own is not None:
+            self._close(job, "whatsapp")
+            return {"undone": "the number is the studio's own"}
         known = self._integration(job, "whatsapp")
         if known is None or known.phone_number_id is None:
             return NOTHING
@@ -81,7 +89,9 @@ class Compensations:
             return NOTHING
         sid = job.results.get("phone_number_purchase", {}).get("number_sid")
         if sid is None:
-            bought = traces.number(self._twilio, account, job.workspace_id)
+            with self._database.transaction(Scope.fleet()) as connection:
+                key = number_purchases.next_key(connection, job.workspace_id)
+            bought = traces.number(self._twilio, account, job.workspace_id, key)
             if bought is None:
                 return NOTHING
             sid = bought["number_sid"]

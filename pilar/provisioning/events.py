@@ -28,7 +28,20 @@ class ReconcilePayment(Payload):
 
 
 NoticeKind = Literal[
-    "payment_failing", "suspended", "cancelled", "closed", "plan_changed", "number_restricted", "template_rejected"
+    "payment_failing",
+    "suspended",
+    "cancelled",
+    "closed",
+    "plan_changed",
+    "number_restricted",
+    "account_restricted",
+    "number_reinstated",
+    "quality_low",
+    "name_declined",
+    "number_replaced",
+    "own_number_lost",
+    "template_rejected",
+    "template_disabled",
 ]
 
 
@@ -57,6 +70,28 @@ class CloseStudio(Payload):
     """Give back what a closed studio has at the providers."""
 
     type_name: ClassVar[str] = "provisioning.close_studio"
+
+
+class LookAtChannels(Payload):
+    """Look whether a studio's number is there and its webhooks come to us, and see to what is found."""
+
+    type_name: ClassVar[str] = "provisioning.look_at_channels"
+    from_outside: ClassVar[bool] = True
+
+
+class ReadPrerequisites(Payload):
+    """Ask WhatsApp what a studio still lacks, so that what pages show of it is fresh."""
+
+    type_name: ClassVar[str] = "provisioning.read_prerequisites"
+    from_outside: ClassVar[bool] = True
+
+
+class ReplaceNumber(Payload):
+    """Take the replacement of a lost number as far as it goes."""
+
+    type_name: ClassVar[str] = "provisioning.replace_number"
+
+    replacement_id: UUID
 
 
 class AdvanceProvisioning(Payload):
@@ -205,6 +240,7 @@ class WhatsAppRetry(ResumeAskedFor):
         "whatsapp_connection",
         "whatsapp_registration",
         "template_approval",
+        "whatsapp_prerequisites",
         "test_message",
     )
 

@@ -69,7 +69,7 @@ def _schedule(connection: Connection, clocks: Clocks) -> int:
     """Waits of before they were followed up begin now."""
     rows = wait_store.unscheduled(connection, BATCH)
     now = clocks.business.now()
-    times = [waits.times_of(row.waits_on, now) for row in rows]
+    times = [waits.times_of(row.waits_on, now, row.name) for row in rows]
     keys = [(row.job_id, row.name) for row in rows]
     wait_store.set_moments(connection, keys, "waits_from", [now] * len(rows))
     wait_store.set_moments(connection, keys, "remind_at", [one.remind_at for one in times])
@@ -99,7 +99,7 @@ def _remind(connection: Connection, clocks: Clocks) -> int:
 def _look(connection: Connection, clocks: Clocks) -> int:
     now = clocks.business.now()
     rows = wait_store.due(connection, "look_at", now, BATCH)
-    following = [now + every if (every := waits.POLICIES[row.waits_on].look_every) else None for row in rows]
+    following = [now + every if (every := waits.look_every(row.waits_on, row.name)) else None for row in rows]
     wait_store.set_moments(connection, [(row.job_id, row.name) for row in rows], "look_at", following)
     for row in rows:
         look = facts.Job(

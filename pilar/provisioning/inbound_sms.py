@@ -16,6 +16,7 @@ from pilar.crypto import SecretBox
 from pilar.errors import NotFound
 from pilar.providers.twilio.deliveries import fields_of
 from pilar.provisioning import store
+from pilar.provisioning.replacing import go_on
 from pilar.provisioning.runner import wake
 from pilar.workspaces import store as workspaces
 
@@ -43,6 +44,9 @@ class TwilioInbox:
         now = self._clocks.real.now()
         sealed = self._box.seal("".join(match.groups()))
         store.save_code(connection, integration.workspace_id, message_id, sealed, now)
+        studio = integration.workspace_id
+        if go_on(connection, self._clocks, studio, cause=f"sms:{message_id}", story=work.cause):
+            return {"code": "kept", "workspace": str(studio)}
         try:
             job = store.job_of_workspace(connection, integration.workspace_id)
         except NotFound:

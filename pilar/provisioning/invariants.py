@@ -22,17 +22,56 @@ INVARIANTS = (
     ),
     Invariant(
         "one_number_per_studio",
-        # A studio whose number is replaced has two for as long as it takes to move it.
-        "No studio keeps two numbers for more than a day: what was given back, alone or with its account, is none.",
+        "A studio has one number that was bought at most, and none where it brings its own.",
+        # What was lost, given back alone or given back with its account is none, and a studio that is erased has none.
         """
-        select e.workspace_id, count(*) from effect e
-        where e.kind = 'twilio.buy_number' and e.state = 'confirmed'
-          and not exists (select from effect r where r.kind = 'twilio.release_number'
-                          and r.key = e.response ->> 'number_sid' and r.state <> 'failed')
-          and not exists (select from integration i where i.workspace_id = e.workspace_id and i.provider = 'twilio'
-                          and i.state = 'closed')
-        group by e.workspace_id
-        having count(*) > 1 and max(e.settled_at) < cast(:real_now as timestamptz) - interval '1 day'
+        with had as (
+          select e.workspace_id from effect e
+          where e.kind = 'twilio.buy_number' and e.state = 'confirmed'
+            and not exists (select from number_purchase p where p.workspace_id = e.workspace_id
+                            and p.effect_key = e.key and p.lost_at is not null)
+            and not exists (select from effect r where r.workspace_id = e.workspace_id
+                            and r.kind = 'twilio.release_number' and r.key = e.response ->> 'number_sid'
+                            and r.state <> 'failed')
+            and not exists (select from integration i where i.workspace_id = e.workspace_id
+                            and i.provider = 'twilio' and i.state = 'closed')
+            and not exists (select from studio_standing s where s.workspace_id = e.workspace_id
+                            and s.erased_at is not null))
+        select workspace_id, count(*) from had group by workspace_id having count(*) > 1
+        union all
+        select workspace_id, 1 from had join own_channel using (workspace_id)
+        """,
+    ),
+    Invariant(
+        "one_number_a_day",
+        "Each number that was bought, or may have been, is counted against a day of its studio's, unless erased.",
+        """
+        select e.workspace_id, e.key, e.state from effect e
+        where e.kind = 'twilio.buy_number' and e.state in ('attempted', 'unknown', 'confirmed')
+          and not exists (select from number_purchase p where p.workspace_id = e.workspace_id
+                          and p.effect_key = e.key)
+          and not exists (select from studio_standing s where s.workspace_id = e.workspace_id
+                          and s.erased_at is not null)
+        """,
+    ),
+    Invariant(
+        "what_is_brought_is_not_released",
+        "No number that a studio brought along was ever given back for it.",
+        """
+        select o.workspace_id, e.kind from own_channel o join effect e using (workspace_id)
+        where e.kind in ('twilio.release_number', 'whatsapp.deregister_number')
+        """,
+    ),
+    Invariant(
+        "replacements_go_on",
+        "Each replacement of a number that is under way is being worked on, or its work says why not.",
+        """
+        select n.workspace_id, n.id, n.begun_at from number_replacement n
+        where n.ended_at is null
+          and not exists (select from autopilot_job j where j.workspace_id = n.workspace_id
+                          and j.type = 'provisioning.replace_number' and j.payload ->> 'replacement_id' = n.id::text
+                          and (exists (select from pending_work w where w.position = j.position)
+                               or exists (select from dead_letter d where d.position = j.position)))
         """,
     ),
     Invariant(

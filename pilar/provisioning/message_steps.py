@@ -33,7 +33,10 @@ class MessageSteps:
         self._templates = templates
 
     def approve_templates(self, job: Job) -> Done | Wait:
-        """Have the studio's templates reviewed; done when WhatsApp has decided about each, be it against some."""
+        """Have the studio's templates reviewed; done when WhatsApp has decided about each, be it against some.
+
+        Whether what it has approved is enough to open with is judged with its other prerequisites.
+        """
         states = self._templates.submit(job.workspace_id, Cause(job.correlation_id))
         if waiting := states.get(UNDER_REVIEW, 0):
             return Wait("meta", f"WhatsApp is reviewing {waiting} message templates.")

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 CONNECTION_STEP = "whatsapp_connection"
 _OUTSIDE = ("completed", "retired", "undone")
 
-Kind = Literal["connect", "pay", "wait", "ready", "closed"]
+Kind = Literal["connect", "act", "pay", "wait", "ready", "closed"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class NextThing:
     """What an owner is to do next.
 
     Attributes:
-        kind: connect WhatsApp; see to the payment; wait, since it is others' turn; nothing, as all is ready; nothing,
-            as the signup was taken back.
+        kind: connect WhatsApp; act, as `says` says (prove a number, mend something at Meta); see to the payment; wait,
+            since it is others' turn; nothing, as all is ready; nothing, as the signup was taken back.
         says: the same as a sentence for the owner.
         step: where the set-up stands, as people read it.
     """
@@ -57,6 +57,8 @@ def next_thing(job: Row[Any], steps: Sequence[Row[Any]]) -> NextThing:
     known = any(step.name == CONNECTION_STEP for step in steps)
     if known and not connected and job.sealed_setup_code is None:
         return NextThing("connect", "Connect WhatsApp, so that your studio can answer its leads.", title)
+    if current.waits_on == "studio" and current.name != CONNECTION_STEP:
+        return NextThing("act", current.wait_reason or "Something is left for you to do.", title)
     if current.status == "failed":
         return NextThing("wait", _TURN["us"], title)
     return NextThing("wait", _TURN.get(current.waits_on or "", "We are at work on it: this takes minutes."), title)

@@ -38,7 +38,14 @@ _SUBJECTS: dict[NoticeKind, str] = {
     "closed": "{studio} is closed",
     "plan_changed": "{studio} has another plan",
     "number_restricted": "WhatsApp restricts the number of {studio}",
+    "account_restricted": "WhatsApp restricts what {studio} may send",
+    "number_reinstated": "{studio} may send on WhatsApp again",
+    "quality_low": "WhatsApp rates the quality of {studio}'s messages as low",
+    "name_declined": "WhatsApp has declined the name that {studio} shows",
+    "number_replaced": "{studio} has a new phone number",
+    "own_number_lost": "The phone number of {studio} does not work any more",
     "template_rejected": "WhatsApp has rejected a message template of {studio}",
+    "template_disabled": "WhatsApp has disabled a message template of {studio}",
 }
 
 _LINES: dict[NoticeKind, tuple[str, ...]] = {
@@ -64,9 +71,34 @@ _LINES: dict[NoticeKind, tuple[str, ...]] = {
         "WhatsApp has restricted what the number of {studio} may send: {detail}",
         "We slow down by ourselves. In WhatsApp Manager you see what WhatsApp asks of you.",
     ),
+    "account_restricted": (
+        "WhatsApp restricts what {studio} may send: {detail}",
+        "What your leads write is kept. In WhatsApp Manager you see what WhatsApp asks of you, and can object.",
+    ),
+    "number_reinstated": ("WhatsApp has lifted the restriction of {studio}: everything goes on by itself.",),
+    "quality_low": (
+        "People have blocked or reported messages of {studio}, and WhatsApp rates their quality as low.",
+        "If it stays so, WhatsApp lowers how many people you may write to. Fewer and more personal messages help.",
+    ),
+    "name_declined": (
+        "WhatsApp has declined the name that leads see beside the messages of {studio}.",
+        "Choose another in WhatsApp Manager: until it is approved, leads see the number alone.",
+    ),
+    "number_replaced": (
+        "{detail}",
+        "We have bought another number and moved WhatsApp to it. Please change it where you show it.",
+    ),
+    "own_number_lost": (
+        "{detail}",
+        "The number is yours, so we don't replace it: please have it restored, or tell us to get you another.",
+    ),
     "template_rejected": (
         "WhatsApp has rejected the template {detail}",
         "Messages that need it are not sent until another version is approved.",
+    ),
+    "template_disabled": (
+        "WhatsApp has disabled the template {detail}",
+        "It was paused twice because people did not want it. Messages that need it are not sent any more.",
     ),
 }
 

@@ -24,8 +24,8 @@ from pilar.providers.email.client import Mailer
 from pilar.providers.reactions import Reaction
 from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.whatsapp.errors import reaction_to
-from pilar.provisioning import store, traces
-from pilar.provisioning.events import OwnerNotice
+from pilar.provisioning import number_notices, store, traces
+from pilar.provisioning.events import NoticeKind, OwnerNotice
 from pilar.provisioning.owner_mails import Notice, compose, plan_in_words
 from pilar.provisioning.subscription import notify_owner
 from pilar.settings import Settings
@@ -39,6 +39,8 @@ RESTRICTIONS: Mapping[Reaction, str] = {
     Reaction.AWAIT_PAYMENT: "the payment method in your WhatsApp account fails.",
     Reaction.RECONNECT: "our permission to send for you has ended: connect WhatsApp again.",
 }
+TOLD_OF: Mapping[str, NoticeKind] = {"rejected": "template_rejected", "disabled": "template_disabled"}
+"""The states of a template that the owner is told of, and as what."""
 _NUMBER = "whatsapp:"
 """What the keys of incidents begin with that a refusal of WhatsApp's has caused; its code follows."""
 
@@ -69,12 +71,13 @@ class OwnerNotices:
         self._settings = settings
 
     def on_template(self, connection: Connection, work: Work[TemplateChanged]) -> dict[str, Any]:
-        """A template was rejected: have the owner told."""
+        """A template was rejected or disabled: have the owner told."""
         told = work.content
-        if told.state != "rejected" or work.workspace_id is None:
+        kind = TOLD_OF.get(told.state)
+        if kind is None or work.workspace_id is None:
             return {"skipped": f"it is {told.state}"}
         occasion = f"{told.template_id}:{work.id}"
-        notify_owner(connection, self._clocks, work.workspace_id, "template_rejected", occasion, work.cause)
+        notify_owner(connection, self._clocks, work.workspace_id, kind, occasion, work.cause)
         return {"asked_for": occasion}
 
     def on_incident(self, connection: Connection, work: Work[IncidentRequested]) -> dict[str, Any]:
@@ -147,11 +150,15 @@ class OwnerNotices:
             detail = plan_in_words(Plan(studio.plan), people)
         elif told.kind == "number_restricted":
             detail = restriction(told.occasion.split(":")[0])
+        elif told.kind in number_notices.KINDS:
+            detail = number_notices.detail_of(connection, workspace_id, told)
+            if detail is None:
+                return None
         else:
             named = UUID(told.occasion.split(":")[0])
             known = template_store.templates_of(connection, workspace_id)
             template = next((one for one in known if one.id == named), None)
-            if template is None or template.state != "rejected":
+            if template is None or TOLD_OF.get(template.state) != told.kind:
                 return None
             detail = f"{template.name} ({template.language}): {template.reason or 'it gave no reason.'}"
         day = f"{until:%d %B %Y}" if until else None

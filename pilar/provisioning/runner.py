@@ -223,7 +223,7 @@ class Runner:
                 "waited_seconds": store.waited_until(now),
                 "waits_for": waits.woken_by(step.name, outcome.on),
                 "reminders": 0,
-                **asdict(waits.times_of(outcome.on, now)),
+                **asdict(waits.times_of(outcome.on, now, step.name)),
             }
         store.set_step(connection, job.id, step.name, values)
         store.move_job(connection, job.id, "waiting")

@@ -8,19 +8,25 @@ The link's token is the `state` of Meta's dialog too, so that an answer can only
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from pilar.backplane import audit
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.errors import Conflict, Invalid, NotConfigured, NotFound
 from pilar.ids import new_id
+from pilar.messaging import template_store
+from pilar.messaging.purposes import REJECTED
 from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import store
+from pilar.provisioning import own_channel, prerequisite_store, store
 from pilar.provisioning.next_thing import CONNECTION_STEP, NextThing, next_thing
+from pilar.provisioning.own_channel import OwnChannel
+from pilar.provisioning.prerequisites import Prerequisite
 from pilar.provisioning.runner import wake
 from pilar.settings import Settings
 from pilar.tokens import token_hash
@@ -34,6 +40,9 @@ class SetupView:
         done: nothing is left for the owner to do.
         connect_url: where the owner gives consent; None where that can't be done now.
         next: the one thing to do next.
+        own: the number or account that the studio brings along, and what can be done about it.
+        prerequisites: what WhatsApp wants, one by one, as it stood last; none before it was asked.
+        rejected: templates that WhatsApp won't have, whose texts can be mended.
     """
 
     workspace_id: UUID
@@ -41,6 +50,9 @@ class SetupView:
     done: bool
     connect_url: str | None
     next: NextThing
+    own: OwnChannel
+    prerequisites: Sequence[Prerequisite]
+    rejected: Sequence[Row[Any]]
 
 
 def setup_link(public_url: str, token: str) -> str:
@@ -74,8 +86,23 @@ class Setup:
             except NotConfigured:
                 connect_url = None  # the page says that we have to be asked; the overview says what is missing
         found = store.job_view(job, rows).results.get("customer_validation", {})
-        done = following.kind not in ("connect", "pay")
-        return SetupView(job.workspace_id, found.get("studio_name", "Your studio"), done, connect_url, following)
+        done = following.kind not in ("connect", "act", "pay")
+        own = own_channel.view_of(connection, self._clocks, job, rows)
+        return SetupView(
+            workspace_id=job.workspace_id,
+            studio_name=found.get("studio_name", "Your studio"),
+            done=done,
+            connect_url=connect_url,
+            next=following,
+            own=own,
+            prerequisites=prerequisite_store.prerequisites_of(connection, job.workspace_id),
+            rejected=template_store.templates_of(connection, job.workspace_id, state=REJECTED),
+        )
+
+    def studio_of(self, connection: Connection, token: str) -> UUID:
+        """The studio that a link is for; raise `NotFound` for a link that leads nowhere. Needs the fleet's scope."""
+        found: UUID = store.job_by_token(connection, token_hash(token)).workspace_id
+        return found
 
     def look_again(self, connection: Connection, workspace_id: UUID) -> NextThing:
         """The owner says that everything is done: have the job look for itself, and tell what is left.
@@ -87,19 +114,21 @@ class Setup:
         """
         job = store.job_of_workspace(connection, workspace_id)
         following = next_thing(job, store.steps_of(connection, job.id))
-        if following.kind in ("pay", "wait") and job.state != "failed":
+        if following.kind in ("act", "pay", "wait") and job.state != "failed":
             story = job.correlation_id
             wake(connection, self._clocks, job, cause=f"owner:{new_id()}", correlation_id=story)
         return following
 
     def link_of(self, connection: Connection, workspace_id: UUID) -> str:
-        """The link of a studio that waits for its owner.
+        """The link of a studio that waits for its owner, or whose owner may still say that it brings a number.
 
         Raises:
             NotFound: nothing waits on the studio, or this scope sees no such studio.
         """
         job = store.job_of_workspace(connection, workspace_id)
-        if not any(step.waits_on == "studio" for step in store.steps_of(connection, job.id)):
+        rows = store.steps_of(connection, job.id)
+        may_bring = own_channel.view_of(connection, self._clocks, job, rows).may_change
+        if not may_bring and not any(step.waits_on == "studio" for step in rows):
             raise NotFound("Nothing waits on this studio.")
         return setup_link(self._settings.public_url, self._box.open(job.sealed_setup_token))
 

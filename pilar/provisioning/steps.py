@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -18,7 +19,11 @@ they were begun with stays in their rows, and a step that has gone from the list
 
 @dataclass(frozen=True)
 class Job:
-    """A provisioning job, as a step sees it."""
+    """A provisioning job, as a step sees it.
+
+    Attributes:
+        codes_since: verification codes from before then (real time) belong to another number; None: there was none.
+    """
 
     id: UUID
     workspace_id: UUID
@@ -27,6 +32,7 @@ class Job:
     correlation_id: UUID
     setup_round: int
     results: Mapping[str, Mapping[str, Any]]
+    codes_since: datetime | None = None
 
     def result(self, step: str) -> Mapping[str, Any]:
         """What an earlier step found out, be it one that is not among the steps any more."""

@@ -266,19 +266,19 @@ def save_code(connection: Connection, workspace_id: UUID, message_id: str, seale
     )
 
 
-def unused_code(connection: Connection, workspace_id: UUID) -> Row[Any] | None:
-    """The newest verification code that was not tried yet."""
-    return connection.execute(
-        select(verification_code)
-        .filter_by(workspace_id=workspace_id, used_at=None)
-        .order_by(verification_code.c.received_at.desc())
-        .limit(1)
-    ).one_or_none()
+def unused_code(connection: Connection, workspace_id: UUID, since: datetime | None = None) -> Row[Any] | None:
+    """The newest verification code that was not tried yet, of those that have come since then (real time)."""
+    query = select(verification_code).filter_by(workspace_id=workspace_id, used_at=None)
+    if since is not None:
+        query = query.where(verification_code.c.received_at >= since)
+    return connection.execute(query.order_by(verification_code.c.received_at.desc()).limit(1)).one_or_none()
 
 
-def codes_tried(connection: Connection, workspace_id: UUID) -> int:
-    """How many verification codes were tried."""
+def codes_tried(connection: Connection, workspace_id: UUID, since: datetime | None = None) -> int:
+    """How many verification codes were tried, of those that have come since then (real time)."""
     tried = select(func.count()).select_from(verification_code).filter_by(workspace_id=workspace_id)
+    if since is not None:
+        tried = tried.where(verification_code.c.received_at >= since)
     return int(connection.execute(tried.where(verification_code.c.used_at.is_not(None))).scalar_one())
 
 
@@ -293,6 +293,11 @@ def use_code(connection: Connection, workspace_id: UUID, message_id: str, now: d
     connection.execute(
         update(verification_code).filter_by(workspace_id=workspace_id, message_id=message_id).values(used_at=now)
     )
+
+
+def use_codes(connection: Connection, workspace_id: UUID, now: datetime) -> None:
+    """Note that no verification code that is there is to be tried any more."""
+    connection.execute(update(verification_code).filter_by(workspace_id=workspace_id, used_at=None).values(used_at=now))
 
 
 def _one(row: Row[Any] | None) -> Row[Any]:

@@ -25,6 +25,7 @@ REMINDER_MAIL = "mail.setup_reminder"
 REMINDER_SMS = "twilio.remind_owner"
 OWNER_NOTICE = "mail.owner_notice"
 ENDED_SUBSCRIPTION = "stripe.end_subscription"
+SET_WEBHOOKS = "twilio.set_webhooks"
 RELEASED_NUMBER = "twilio.release_number"
 CLOSED_SUBACCOUNT = "twilio.close_subaccount"
 DEREGISTERED_NUMBER = "whatsapp.deregister_number"
@@ -59,9 +60,23 @@ def subaccount(twilio: TwilioGateway, workspace_id: UUID) -> Mapping[str, Any] |
     return {"sid": found.sid} if found else None
 
 
-def number(twilio: TwilioGateway, account: TwilioCredentials, workspace_id: UUID) -> Mapping[str, Any] | None:
-    """The number that was bought for the studio."""
-    found = twilio.find_number(account, friendly_name(workspace_id))
+def number_key(workspace_id: UUID, intent: str) -> str:
+    """The key of the effect that buys a number for a replacement; others are the studio's id, and a count from two."""
+    return f"{workspace_id}:{intent}"
+
+
+def number_name(workspace_id: UUID, key: str) -> str:
+    """The name that a number carries in its studio's account, by the key of its purchase.
+
+    It is the studio's, or that of the replacement that it was bought for.
+    """
+    purchase = key.partition(":")[2]
+    return f"pilar replacement {purchase}" if purchase and not purchase.isdigit() else friendly_name(workspace_id)
+
+
+def number(twilio: TwilioGateway, account: TwilioCredentials, workspace_id: UUID, key: str) -> Mapping[str, Any] | None:
+    """The number that a purchase has brought."""
+    found = twilio.find_number(account, number_name(workspace_id, key))
     return as_result(found) if found else None
 
 

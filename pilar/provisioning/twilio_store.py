@@ -1,14 +1,14 @@
-"""The SQL of what studios have at Twilio. What belongs here: placements under our accounts."""
+"""The SQL of what studios have at Twilio. What belongs here: placements under our accounts, and those set aside."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, func, select, text
+from sqlalchemy import Connection, and_, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from pilar.provisioning.twilio_tables import twilio_placement
+from pilar.provisioning.twilio_tables import twilio_parent, twilio_placement
 from pilar.workspaces.tables import integration
 
 
@@ -28,6 +28,24 @@ def add_placement(connection: Connection, workspace_id: UUID, parent_sid: str, n
     """Give a studio a parent; `now` is real time."""
     values = {"workspace_id": workspace_id, "parent_sid": parent_sid, "placed_at": now}
     connection.execute(insert(twilio_placement).values(values))
+
+
+def remove_placement(connection: Connection, workspace_id: UUID, parent_sid: str) -> None:
+    """Take a studio's place under a parent away, if it has it."""
+    connection.execute(delete(twilio_placement).filter_by(workspace_id=workspace_id, parent_sid=parent_sid))
+
+
+def set_aside(connection: Connection, parent_sid: str, reason: str, now: datetime) -> None:
+    """Note that a parent takes no new studio; `now` is real time."""
+    changed = {"set_aside_at": now, "reason": reason}
+    statement = insert(twilio_parent).values(parent_sid=parent_sid, **changed)
+    connection.execute(statement.on_conflict_do_update(index_elements=["parent_sid"], set_=changed))
+
+
+def aside_since(connection: Connection, moment: datetime) -> set[str]:
+    """Parents that were set aside since a moment of real time."""
+    query = select(twilio_parent.c.parent_sid).where(twilio_parent.c.set_aside_at > moment)
+    return set(connection.execute(query).scalars())
 
 
 def has_account(connection: Connection, workspace_id: UUID) -> bool:

@@ -28,6 +28,7 @@ from pilar.providers.email.client import Mailer
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
 from pilar.provisioning import store, traces, wait_words, waits
 from pilar.provisioning.events import TellOwner
+from pilar.provisioning.next_thing import CONNECTION_STEP
 from pilar.provisioning.setup import setup_link
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
@@ -85,8 +86,10 @@ class WaitNotices:
             sender = self._sender(connection, job.workspace_id, phone) if told.number else None
         link = setup_link(self._settings.public_url, self._box.open(job.sealed_setup_token))
         names = (found["owner_name"], found["studio_name"], link)
+        # What another step waits for stands in its own words.
+        what = wait_words.PERMISSION if step.name == CONNECTION_STEP else step.wait_reason or wait_words.PERMISSION
         if told.number:
-            mail = wait_words.reminder(*names, (step.expires_at - self._clocks.business.now()).days)
+            mail = wait_words.reminder(*names, (step.expires_at - self._clocks.business.now()).days, what)
         else:
             mail = wait_words.expired(*names, by_owner=step.waits_on == "studio")
         key = f"{told.job_id}:{told.step}:{told.wait_round}:{told.number}"
@@ -96,7 +99,7 @@ class WaitNotices:
             lambda: self._mailer.send(address, mail.subject, mail.text, mail.html, message_id),
         )}  # fmt: skip
         if sender is not None and phone is not None:
-            account, number, words = *sender, wait_words.short(found["studio_name"], link)
+            account, number, words = *sender, wait_words.short(found["studio_name"], link, what)
             # An SMS can't be looked up by what it was for: one of unknown fate is not sent again.
             ways["sms"] = self._once(
                 work, traces.REMINDER_SMS, key,

@@ -6,8 +6,10 @@ from html import escape
 
 from pilar.provisioning.setup_mail import Mail
 
+PERMISSION = "everything is ready but your permission to answer on WhatsApp."
 
-def reminder(owner_name: str, studio_name: str, link: str, days_left: int) -> Mail:
+
+def reminder(owner_name: str, studio_name: str, link: str, days_left: int, what: str = PERMISSION) -> Mail:
     """The mail that reminds an owner of the step that only the owner can take.
 
     Args:
@@ -15,13 +17,14 @@ def reminder(owner_name: str, studio_name: str, link: str, days_left: int) -> Ma
         studio_name: whose set-up waits.
         link: the set-up link.
         days_left: after so many days we stop asking.
+        what: for what it waits, as the end of a sentence.
     """
     lines = (
         f"Hello {owner_name},",
-        f"{studio_name} still waits for you: everything is ready but your permission to answer on WhatsApp.",
+        f"{studio_name} still waits for you: {what}",
         f"It takes three minutes. We keep the place for {_days(days_left)}:",
     )
-    return _mail(f"{studio_name} still waits for you", lines, link)
+    return _mail(f"{studio_name} still waits for you", lines, link, _button(what))
 
 
 def expired(owner_name: str, studio_name: str, link: str, *, by_owner: bool) -> Mail:
@@ -44,9 +47,14 @@ def expired(owner_name: str, studio_name: str, link: str, *, by_owner: bool) -> 
     return _mail(f"The set-up of {studio_name} has come to a halt", lines, link, button)
 
 
-def short(studio_name: str, link: str) -> str:
+def short(studio_name: str, link: str, what: str = PERMISSION) -> str:
     """The same reminder as an SMS."""
-    return f"{studio_name[:60]} still waits for your permission to answer on WhatsApp: {link} (STOP ends this.)"
+    waits_for = "your permission to answer on WhatsApp" if what == PERMISSION else "you, so that it can open"
+    return f"{studio_name[:60]} still waits for {waits_for}: {link} (STOP ends this.)"
+
+
+def _button(what: str) -> str:
+    return "Connect WhatsApp" if what == PERMISSION else "Go on"
 
 
 def _mail(subject: str, lines: tuple[str, ...], link: str, button: str = "Connect WhatsApp") -> Mail:

@@ -55,15 +55,28 @@ WOKEN_BY: Mapping[str, str] = {
     "activation": "stripe.reconcile_subscription",
     "whatsapp_connection": "setup.completed",
     "whatsapp_registration": "twilio.sms",
+    "whatsapp_prerequisites": "messaging.account_told",
     "template_approval": "template.changed",
 }
 """What ends a step's wait on somebody else, as the name of the fact; a wait on us ends when somebody tries again."""
 
+LOOKS: Mapping[str, timedelta] = {"whatsapp_prerequisites": timedelta(hours=6)}
+"""How often a step looks for itself that waits on its owner, who acts at a provider that may not tell us."""
+
 BY_HAND = "provisioning.resumed"
+
+
+OWNER_WAKES: Mapping[str, str] = {
+    "whatsapp_registration": "setup.number_proven",
+    "whatsapp_prerequisites": "setup.looked_again",
+}
+"""The same for a step that waits on its owner, where that is another fact."""
 
 
 def woken_by(step: str, on: WaitsOn) -> str:
     """The fact that a waiting step is woken by."""
+    if on == "studio" and step in OWNER_WAKES:
+        return OWNER_WAKES[step]
     return BY_HAND if on == "us" else WOKEN_BY.get(step, BY_HAND)
 
 
@@ -87,13 +100,18 @@ class Times:
     look_at: datetime | None
 
 
-def times_of(on: WaitsOn, begun: datetime) -> Times:
-    """When a wait that begins now is followed up for the first time."""
-    policy = POLICIES[on]
+def look_every(on: WaitsOn, step: str) -> timedelta | None:
+    """How often a step that waits looks for itself; None: only who is waited for can tell us."""
+    return POLICIES[on].look_every or LOOKS.get(step)
+
+
+def times_of(on: WaitsOn, begun: datetime, step: str = "") -> Times:
+    """When a wait of a step that begins now is followed up for the first time."""
+    policy, every = POLICIES[on], look_every(on, step)
     return Times(
         remind_at=begun + policy.after[0] if policy.after else None,
         expires_at=begun + policy.lasts,
-        look_at=begun + policy.look_every if policy.look_every else None,
+        look_at=begun + every if every else None,
     )
 
 

@@ -17,7 +17,10 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import NotConfigured, Permanent, Transient
 from pilar.providers.email.client import Mailer
 from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import store, traces
+from pilar.provisioning import channel_store, store, traces
+from pilar.provisioning.number_codes import BoughtNumberCodes
+from pilar.provisioning.own_channel import PURCHASE
+from pilar.provisioning.own_number_steps import OwnNumbers
 from pilar.provisioning.setup import callback_url, setup_link
 from pilar.provisioning.setup_mail import compose
 from pilar.provisioning.steps import Done, Job, Wait
@@ -26,7 +29,7 @@ from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import opened, seal, unseal
 
-CODES_TRIED_AT_MOST = 3
+CONNECTED = "CONNECTED"
 
 
 class WhatsAppSteps:
@@ -49,6 +52,8 @@ class WhatsAppSteps:
         self._ledger = ledger
         self._box = box
         self._settings = settings
+        self._own = OwnNumbers(database, clocks, graph, ledger, box)
+        self._codes = BoughtNumberCodes(database, clocks, graph, ledger, box)
 
     def connect(self, job: Job) -> Done | Wait:
         """Have the studio let us act for its WhatsApp business account: Meta wants its owner to agree in person."""
@@ -94,31 +99,14 @@ class WhatsAppSteps:
         return Done({"business_account": accounts[0]})
 
     def register(self, job: Job) -> Done | Wait:
-        """Register the number: add it, have a code sent to it, prove with the code that it is ours, switch it on."""
-        with self._database.transaction(Scope.fleet()) as connection:
-            credentials = unseal(self._box, workspaces.get_integration(connection, job.workspace_id, "whatsapp"))
-        token = credentials["access_token"]
-        account = job.result("whatsapp_connection")["business_account"]
-        number = job.result("phone_number_purchase")["phone_number"]
-        number_id = self._add_number(job, token, account, number)
-        if not self._graph.phone_number(token, number_id).code_verified:
-            waiting = self._verify(job, token, number_id)
-            if waiting is not None:
-                return waiting
-        self._perform(
-            job,
-            traces.REGISTERED_NUMBER,
-            number_id,
-            lambda: self._graph.register(token, number_id, credentials["pin"]),
-            lambda: traces.is_registered(self._graph, token, number_id),
-        )
-        self._perform(
-            job,
-            traces.SUBSCRIBED_APP,
-            account,
-            lambda: self._graph.subscribe_app(token, account),
-            lambda: self._graph.subscribed(token, account),
-        )
+        """Register the studio's number, bought or brought, and have it be the one that the studio sends from."""
+        token, account = self._account(job)
+        number = self._number(job, token, account)
+        if isinstance(number, Wait):
+            return number
+        number_id = self.put_on(job, number, is_own="own" in job.result(PURCHASE))
+        if isinstance(number_id, Wait):
+            return number_id
         with self._database.transaction(Scope.fleet()) as connection:
             workspaces.upsert_integration(
                 connection,
@@ -130,6 +118,79 @@ class WhatsAppSteps:
                 phone_number_id=number_id,
             )
         return Done({"phone_number_id": number_id, "phone_number": number})
+
+    def put_on(self, job: Job, number: str, *, is_own: bool = False, intent: str | None = None) -> str | Wait:
+        """Put a number on WhatsApp: add it, have a code sent to it, prove with it whose it is, switch it on.
+
+        Args:
+            job: whose.
+            number: in E.164.
+            is_own: whether the studio has brought it: what WhatsApp refuses is its owner's to mend.
+            intent: what it is registered for, once; None: it is the studio's first. One that was given back and bought
+                again is registered again.
+
+        Returns:
+            WhatsApp's id of the number; a wait while its code is on the way, or its owner has to act.
+        """
+        token, account = self._account(job)
+        try:
+            number_id = self._add_number(job, token, account, number, may_be_there=is_own)
+        except Permanent as error:
+            if not is_own:
+                raise
+            return self._own.refused(number, error)
+        known = self._graph.phone_number(token, number_id)
+        if not known.code_verified:
+            prove = self._own.prove if is_own else self._codes.prove
+            waiting = prove(job, token, number_id, number)
+            if waiting is not None:
+                return waiting
+        if not (is_own and known.status == CONNECTED):  # one that sends already keeps the PIN that it has
+            try:
+                self._switch_on(job, token, number_id, intent)
+            except Permanent as error:
+                if not is_own:
+                    raise
+                return self._own.refused_registration(number, error)
+        self._perform(
+            job,
+            traces.SUBSCRIBED_APP,
+            account,
+            lambda: self._graph.subscribe_app(token, account),
+            lambda: self._graph.subscribed(token, account),
+        )
+        return number_id
+
+    def _account(self, job: Job) -> tuple[str, str]:
+        """The token and the id of the studio's account."""
+        with self._database.transaction(Scope.fleet()) as connection:
+            credentials = unseal(self._box, workspaces.get_integration(connection, job.workspace_id, "whatsapp"))
+        return credentials["access_token"], job.result("whatsapp_connection")["business_account"]
+
+    def _number(self, job: Job, token: str, account: str) -> str | Wait:
+        """The number that was bought, or the one that the studio brings."""
+        found = job.result(PURCHASE)
+        with self._database.transaction(Scope.fleet()) as connection:
+            own = channel_store.own_of(connection, job.workspace_id)
+            if (own is None) == ("own" in found):  # it was said otherwise while that step ran
+                store.set_step(connection, job.id, PURCHASE, {"status": "pending", "completed_at": None})
+                has_changed = True
+            else:
+                has_changed = False
+        if has_changed:
+            raise Transient("What the studio brings has changed: its number is seen to first.")
+        return self._own.which(job, own, token, account) if own is not None else str(found["phone_number"])
+
+    def _switch_on(self, job: Job, token: str, number_id: str, intent: str | None) -> None:
+        with self._database.transaction(Scope.fleet()) as connection:
+            pin = unseal(self._box, workspaces.get_integration(connection, job.workspace_id, "whatsapp"))["pin"]
+        self._perform(
+            job,
+            traces.REGISTERED_NUMBER,
+            number_id if intent is None else f"{number_id}:{intent}",
+            lambda: self._graph.register(token, number_id, pin),
+            lambda: traces.is_registered(self._graph, token, number_id),
+        )
 
     def _ask_owner(self, job: Job, setup_token: str) -> Wait:
         """Send the owner the link, once per round; without mail the founder finds it on the overview."""
@@ -157,64 +218,24 @@ class WhatsAppSteps:
         )
         return Wait("studio", reason)
 
-    def _add_number(self, job: Job, token: str, account: str, number: str) -> str:
+    def _add_number(self, job: Job, token: str, account: str, number: str, *, may_be_there: bool) -> str:
         name = job.result("customer_validation")["studio_name"]
+
+        def add() -> Mapping[str, Any]:
+            there = traces.added_number(self._graph, token, account, number) if may_be_there else None
+            return there or {"id": self._graph.add_phone_number(token, account, number, name)}
 
         added = self._ledger.perform(
             Effect(
                 kind=traces.ADDED_NUMBER,
                 key=f"{account}:{number}",
-                call=lambda: {"id": self._graph.add_phone_number(token, account, number, name)},
+                call=add,
                 find=lambda: traces.added_number(self._graph, token, account, number),
                 workspace_id=job.workspace_id,
                 correlation_id=job.correlation_id,
             )
         )
         return str(added["id"])
-
-    def _verify(self, job: Job, token: str, number_id: str) -> Wait | None:
-        """Have a code sent and prove it; a wait while it is on its way, None when the number is proven."""
-        with self._database.transaction(Scope.fleet()) as connection:
-            code = store.unused_code(connection, job.workspace_id)
-            tried = store.codes_tried(connection, job.workspace_id)
-        if tried >= CODES_TRIED_AT_MOST:
-            raise Permanent(f"WhatsApp refused {tried} codes for this number.")
-        if code is None:
-            language = job.result("customer_validation").get("language", "en")
-            self._perform(
-                job,
-                traces.REQUESTED_CODE,
-                f"{number_id}:{tried}",
-                lambda: self._graph.request_code(token, number_id, language),
-                lambda: self._has_code(job),
-            )
-            with self._database.transaction(Scope.fleet()) as connection:
-                code = store.unused_code(connection, job.workspace_id)
-            if code is None:
-                return Wait("meta", "WhatsApp has been asked to send the number its code.")
-        try:
-            self._perform(
-                job,
-                traces.VERIFIED_CODE,
-                f"{number_id}:{code.message_id}",
-                lambda: self._graph.verify_code(token, number_id, self._box.open(code.sealed_code)),
-                lambda: traces.is_verified(self._graph, token, number_id),
-            )
-        except NotConfigured:
-            raise
-        except Permanent as error:
-            self._use(job, code.message_id)
-            raise Transient("WhatsApp refused the code; another one is asked for.") from error
-        self._use(job, code.message_id)
-        return None
-
-    def _has_code(self, job: Job) -> bool:
-        with self._database.transaction(Scope.fleet()) as connection:
-            return store.unused_code(connection, job.workspace_id) is not None
-
-    def _use(self, job: Job, message_id: str) -> None:
-        with self._database.transaction(Scope.fleet()) as connection:
-            store.use_code(connection, job.workspace_id, message_id, self._clocks.real.now())
 
     def _perform(self, job: Job, kind: str, key: str, call: Callable[[], None], is_done: Callable[[], bool]) -> None:
         """An effect without an answer of interest, that can be told from its traces afterwards."""

@@ -21,6 +21,7 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import Invalid
 from pilar.providers.stripe.client import StripeCheckout, StripeGateway, StripeSubscription
 from pilar.provisioning.events import StudioActivated
+from pilar.provisioning.own_channel import as_signed_up, in_e164
 from pilar.provisioning.signup import PAID, ask
 from pilar.provisioning.steps import Done, Job, Wait
 from pilar.provisioning.subscription import SubscriptionKeeper, plan_of
@@ -32,6 +33,8 @@ from pilar.workspaces.standing import Standing
 
 LANGUAGES = {"NL": "nl", "BE": "nl", "DE": "de", "AT": "de", "CH": "de"}
 """The language a studio starts with where it is not English."""
+
+OWN_NUMBER, OWN_ACCOUNT = "own_number", "own_account"
 
 CAPITAL_ZONES = {
     "NL": "Europe/Amsterdam",
@@ -95,6 +98,7 @@ class WorkspaceSteps:
             connection, email=found["email"], name=found["owner_name"], phone=found["phone"], now=real_now
         )
         workspaces.ensure_membership(connection, job.workspace_id, owner, "owner", now)
+        as_signed_up(connection, self._clocks, job.workspace_id, dict(found))
         if not is_new:  # the step runs again by somebody's wish: what the studio has set since stays
             version, _ = workspaces.load_configuration(connection, job.workspace_id)
             return {"owner": str(owner), "configuration_version": version}
@@ -166,7 +170,22 @@ def _profile(subscription: StripeSubscription, checkout: StripeCheckout | None) 
         "phone": phone,
         "country": country,
         "time_zone": _time_zone(checkout.time_zone if checkout else None, phone, country),
+        **_brought(checkout),
     }
+
+
+def _brought(checkout: StripeCheckout | None) -> dict[str, Any]:
+    """What the checkout's metadata says that the studio brings: `own_number` names one, `own_account` says yes.
+
+    One that can't be read is no reason to buy another: it is asked for again.
+    """
+    told = checkout.metadata if checkout else {}
+    if number := told.get(OWN_NUMBER, "").strip():
+        try:
+            return {"brings": "number", "own_number": in_e164(number)}
+        except Invalid:
+            return {"brings": "number", "own_number": None}
+    return {"brings": "account"} if told.get(OWN_ACCOUNT, "").strip().lower() in ("yes", "true", "1") else {}
 
 
 def _line(text: str | None) -> str:

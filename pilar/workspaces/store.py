@@ -17,6 +17,9 @@ from pilar.ids import new_id
 from pilar.workspaces.configuration import StudioConfiguration
 from pilar.workspaces.tables import integration, membership, person, subscription, workspace, workspace_configuration
 
+FORMER_NUMBERS = "former_numbers"
+"""Ids of a studio's earlier numbers, in the details of its account: what still comes for them is its own."""
+
 
 @dataclass(frozen=True)
 class Integration:

@@ -27,24 +27,41 @@ def new_node_id() -> str:
     return str(10**14 + secrets.randbelow(9 * 10**14))
 
 
-def accept(tx: Transaction, state: str, redirect_uri: str, tier: str) -> str:
-    """The owner accepts: make the business of this `state` unless it is there, and a code for it.
+def accept(tx: Transaction, state: str, redirect_uri: str, tier: str, chosen: str = "") -> str:
+    """The owner accepts: share a business of theirs, or make the one of this `state` unless it is there; and a code.
 
     Args:
         tx: the open transaction.
         state: what the product calls the studio.
         redirect_uri: where the owner goes back to.
         tier: how many people a new business may write to in a day.
+        chosen: the id of a business that is there and nobody else's; empty: a new one.
 
     Returns:
         The authorisation code to put into the redirect.
     """
     known = tx.find(WABA, key=state)
-    waba = known[0] if known else _connect(tx, state, tier)
+    offered = {one["id"]: one for one in on_offer(tx)}
+    if chosen in offered:
+        waba = tx.put(WABA, chosen, {**offered[chosen], "on_offer": False}, key=state)
+        tx.effect("meta.waba_connected", state)
+    else:
+        waba = known[0] if known else _connect(tx, state, tier)
     code = new_token("AQ")
     issued = tx.now().timestamp()
     tx.put(CODE, code, {"waba": waba["id"], "redirect_uri": redirect_uri, "at": issued, "used": False})
     return code
+
+
+def on_offer(tx: Transaction) -> list[Body]:
+    """Businesses that owners had before, and may share."""
+    return [one for one in tx.find(WABA) if one.get("on_offer")]
+
+
+def set_up_before(tx: Transaction, name: str, tier: str) -> Body:
+    """Somebody has had a business on WhatsApp before they hear of the product."""
+    waba = _new(tx, tier)
+    return tx.put(WABA, waba["id"], {**waba, "name": name, "on_offer": True})
 
 
 def exchange(tx: Transaction, code: str, redirect_uri: str) -> str:
@@ -100,9 +117,15 @@ def portfolio_of(waba: Body) -> str:
 
 
 def _connect(tx: Transaction, state: str, tier: str) -> Body:
+    body = _new(tx, tier)
+    tx.effect("meta.waba_connected", state)
+    return tx.put(WABA, body["id"], body, key=state)
+
+
+def _new(tx: Transaction, tier: str) -> Body:
     identity = new_node_id()
     created: datetime = tx.business_now()
-    body = {
+    return {
         "id": identity,
         "name": f"Studio {identity[-6:]}",
         "account_review_status": "APPROVED",
@@ -113,6 +136,5 @@ def _connect(tx: Transaction, state: str, tier: str) -> Body:
         "subscribed": [],
         "tier": tier,
         "timezone_id": "1",
+        "can_pay": True,
     }
-    tx.effect("meta.waba_connected", state)
-    return tx.put(WABA, identity, body, key=state)

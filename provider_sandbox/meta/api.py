@@ -117,7 +117,8 @@ def _waba_routes(app: FastAPI, config: SandboxConfig, state: State) -> None:
             waba = accounts.waba(tx, token_of(request, fields), waba_id, request.method)
         link = f"https://www.facebook.com/games/?app_id={config.meta_app_id}"
         apps = [{"id": app_id, "link": link, "name": "PILAR"} for app_id in waba["subscribed"]]
-        return JSONResponse({"data": [{"whatsapp_business_api_data": app} for app in apps]})
+        override = {"override_callback_uri": waba["override"]} if waba.get("override") else {}
+        return JSONResponse({"data": [{"whatsapp_business_api_data": app, **override} for app in apps]})
 
     @app.post("/{waba_id}/subscribed_apps")
     async def subscribe(request: Request, waba_id: str) -> Response:
@@ -125,8 +126,9 @@ def _waba_routes(app: FastAPI, config: SandboxConfig, state: State) -> None:
         with state.transaction() as tx:
             waba = accounts.waba(tx, token_of(request, fields), waba_id, request.method)
             if config.meta_app_id not in waba["subscribed"]:
-                tx.change(accounts.WABA, waba_id, {**waba, "subscribed": [config.meta_app_id]})
                 tx.effect("meta.app_subscribed", waba_id)
+            override = fields.get("override_callback_uri")
+            tx.change(accounts.WABA, waba_id, {**waba, "subscribed": [config.meta_app_id], "override": override})
         return JSONResponse(DONE)
 
     @app.delete("/{waba_id}/subscribed_apps")
@@ -202,7 +204,7 @@ def _node_routes(app: FastAPI, config: SandboxConfig, state: State, reviews: Rev
         base = str(request.url).partition("?")[0].removesuffix(node_id)
         with state.transaction() as tx:
             if tx.get(accounts.WABA, node_id):
-                return JSONResponse(_shown_waba(accounts.waba(tx, token, node_id, request.method)))
+                return JSONResponse(_shown_waba(tx, accounts.waba(tx, token, node_id, request.method), wanted))
             if template := _owned(tx, request, token, templates.KIND, node_id):
                 return JSONResponse(templates.shown(template, wanted))
             if file := _owned(tx, request, token, media.KIND, node_id):
@@ -242,10 +244,13 @@ def _owned(tx: Transaction, request: Request, token: str, kind: str, identity: s
     return found
 
 
-def _shown_waba(waba: Body) -> Body:
+def _shown_waba(tx: Transaction, waba: Body, wanted: str | None) -> Body:
+    """What Meta tells of a business; its health only where that is asked for."""
     owner = {"id": accounts.portfolio_of(waba), "name": waba["name"]}
     known = {**waba, "whatsapp_business_manager_messaging_limit": accounts.tier_of(waba), "owner_business_info": owner}
-    return {name: known[name] for name in SHOWN_OF_WABA}
+    shown = {name: known[name] for name in SHOWN_OF_WABA}
+    is_asked = "health_status" in (wanted or "").split(",")
+    return shown | {"health_status": businesses.health(tx, waba)} if is_asked else shown
 
 
 async def _as_error(_request: Request, error: Exception) -> Response:

@@ -26,6 +26,7 @@ Restriction = Literal[
 ]
 Ban = Literal["SCHEDULE_FOR_DISABLE", "DISABLE", "REINSTATE"]
 ACCOUNT = "account_update"
+NO_PAYMENT, BANNED, RESTRICTED = 141006, 141014, 368
 FEW_NUMBERS, MANY_NUMBERS = 2, 25
 
 
@@ -133,6 +134,11 @@ def disconnect(tx: Transaction, deliveries: TaskQueue, waba: Body) -> None:
     tx.change(WABA, waba["id"], {**waba, "subscribed": []})
 
 
+def set_payment(tx: Transaction, waba: Body, *, works: bool) -> None:
+    """The studio's owner adds a payment method, or it fails; Meta tells so when it is asked."""
+    tx.change(WABA, waba["id"], {**waba, "can_pay": works})
+
+
 def banned(waba: Body) -> bool:
     """Whether a business is switched off."""
     return bool(waba.get("ban") == "DISABLE")
@@ -143,6 +149,22 @@ def restricted(tx: Transaction, waba: Body, kind: str) -> bool:
     now = tx.business_now().timestamp()
     found = waba.get("restrictions", [])
     return any(one["restriction_type"] == kind and one["expiration"] > now for one in found)
+
+
+def health(tx: Transaction, waba: Body) -> Body:
+    """Whether a business may send at this moment: AVAILABLE, LIMITED or BLOCKED, and what Meta holds against it."""
+    found = []
+    if not waba.get("can_pay", True):
+        found.append((NO_PAYMENT, "There is an error with the payment method.", "Add a payment method to the account."))
+    if banned(waba):
+        found.append((BANNED, "The account is banned.", "Appeal in the Business Support Home."))
+    may = "BLOCKED" if found else "AVAILABLE"
+    if not found and any(restricted(tx, waba, kind) for kind in (BUSINESS_INITIATED, CUSTOMER_INITIATED)):
+        may = "LIMITED"
+        found.append((RESTRICTED, "The account is restricted for a while.", "Appeal in the Business Support Home."))
+    errors = [{"error_code": code, "error_description": says, "possible_solution": mend} for code, says, mend in found]
+    entity: Body = {"entity_type": "WABA", "id": waba["id"], "can_send_message": may}
+    return {"can_send_message": may, "entities": [entity | {"errors": errors} if errors else entity]}
 
 
 def _of_number(phone: Body, event: str, limit: str) -> Body:

@@ -23,7 +23,9 @@ def add_dialog(app: FastAPI, config: SandboxConfig, state: State) -> None:
         fields = {name: request.query_params.get(name, "") for name in PASSED_ON}
         if problem := _problem(config, fields):
             return HTMLResponse(render("problem.html", problem=problem), 400)
-        return HTMLResponse(render("dialog.html", fields=fields))
+        with state.transaction() as tx:
+            businesses = [{"id": one["id"], "name": one["name"]} for one in accounts.on_offer(tx)]
+        return HTMLResponse(render("dialog.html", fields=fields, businesses=businesses))
 
     @app.post("/dialog/oauth")
     async def decide(request: Request) -> Response:
@@ -33,7 +35,8 @@ def add_dialog(app: FastAPI, config: SandboxConfig, state: State) -> None:
         back = {"state": fields["state"]}
         if fields.get("decision") == "accept":
             with state.transaction() as tx:
-                back["code"] = accounts.accept(tx, fields["state"], fields["redirect_uri"], config.meta_tier)
+                chosen = fields.get("business", "")
+                back["code"] = accounts.accept(tx, fields["state"], fields["redirect_uri"], config.meta_tier, chosen)
         else:
             back |= {"error": "access_denied", "error_reason": "user_denied"}
         joint = "&" if "?" in fields["redirect_uri"] else "?"

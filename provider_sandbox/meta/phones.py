@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 
+import phonenumbers
+
 from pilar.tokens import same
 from provider_sandbox.meta import errors
 from provider_sandbox.meta.accounts import PHONE, new_node_id
@@ -16,6 +18,10 @@ from provider_sandbox.tasks import TaskQueue
 from provider_sandbox.twilio import messages
 
 CODE_LIFE = 600
+METHODS = ("SMS", "VOICE")
+MOST_CODES, CODES_WITHIN = 10, timedelta(hours=72)
+ELSEWHERE = "meta.elsewhere"
+"""Numbers that somebody uses in the WhatsApp app, or another company: they can't be added."""
 SENDER = "WhatsApp"
 FIELDS = (
     *("id", "display_phone_number", "verified_name", "code_verification_status", "status", "quality_rating"),
@@ -40,7 +46,7 @@ def add(tx: Transaction, waba: Body, fields: Mapping[str, str]) -> Body:
         raise errors.invalid("Param phone_number must be a valid phone number, with its country code in cc.")
     if not name:
         raise errors.invalid("The parameter verified_name is required.")
-    if tx.find(PHONE, key=number):
+    if tx.find(PHONE, key=number) or tx.get(ELSEWHERE, number):
         raise GraphError(200000, "(#200000) Cannot add phone number to WhatsApp Business Account: it is already there.")
     identity = new_node_id()
     body = {
@@ -64,19 +70,47 @@ def add(tx: Transaction, waba: Body, fields: Mapping[str, str]) -> Body:
     return tx.put(PHONE, identity, body, owner=waba["id"], key=number)
 
 
+def add_before(tx: Transaction, waba: Body, number: str, name: str, pin: str | None) -> Body:
+    """A business has a verified number of old; with a PIN it is registered, and that PIN is asked for ever after."""
+    parsed = phonenumbers.parse(number)
+    fields = {"cc": str(parsed.country_code), "phone_number": str(parsed.national_number), "verified_name": name}
+    phone = add(tx, waba, fields)
+    old = {**phone, "code_verification_status": "VERIFIED", "name_status": "APPROVED", "pin": pin}
+    return tx.change(PHONE, phone["id"], old)
+
+
 def request_code(tx: Transaction, deliveries: TaskQueue, phone: Body, fields: Mapping[str, str]) -> None:
-    """Send a fresh six-digit code to the number by SMS; an earlier code is void from then on."""
-    if fields.get("code_method") != "SMS":
-        raise errors.invalid("Param code_method must be SMS: the sandbox makes no calls.")
+    """Send a fresh six-digit code to the number by SMS, or have it read out; an earlier code is void from then on.
+
+    A number that nobody has bought is somebody's own telephone: what it gets is kept to be seen there.
+    """
+    method = fields.get("code_method")
+    if method not in METHODS:
+        raise errors.invalid("Param code_method must be one of {SMS, VOICE}.")
     if not fields.get("language"):
         raise errors.invalid("The parameter language is required.")
     if phone["code_verification_status"] == "VERIFIED":
         raise GraphError(136024, "(#136024) Request code error: the number is verified already.")
+    now = tx.business_now()
+    recent = [moment for moment in phone.get("codes", []) if moment > (now - CODES_WITHIN).isoformat()]
+    if len(recent) >= MOST_CODES:
+        raise GraphError(136024, f"(#136024) Request code error: {MOST_CODES} codes were sent within 72 hours.")
     code = f"{secrets.randbelow(10**6):06d}"
-    tx.change(PHONE, phone["id"], {**phone, "code": code, "code_at": tx.now().timestamp()})
+    sent = {"code": code, "code_at": tx.now().timestamp(), "codes": [*recent, now.isoformat()]}
+    tx.change(PHONE, phone["id"], {**phone, **sent})
     tx.effect("meta.code_requested", phone["number"])
     text = f"Your WhatsApp Business code is {code[:3]}-{code[3:]}. Keep it to yourself."
-    messages.receive(tx, deliveries, to=phone["number"], sender=SENDER, text=text)
+    if messages.receive(tx, deliveries, to=phone["number"], sender=SENDER, text=text) is None:
+        spoken = f"A call from WhatsApp: {text}" if method == "VOICE" else text
+        messages.keep(tx, to=phone["number"], sender=SENDER, text=spoken)
+
+
+def use_elsewhere(tx: Transaction, number: str, *, used: bool) -> None:
+    """Somebody uses a number in the WhatsApp app, or deletes their account there."""
+    if used:
+        tx.put(ELSEWHERE, number, {"number": number}, key=number)
+    else:
+        tx.remove(ELSEWHERE, number)
 
 
 def verify_code(tx: Transaction, phone: Body, fields: Mapping[str, str]) -> None:
@@ -122,6 +156,11 @@ def deregister(tx: Transaction, phone: Body) -> None:
         raise errors.refused(133010, "The number is not registered.")
     set_status(tx, phone, "DISCONNECTED")
     tx.effect("meta.number_deregistered", phone["number"])
+
+
+def forget_pin(tx: Transaction, phone: Body) -> None:
+    """A number's owner turns two-step verification off: the next one who registers it chooses the PIN."""
+    tx.change(PHONE, phone["id"], {**phone, "pin": None})
 
 
 def set_status(tx: Transaction, phone: Body, status: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,6 +65,9 @@ class Business(Body):
     restriction: Restriction | None = None
     violation: str | None = None
     connected: Literal[False] | None = None
+    payment: bool | None = Field(None, description="whether the payment method works")
+    subscribed: Literal[False] | None = None
+    override: str | None = None
 
 
 class Number(Body):
@@ -75,6 +78,22 @@ class Number(Body):
     name: Literal["APPROVED", "REJECTED", "DEFERRED"] | None = None
     status: Literal["CONNECTED", "DISCONNECTED", "FLAGGED", "RESTRICTED", "BANNED"] | None = None
     throughput: Literal["HIGH"] | None = None
+    pin_off: bool = Field(False, description="its owner turns two-step verification off")
+
+
+class Before(Body):
+    """Somebody has a business on WhatsApp already, with these numbers, all of them verified; a PIN means registered."""
+
+    name: str = Field(min_length=1)
+    numbers: list[Annotated[str, Field(pattern=NUMBER)]] = []
+    pin: str | None = Field(None, pattern=r"^\d{6}$")
+
+
+class Elsewhere(Body):
+    """Somebody uses a number in the WhatsApp app, or does so no more."""
+
+    number: str = Field(pattern=NUMBER)
+    used: bool = True
 
 
 class Quality(Body):
@@ -92,6 +111,7 @@ def meta_router(config: SandboxConfig, state: State, deliveries: TaskQueue) -> A
     _answers(router, state)
     _people(router, state, deliveries)
     _decisions(router, config, state, deliveries)
+    _before(router, config, state)
     return router
 
 
@@ -153,6 +173,24 @@ def _people(router: APIRouter, state: State, deliveries: TaskQueue) -> None:
         return {"stopped": stopped}
 
 
+def _before(router: APIRouter, config: SandboxConfig, state: State) -> None:
+    @router.post("/businesses", status_code=201)
+    async def set_up_before(wanted: Before) -> Document:
+        """A business that is there before its owner hears of the product; the dialog offers it."""
+        with state.transaction() as tx:
+            waba = accounts.set_up_before(tx, wanted.name, config.meta_tier)
+            for number in wanted.numbers:
+                phones.add_before(tx, waba, number, wanted.name, wanted.pin)
+            return waba
+
+    @router.put("/elsewhere")
+    async def use_elsewhere(wanted: Elsewhere) -> dict[str, Any]:
+        """A number is used in the WhatsApp app, or its account there is deleted."""
+        with state.transaction() as tx:
+            phones.use_elsewhere(tx, wanted.number, used=wanted.used)
+        return {"number": wanted.number, "used": wanted.used}
+
+
 def _decisions(router: APIRouter, config: SandboxConfig, state: State, deliveries: TaskQueue) -> None:
     limits = config.meta_limits
 
@@ -182,6 +220,12 @@ def _decisions(router: APIRouter, config: SandboxConfig, state: State, deliverie
                 businesses.restrict(tx, deliveries, business(tx, waba), kinds, hours)
             if wanted.violation:
                 businesses.warn(tx, deliveries, business(tx, waba), wanted.violation)
+            if wanted.payment is not None:
+                businesses.set_payment(tx, business(tx, waba), works=wanted.payment)
+            if wanted.subscribed is False:
+                tx.change(accounts.WABA, waba, {**business(tx, waba), "subscribed": []})
+            if wanted.override:
+                tx.change(accounts.WABA, waba, {**business(tx, waba), "override": wanted.override})
             if wanted.connected is False:
                 businesses.disconnect(tx, deliveries, business(tx, waba))
             return business(tx, waba)
@@ -204,6 +248,8 @@ def _decisions(router: APIRouter, config: SandboxConfig, state: State, deliverie
                 businesses.decide_name(tx, deliveries, number(tx), wanted.name)
             if wanted.status:
                 phones.set_status(tx, number(tx), wanted.status)
+            if wanted.pin_off:
+                phones.forget_pin(tx, number(tx))
             if wanted.throughput:
                 businesses.raise_throughput(tx, deliveries, number(tx))
             shown = number(tx)

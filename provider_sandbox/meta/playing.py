@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -80,3 +81,21 @@ class MetaPlays(Controlled):
         """Play people's complaints or praise about a template: a RED one is paused for 3 h, for 6 h, then disabled."""
         wanted = {"waba": waba, "name": name, "language": language, "score": score}
         return dict(self._call("PUT", "meta/templates/quality", json=wanted))
+
+    def set_up_before(self, name: str, *numbers: str, pin: str | None = None) -> dict[str, Any]:
+        """Play somebody who has a business on WhatsApp already, with verified numbers; the dialog offers it."""
+        return dict(self._call("POST", "meta/businesses", json={"name": name, "numbers": numbers, "pin": pin}))
+
+    def use_elsewhere(self, number: str, *, used: bool = True) -> None:
+        """Play a number that is used in the WhatsApp app; `used=False`: its account there is deleted."""
+        self._call("PUT", "meta/elsewhere", json={"number": number, "used": used})
+
+    def forget_pin(self, number: str) -> None:
+        """Play an owner who turns two-step verification off."""
+        self.decide_on_number(number, pin_off=True)
+
+    def codes_at(self, number: str) -> list[str]:
+        """WhatsApp's codes that somebody can read on (or hear from) a telephone of their own, the newest last."""
+        arrived = [one["body"] for one in self._call("GET", "objects/twilio.message") if one["to"] == number]
+        found = (re.search(r"(\d{3})-(\d{3})", text) for text in arrived)
+        return [match[1] + match[2] for match in found if match]

@@ -44,7 +44,7 @@ def signer(config: SandboxConfig, state: State) -> Signer:
 
     def sign(task: sqlite3.Row) -> Outgoing:
         with state.transaction() as tx:
-            url = tx.setting(TARGET)
+            url = _override(tx, task["body"]) or tx.setting(TARGET)
         if not url:
             raise NotDone("no address for Meta's webhooks is set")
         body = task["body"].encode()
@@ -56,6 +56,12 @@ def signer(config: SandboxConfig, state: State) -> Signer:
         return Outgoing(url, body, headers)
 
     return sign
+
+
+def _override(tx: Transaction, body: str) -> str | None:
+    """Where an account has its webhooks sent in place of the app's address."""
+    accounts = {entry["id"] for entry in json.loads(body)["entry"]}
+    return (tx.get(WABA, accounts.pop()) or {}).get("override") if len(accounts) == 1 else None
 
 
 def announce(tx: Transaction, deliveries: TaskQueue, change: Change) -> str:

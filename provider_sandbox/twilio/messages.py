@@ -83,6 +83,11 @@ def receive(tx: Transaction, deliveries: TaskQueue, *, to: str, sender: str, tex
     return message
 
 
+def keep(tx: Transaction, *, to: str, sender: str, text: str) -> Body:
+    """An SMS arrives at a telephone that is nobody's at Twilio: it is there to be read."""
+    return _message(tx, "", sender, to, text, direction="inbound", status="received")
+
+
 def signer(state: State) -> Signer:
     """Addresses and signs queued webhooks: of an SMS that came in, or of what became of one that was sent."""
 

@@ -13,6 +13,7 @@ from provider_sandbox.twilio.errors import TwilioError
 
 KIND = "twilio.number"
 CAPABILITIES = {"fax": False, "mms": False, "sms": True, "voice": True}
+NEAR_MILES, FAR_MILES = 25, 500
 FIELDS = {
     "FriendlyName": "friendly_name",
     "SmsUrl": "sms_url",
@@ -36,10 +37,11 @@ def available(tx: Transaction, account: Body, country: str, query: Mapping[str, 
     """Numbers that can be bought, at most `PageSize` of them; none at all is an empty list, not an error."""
     if country not in pool.COUNTRIES:
         raise errors.not_found(uri(account["sid"], f"/AvailablePhoneNumbers/{country}"))
+    near = pool.neighbours(query["NearNumber"], _distance(query)) if "NearNumber" in query else None
     free = (
         _offer(area, number)
         for area, number in pool.candidates(
-            country, query.get("AreaCode"), query.get("Contains"), account["friendly_name"]
+            country, query.get("AreaCode"), query.get("Contains"), account["friendly_name"], near
         )
         if query.get("InLocality") in (None, area.locality)
         and query.get("InRegion") in (None, area.region)
@@ -130,6 +132,14 @@ def release(tx: Transaction, body: Body) -> None:
     """Give a number back; anybody may buy it again."""
     tx.effect("twilio.number_released", body["friendly_name"])
     tx.remove(KIND, body["sid"])
+
+
+def _distance(query: Mapping[str, str]) -> float:
+    """How far from a number is near, in miles; Twilio takes 25 unless told, and 500 at most."""
+    text = query.get("Distance", str(NEAR_MILES))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= FAR_MILES):
+        raise TwilioError(400, 21602, f"Distance '{text}' is not between 1 and {FAR_MILES} miles.")
+    return float(text)
 
 
 def _changes(form: Mapping[str, str]) -> Body:

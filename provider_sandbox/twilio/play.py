@@ -56,6 +56,7 @@ class Drift(Body):
     sms_url: str | None = None
     status_callback: str | None = None
     friendly_name: str | None = None
+    status: Literal["in-use", "suspended"] | None = None
     released: bool = False
 
 
@@ -132,6 +133,8 @@ def _decisions(router: APIRouter, state: State) -> None:
                 return number
             changed = {"SmsUrl": wanted.sms_url, "StatusCallback": wanted.status_callback}
             changed["FriendlyName"] = wanted.friendly_name
+            if wanted.status:
+                number = tx.change(numbers.KIND, number["sid"], {**number, "status": wanted.status})
             return numbers.change(tx, number, {name: value for name, value in changed.items() if value is not None})
 
     @router.put("/senders")

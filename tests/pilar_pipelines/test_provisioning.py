@@ -9,7 +9,7 @@ import dagster as dg
 
 from pilar.database.engine import Scope
 from pilar.ids import new_id
-from pilar.provisioning import store
+from pilar.provisioning import replacement_store, store
 from pilar.provisioning.steps import Done, OutsideStep
 from pilar_pipelines.definitions import defs
 from pilar_pipelines.resources.pilar import PilarResource
@@ -133,3 +133,19 @@ def test_the_sensor_has_stuck_jobs_tried_again_and_overdue_waits_followed_up(
     asked, same = look(cursor)
     assert asked == {}
     assert same == cursor == written(read(cursor))
+
+
+def test_channels_are_looked_at_by_dagster_too(instance: dg.DagsterInstance, fleet: Fleet) -> None:
+    [studio] = fleet.add("North")
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    with fleet.database.transaction(Scope.fleet()) as connection:
+        replacement_store.keep_look(connection, studio, {"trouble": None}, look_at=past)
+    assert defs.resolve_job_def("look_at_channels").execute_in_process(instance=instance).success
+    with fleet.database.transaction(Scope.fleet()) as connection:
+        found = connection.exec_driver_sql("select type from autopilot_job order by type").scalars().all()
+        look = replacement_store.look_of(connection, studio)
+    assert list(found) == ["messaging.read_number", "messaging.submit_templates", "provisioning.look_at_channels"]
+    assert look is not None
+    assert look.look_at > past + timedelta(hours=5)
+    schedule = defs.resolve_schedule_def("look_at_channels_every_half_hour")
+    assert (schedule.cron_schedule, schedule.default_status) == ("*/30 * * * *", dg.DefaultScheduleStatus.RUNNING)

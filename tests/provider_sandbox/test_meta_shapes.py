@@ -267,6 +267,7 @@ def test_every_decision_of_meta_is_told_in_its_shape(sandbox: RunningSandbox, st
     assert fields == set(FIELDS) - {"messages", "calls"}
 
 
+CAN_SEND = {"AVAILABLE", "LIMITED", "BLOCKED"}
 ANSWERS: dict[str, Shape] = {
     "waba": {
         "id": NODE,
@@ -278,6 +279,10 @@ ANSWERS: dict[str, Shape] = {
         "timezone_id": str,
         "owner_business_info": {"id": NODE, "name": str},
         "whatsapp_business_manager_messaging_limit": TIER,
+        "health_status?": {
+            "can_send_message": CAN_SEND,
+            "entities": [{"entity_type": str, "id": NODE, "can_send_message": CAN_SEND}],
+        },
     },
     "phone": {
         "id": NODE,

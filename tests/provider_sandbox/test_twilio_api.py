@@ -10,8 +10,11 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
+from pilar.providers.twilio.client import TwilioGateway
+from pilar.provisioning.twilio_ladder import rungs
 from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
 from provider_sandbox.twilio import pool
+from tests.fixtures.system import settings_for
 from tests.provider_sandbox.conftest import twilio_client
 from tests.provider_sandbox.product import Answer, Product
 
@@ -109,6 +112,31 @@ def test_a_number_is_searched_bought_changed_and_released(sandbox: RunningSandbo
         account.incoming_phone_numbers(bought.sid).fetch()
     counted = sandbox.effects_by_key()
     assert counted["twilio.number_bought", "intent-1"] == counted["twilio.number_released", "intent-1"] == 1
+
+
+def test_where_an_area_is_sold_out_its_neighbours_are_offered_and_no_others(sandbox: RunningSandbox, twilio: Client):
+    """The ladder's second rung, as the product climbs it."""
+    offers = twilio.available_phone_numbers("US").local.list
+    assert offers(area_code=201) == []
+    near = {one.locality for one in offers(near_number="+12015550123", distance=100, limit=250)}
+    assert near == {"New York", "Newark"}
+    assert {one.locality for one in offers(near_number="+12015550123", distance=6, limit=250)} == {"New York", "Newark"}
+    assert offers(near_number="+19705550123", distance=100) == [], "nothing is for sale around Fort Collins"
+    with list_refused(400, 21602):
+        offers(near_number="+12015550123", distance=501)
+    shop = TwilioGateway(settings_for(sandbox.config, sandbox.base_url, sandbox.smtp_port, "http://127.0.0.1:1"))
+    account = shop.create_subaccount("near")
+    found = {
+        rung.name: bool(
+            shop.available_numbers(
+                account.credentials, "US", rung.area_code, near=rung.near, region=rung.region, begins=rung.begins
+            )
+        )
+        for rung in rungs("US", "+12015550123")
+    }
+    shop.close()
+    assert found["area code"] is False
+    assert found["neighbouring"] is True
 
 
 def test_a_list_goes_over_pages(twilio: Client):

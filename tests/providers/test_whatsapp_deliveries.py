@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilar.providers.whatsapp.account_news import AccountNews, Restriction
 from pilar.providers.whatsapp.deliveries import (
     MALFORMED,
     Change,
@@ -212,8 +213,7 @@ def test_who_stops_or_resumes_marketing_is_read() -> None:
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (change("account_update", event="PARTNER_ADDED"), Unknown("102", "account_update", "PARTNER_ADDED")),
-        (change("phone_number_quality_update"), Unknown("102", "phone_number_quality_update", "")),
+        (change("security", event="PIN_CHANGED"), Unknown("102", "security", "PIN_CHANGED")),
         (change("messages", errors=[{"code": 131000}]), Unknown("102", "messages", "errors")),
         (change("messages"), Unknown("102", "messages", MALFORMED)),
         (change("user_preferences"), Unknown("102", "user_preferences", MALFORMED)),
@@ -225,6 +225,47 @@ def test_who_stops_or_resumes_marketing_is_read() -> None:
 )
 def test_what_is_not_read_here_is_named(told: Any, expected: Unknown) -> None:
     assert read(delivery(told)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (change("account_update", event="PARTNER_ADDED"), AccountNews("102", "account_update", "PARTNER_ADDED", AT)),
+        (change("phone_number_quality_update"), AccountNews("102", "phone_number_quality_update", "", AT)),
+        (
+            change("phone_number_name_update", decision="REJECTED"),
+            AccountNews("102", "phone_number_name_update", "REJECTED", AT),
+        ),
+        (
+            change("account_update", event="DISABLED_UPDATE", ban_info={"waba_ban_state": "REINSTATE"}),
+            AccountNews("102", "account_update", "DISABLED_UPDATE", AT, ban="REINSTATE"),
+        ),
+        (
+            change(
+                "account_update",
+                event="ACCOUNT_RESTRICTION",
+                restriction_info=[
+                    {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": int(SECONDS)},
+                    {"restriction_type": "OF_NEXT_YEAR", "expiration": "soon"},
+                    {"expiration": 3},
+                    7,
+                ],
+            ),
+            AccountNews(
+                "102", "account_update", "ACCOUNT_RESTRICTION", AT,
+                (Restriction("RESTRICTED_BIZ_INITIATED_MESSAGING", AT), Restriction("OF_NEXT_YEAR", None)),
+            ),
+        ),
+        (
+            change("account_update", event="ACCOUNT_RESTRICTION", restriction_info="x"),
+            AccountNews("102", "account_update", "ACCOUNT_RESTRICTION", AT, ()),
+        ),
+    ],
+)  # fmt: skip
+def test_news_of_an_account_carry_their_moment(told: Any, expected: AccountNews) -> None:
+    document = delivery(told)
+    document["entry"][0]["time"] = int(SECONDS)
+    assert read(document) == [expected]
 
 
 @pytest.mark.parametrize("document", [{}, {"entry": None}, {"entry": "x"}, {"entry": [3]}])

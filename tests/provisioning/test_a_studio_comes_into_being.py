@@ -114,7 +114,7 @@ def test_the_owner_is_waited_for_by_name_with_a_link(system: System, monkeypatch
     system.settle()
     with system.database.transaction(Scope.fleet()) as connection:
         (studio,) = system.app.overview.list_studios(connection)
-    assert (studio.state, studio.steps_done, studio.steps_total) == ("waiting", 8, 14)
+    assert (studio.state, studio.steps_done, studio.steps_total) == ("waiting", 8, 15)
     assert studio.step
     assert (studio.step.title, studio.step.waits_on) == ("WhatsApp account", "studio")
     assert "No mail server" in (studio.step.wait_reason or "")
@@ -146,8 +146,8 @@ def test_consent_that_was_used_up_by_a_crash_is_asked_for_again(
     assert system.sandbox.effects()["meta.waba_connected"] == 1
 
 
-def walk_through_the_setup(link: str) -> None:
-    """What an owner does with a browser."""
+def walk_through_the_setup(link: str, **chosen: str) -> None:
+    """What an owner does with a browser; `chosen` is what they choose in Meta's dialog."""
     with httpx.Client(follow_redirects=True, trust_env=False) as browser:
         page = browser.get(link)
         (found,) = re.findall(r'<a[^>]*data-action="connect-whatsapp"[^>]*>', page.text)
@@ -155,7 +155,7 @@ def walk_through_the_setup(link: str) -> None:
         fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', dialog.text))
         action = re.findall(r'<form[^>]*action="([^"]+)"', dialog.text)
         target = str(dialog.url.join(html.unescape(action[0]))) if action else str(dialog.url)
-        assert browser.post(target, data={**fields, "decision": "accept"}).status_code == 200
+        assert browser.post(target, data={**fields, **chosen, "decision": "accept"}).status_code == 200
 
 
 def test_a_link_that_was_made_up_leads_nowhere(system: System) -> None:

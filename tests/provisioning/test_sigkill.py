@@ -18,7 +18,8 @@ from tests.provisioning.test_kills import ONCE
 STEPS = (
     "customer_validation", "workspace_creation", "default_ai_agent", "training_logic", "followup_templates",
     "calendar_integration", "twilio_subaccount", "phone_number_purchase", "whatsapp_connection",
-    "whatsapp_registration", "template_approval", "test_message", "health_monitoring", "activation",
+    "whatsapp_registration", "template_approval", "whatsapp_prerequisites", "test_message",
+    "health_monitoring", "activation",
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def test_a_wait_has_its_reminders_its_look_and_its_end_in_business_time() -> Non
     assert waits.reminders_due("studio", begun, begun + 5 * DAY) == (2, begun + 7 * DAY)
     assert waits.reminders_due("studio", begun, begun + 7 * DAY) == (3, None)
     assert waits.times_of("meta", begun).look_at == begun + timedelta(hours=1)
+    assert waits.times_of("studio", begun, "whatsapp_prerequisites").look_at == begun + timedelta(hours=6)
     for on, policy in waits.POLICIES.items():
         assert list(policy.after) == sorted(policy.after), on
         assert policy.after[-1] < policy.lasts, f"a reminder after the end of a wait on {on} is none"

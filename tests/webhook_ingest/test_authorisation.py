@@ -24,7 +24,8 @@ from webhook_ingest.routes import ROUTES
 PUBLIC = {
     "autopilot_health", "autopilot_health_alias", "home", "sign_in_page", "sign_in", "sign_in_link_page",
     "use_sign_in_link", "sign_out", "setup_callback", "setup_page", "static_file", "follow_affiliate_link",
-    "follow_calendar",
+    "follow_calendar", "setup_bring_own", "setup_ask_for_code", "setup_type_code", "setup_mend_template",
+    "setup_look_again",
 }  # fmt: skip
 TRIGGERS = ("run_scheduler", "run_autopilot", "run_health_check", "run_budget_reset", "run_clean_up")
 TIMERS = tuple(f"{name}_by_timer" for name in TRIGGERS)
@@ -45,7 +46,14 @@ MAY = {
     "provision_whatsapp": {"admin", "system"},
     "twilio_status_of": {"admin", "system", "owner", "member"},
     "retry_twilio": {"admin", "owner"},
-    "whatsapp_health": {"admin", "system", "owner", "member"},
+    **{name: {"admin", "system", "owner", "member"} for name in ("whatsapp_health", "whatsapp_status_of")},
+    "own_channel": {"admin", "system", "owner", "member"},
+    **{
+        name: {"admin", "owner"}
+        for name in ("bring_own", "bring_nothing", "ask_for_own_code", "type_own_code", "mend_template")
+    },
+    "channels_seen": {"admin", "system", "owner", "member"},
+    "look_at_channels": {"admin", "owner"},
     "send_test_message": {"admin", "owner"},
     "why_message": {"admin", "system", "owner", "member"},
     "list_conversations": {"admin", "system", "owner", "member"},
@@ -242,6 +250,10 @@ INCOMPLETE = {
     "move_to_plan",
     "set_rule_active",
     "undo_signup",
+    "bring_own",
+    "ask_for_own_code",
+    "type_own_code",
+    "mend_template",
 }
 """Routes that want more than their address: who may call them gets as far as being told so."""
 HTTP = [entry for entry in ROUTES if entry.answers not in {"door", "socket"}]
@@ -330,6 +342,7 @@ def unexpected(found: dict[str, int]) -> dict[str, int]:
     told = {entry.name: {404} for entry in HTTP if NOBODYS in _address(entry, "", "")}
     told |= {"override_budget": {404}, "resume_work": {404}}  # there is no such studio, and nothing is paused
     told |= {name: {409} for name in ("test_message", "send_test_message")} | {name: {422} for name in INCOMPLETE}
+    told["look_at_channels"] = {202}  # it is done by a job
     told |= {name: {503} for name in (*TRIGGERS, *TIMERS, "run_state")}  # Dagster is away
     return {name: status for name, status in found.items() if status not in told.get(name, {200, 201, 303})}
 

@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pilar.database.engine import Scope
 from pilar.errors import Invalid
 from pilar.operator.provisioning_health import DAYS, provisioning_health
-from pilar.provisioning import channels, wait_store
+from pilar.provisioning import channels, mending, prerequisite_store, wait_store
 from pilar.provisioning.asked import resume_at
 from pilar.provisioning.events import TwilioRetry, WhatsAppRetry
+from pilar.provisioning.prerequisites import TITLES
 from pilar.provisioning.retry import retry
 from pilar.provisioning.undoing import undo
 from webhook_ingest import cursors
@@ -115,6 +116,33 @@ class WhatsAppHealth(ChannelStatus):
     status: Literal["healthy", "degraded", "failed"]
     prerequisites: Prerequisites
     templates: dict[str, int] = Field(description="How many stand in which state of the review.")
+
+
+class PrerequisiteItem(BaseModel):
+    """One thing that WhatsApp wants; `blocks`: nothing can be sent before it is met."""
+
+    name: str
+    title: str
+    state: Literal["met", "pending", "missing", "rejected", "unknown"]
+    blocks: bool
+    waits_on: str | None
+    says: str
+    link: str | None
+    read_at: datetime = Field(description="When WhatsApp said so, in real time.")
+
+
+class WhatsAppStatus(ChannelStatus):
+    """How a studio's number on WhatsApp stands; the prerequisites are none before WhatsApp was asked."""
+
+    prerequisites: list[PrerequisiteItem]
+
+
+class MendTemplate(_Wanted):
+    """Another text for a rejected template."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    language: Annotated[str, Field(min_length=2, max_length=10)]
+    body: Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
 class WaitItem(BaseModel):
@@ -258,6 +286,45 @@ def twilio_status(app: System, workspace_id: UUID) -> ChannelStatus:
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         found = channels.twilio(connection, workspace_id)
     return ChannelStatus(workspace_id=workspace_id, **_channel(found))
+
+
+def whatsapp_status(app: System, workspace_id: UUID) -> WhatsAppStatus:
+    """What WhatsApp wants, as it stood last."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        found = channels.whatsapp(connection, workspace_id)
+        rows = prerequisite_store.rows_of(connection, workspace_id)
+    return WhatsAppStatus(
+        workspace_id=workspace_id,
+        **_channel(found),
+        prerequisites=[
+            PrerequisiteItem(
+                name=row.name,
+                title=TITLES[row.name],
+                state=row.state,
+                blocks=row.blocks,
+                waits_on=row.waits_on,
+                says=row.says,
+                link=row.link,
+                read_at=row.read_at,
+            )
+            for row in rows
+        ],
+    )
+
+
+def mend_template(app: System, caller: Asked, workspace_id: UUID, wanted: MendTemplate) -> Accepted:
+    """Have the mended text reviewed."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        mending.mend(
+            connection,
+            app.defaults,
+            workspace_id,
+            wanted.name,
+            wanted.language,
+            wanted.body,
+            caller.principal.actor,
+        )
+    return Accepted(workspace_id=workspace_id)
 
 
 def whatsapp_health(app: System, workspace_id: UUID) -> WhatsAppHealth:

@@ -14,6 +14,7 @@ from pilar.database.engine import Scope
 from pilar.errors import Conflict, PilarError, TooManyRequests
 from pilar.ids import new_id
 from pilar.messaging import controls, costs, number_test, overview
+from pilar.provisioning import channel_overview
 from pilar.workspaces import store as workspaces
 from webhook_ingest.dashboards import charts
 from webhook_ingest.dashboards.rendering import render
@@ -50,6 +51,7 @@ def _page(
         studio = workspaces.get_workspace(connection, workspace_id)
         own = controls.in_force(connection, workspace_id)
         spent = costs.costs_of_month(connection, workspace_id, now.astimezone(UTC).date())
+        number = channel_overview.seen(connection, app.clocks, workspace_id)
         days = overview.last_days(connection, workspace_id, now.astimezone(UTC).date(), days=_DAYS)
     # The owner is a person, and people are seen in the fleet's scope alone.
     with app.database.transaction(Scope.fleet()) as connection:
@@ -60,6 +62,7 @@ def _page(
         status_code=status_of(error) if error else 200,
         workspace_id=workspace_id,
         studio=studio.name,
+        number=number,
         days=days,
         spent=spent,
         chart=charts.bars([(day.messages_in, day.messages_out) for day in days]),

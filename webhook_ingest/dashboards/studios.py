@@ -1,8 +1,9 @@
 """The overview of all studios, and one studio's page. What belongs here: what these pages show and do.
 
-They read schema `analytics` alone: the overview as an analyst, to whom the database shows nothing else. Two things are
-no data of theirs. The pulse is what the public health endpoint says at that moment, since rows that somebody keeps
-can't tell that their keeper has died. The set-up link is a secret, read when somebody follows it.
+They read schema `analytics` alone: the overview as an analyst, to whom the database shows nothing else. Three things
+are no data of theirs. The pulse is what the public health endpoint says at that moment, since rows that somebody keeps
+can't tell that their keeper has died. The set-up link is a secret, read when somebody follows it. What WhatsApp still
+wants of a studio is read where provisioning keeps it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from pilar.database.engine import Scope
 from pilar.operator import overview as pages
 from pilar.operator.projection import refresh_studios
+from pilar.provisioning.prerequisite_store import prerequisites_of
 from pilar.provisioning.retry import retry
 from webhook_ingest import cursors
 from webhook_ingest.api.health import pulse
@@ -52,10 +54,12 @@ def studio(request: Request, app: System, caller: Asked, workspace_id: UUID) -> 
     """One studio: its steps, what it is made of, what happened."""
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         page = pages.studio_page(connection, workspace_id)
+        wanted = prerequisites_of(connection, workspace_id)
     return render(
         request,
         "studio.html",
         page=page,
+        wanted=wanted,
         leads=caller.leads(workspace_id),
         business_now=app.clocks.business.now(),
     )

@@ -59,6 +59,16 @@ class TwilioNumber:
     friendly_name: str
 
 
+@dataclass(frozen=True)
+class NumberSettings:
+    """How a number that an account owns stands: `status` is Twilio's (in-use as a rule), and where its webhooks go."""
+
+    phone_number: str
+    status: str
+    sms_url: str
+    status_url: str
+
+
 class TwilioGateway:
     """Twilio, by way of its own SDK. Safe to share between threads."""
 
@@ -220,6 +230,28 @@ class TwilioGateway:
         except NotFound:
             return
 
+    def number_settings(self, account: TwilioCredentials, number_sid: str) -> NumberSettings:
+        """How a number stands, and where its webhooks go.
+
+        Raises:
+            NotFound: the account does not own it any more.
+            CredentialsRefused: the account, or the one above it, is suspended or closed.
+        """
+        with self._twilio.reads("number_settings"):
+            found = self._as(account).incoming_phone_numbers(number_sid).fetch()
+            return NumberSettings(
+                _text(found.phone_number), found.status or "", found.sms_url or "", found.status_callback or ""
+            )
+
+    def account_status(self, sid: str) -> str:
+        """How a subaccount stands: active, suspended or closed.
+
+        Raises:
+            CredentialsRefused: the parent itself is suspended, or its token is wrong.
+        """
+        with self._twilio.reads("account_status"):
+            return _account(self._as_parent().api.v2010.accounts(sid).fetch()).status
+
     def owns_number(self, account: TwilioCredentials, number_sid: str) -> bool:
         """Whether the account owns a number (still)."""
         try:
@@ -241,8 +273,7 @@ class TwilioGateway:
 
     def is_closed(self, sid: str) -> bool:
         """Whether a subaccount is closed."""
-        with self._twilio.reads("is_closed"):
-            return _account(self._as_parent().api.v2010.accounts(sid).fetch()).status == CLOSED
+        return self.account_status(sid) == CLOSED
 
     def send_sms(
         self, account: TwilioCredentials, sender: str, to: str, body: str, *, told_at: str | None = None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import httpx
 from twilio.base.exceptions import TwilioException
 
-from pilar.errors import Conflict, CredentialsRefused, Invalid, NotFound, Permanent, PilarError, Transient
+from pilar.errors import Conflict, CredentialsRefused, Invalid, NoRoom, NotFound, Permanent, PilarError, Transient
 from pilar.providers import documents
 from pilar.providers.calls import ErrorTable, Provider, Refusal, retry_after_of
 from pilar.providers.reactions import Reaction
@@ -18,6 +18,8 @@ from pilar.providers.reactions import Reaction
 _ROWS: tuple[tuple[tuple[int, ...], Reaction | None, type[PilarError]], ...] = (
     # Refused for all of an account: of a suspended parent every subaccount answers so.
     ((20003, 20005, 10001), Reaction.ACCOUNT_REFUSED, CredentialsRefused),
+    # Making a subaccount: the parent has as many as it may, by Twilio's count.
+    ((21100,), None, NoRoom),
     ((20404,), None, NotFound),
     ((20429,), Reaction.BACK_OFF, Transient),
     # Buying numbers: somebody else bought it meanwhile; no such area code; none left there.

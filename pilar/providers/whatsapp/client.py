@@ -7,10 +7,10 @@ Every call names the token it is made with: the studio's own, except where the a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -31,6 +31,8 @@ NUMBER_FIELDS = "id,display_phone_number,verified_name,code_verification_status,
 TEMPLATE_FIELDS = "id,name,language,category,status,rejected_reason"
 NO_REASON = "NONE"
 
+Form = TypeVar("Form")
+
 
 @dataclass(frozen=True)
 class WhatsAppNumber:
@@ -41,6 +43,13 @@ class WhatsAppNumber:
     verified_name: str | None
     code_verified: bool
     status: str | None
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Webhooks that are sent to our app; `override` is the address they go to in place of the app's own."""
+
+    override: str | None
 
 
 @dataclass(frozen=True)
@@ -162,15 +171,18 @@ class GraphClient:
         with self._meta.reads("phone_number"):
             return _number(self._call("GET", (phone_number_id,), token, query={"fields": NUMBER_FIELDS}))
 
-    def request_code(self, token: str, phone_number_id: str, language: str) -> None:
-        """Have Meta send its code to the number by SMS.
+    def request_code(
+        self, token: str, phone_number_id: str, language: str, *, method: Literal["sms", "voice"] = "sms"
+    ) -> None:
+        """Have Meta send its code to the number; ten times within 72 hours at most.
 
         Args:
             token: the studio's.
             phone_number_id: Meta's.
             language: of the message, such as `en_US`.
+            method: by SMS, or by a call that reads it out.
         """
-        self._do("request_code", token, phone_number_id, {"code_method": "SMS", "language": language})
+        self._do("request_code", token, phone_number_id, {"code_method": method.upper(), "language": language})
 
     def verify_code(self, token: str, phone_number_id: str, code: str) -> None:
         """Tell Meta the code that came."""
@@ -191,15 +203,20 @@ class GraphClient:
         self._do("deregister", token, phone_number_id, {})
 
     def subscribe_app(self, token: str, waba_id: str) -> None:
-        """Have the account's webhooks sent to our app; doing it twice is doing it once."""
+        """Have the account's webhooks sent to our app, at the app's own address; twice is once."""
         self._do("subscribed_apps", token, waba_id, {})
 
     def subscribed(self, token: str, waba_id: str) -> bool:
         """Whether the account's webhooks are sent to our app."""
+        return self.subscription(token, waba_id) is not None
+
+    def subscription(self, token: str, waba_id: str) -> Subscription | None:
+        """How the account's webhooks are sent to our app; None where they are not."""
         app_id = required(self._settings, "meta_app_id")
         with self._meta.reads("subscribed"):
             apps = documents.children(self._call("GET", (waba_id, "subscribed_apps"), token), "data")
-            return any(documents.child(app, "whatsapp_business_api_data").get("id") == app_id for app in apps)
+            ours = [app for app in apps if documents.child(app, "whatsapp_business_api_data").get("id") == app_id]
+            return Subscription(documents.optional_text(ours[0], "override_callback_uri")) if ours else None
 
     def send_text(
         self, token: str, phone_number_id: str, to: str, body: str, *, callback: str, reply_to: str | None = None
@@ -304,18 +321,39 @@ class GraphClient:
             Invalid: Meta won't have it, perhaps because the account has this name in this language already.
             OutcomeUnknown: it may be there now: `templates` tells.
         """
-        component: dict[str, Any] = {"type": "BODY", "text": body}
-        if examples:
-            component["example"] = {"body_text": [list(examples)]}
-        wanted = {"name": name, "language": language, "category": category.upper(), "components": [component]}
+        components = [_body(body, examples)]
+        wanted = {"name": name, "language": language, "category": category.upper(), "components": components}
         with self._meta.changes("submit_template"):
             answer = self._call("POST", (waba_id, "message_templates"), token, body=wanted)
             return SubmittedTemplate(documents.text(answer, "id"), documents.text(answer, "status"))
+
+    def edit_template(self, token: str, template_id: str, *, body: str, examples: Sequence[str]) -> None:
+        """Give a template that was rejected or paused another text, which is reviewed anew.
+
+        Args:
+            token: the studio's.
+            template_id: Meta's.
+            body: as with `submit_template`.
+            examples: as with `submit_template`.
+
+        Raises:
+            Invalid: Meta won't have the text.
+            OutcomeUnknown: it may be under review now: `templates` tells.
+        """
+        with self._meta.changes("edit_template"):
+            answer = self._call("POST", (template_id,), token, body={"components": [_body(body, examples)]})
+            if answer.get("success") is not True:
+                raise Unreadable("neither success nor an error")
 
     def templates(self, token: str, waba_id: str) -> list[WhatsAppTemplate]:
         """All templates of an account, in every state."""
         with self._meta.reads("templates"):
             return [_template(one) for one in self._all(token, (waba_id, "message_templates"), TEMPLATE_FIELDS)]
+
+    def node(self, operation: str, token: str, node_id: str, fields: str, form: Callable[[Document], Form]) -> Form:
+        """Some fields of anything that Meta has an id for, in the form that the reader makes of them."""
+        with self._meta.reads(operation):
+            return form(self._call("GET", (node_id,), token, query={"fields": fields}))
 
     def _send(
         self, operation: str, token: str, phone_number_id: str, to: str, callback: str, content: Mapping[str, Any]
@@ -368,6 +406,11 @@ class GraphClient:
         if answer.status_code >= 400:
             raise refusal_of(answer)
         return documents.parse(answer.content)
+
+
+def _body(text: str, examples: Sequence[str]) -> dict[str, Any]:
+    component: dict[str, Any] = {"type": "BODY", "text": text}
+    return component | {"example": {"body_text": [list(examples)]}} if examples else component
 
 
 def _number(document: Document) -> WhatsAppNumber:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pilar.providers.documents import Document, Unreadable, as_document, child, optional_children, optional_text, text
+from pilar.providers.whatsapp import account_news
+from pilar.providers.whatsapp.account_news import AccountNews
 from pilar.providers.whatsapp.call_events import Call
 from pilar.providers.whatsapp.contents import text_of
 from pilar.providers.whatsapp.numbers import as_e164
@@ -100,7 +102,13 @@ class MessageStatus:
 
 @dataclass(frozen=True)
 class TemplateStatus:
-    """Meta decided about a template; `event` is Meta's word (APPROVED, REJECTED, PAUSED, DISABLED, …)."""
+    """Meta decided about a template.
+
+    Attributes:
+        event: Meta's word (APPROVED, REJECTED, PAUSED, DISABLED, …).
+        at: when, by Meta's clock; None where the delivery does not tell.
+        title: which pause it is (FIRST_PAUSE, SECOND_PAUSE), or that one has ended.
+    """
 
     account_id: str
     template_id: str
@@ -108,6 +116,8 @@ class TemplateStatus:
     language: str
     event: str
     reason: str | None
+    at: datetime | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +140,7 @@ class Unknown:
     kind: str
 
 
-Change = InboundMessage | Call | MessageStatus | TemplateStatus | Preference | Unknown
+Change = InboundMessage | Call | MessageStatus | TemplateStatus | Preference | AccountNews | Unknown
 
 
 def read(document: Document) -> list[Change]:
@@ -174,12 +184,12 @@ def _entry(entry: object) -> Iterator[Change]:
         field = optional_text(change, "field") or ""
         value = change.get("value")
         if field and isinstance(value, Mapping):
-            yield from _change(account_id, field, value)
+            yield from _change(account_id, field, value, account_news.moment_of(entry, "time"))
         else:
             yield Unknown(account_id, field, MALFORMED)
 
 
-def _change(account_id: str, field: str, value: Document) -> Iterator[Change]:
+def _change(account_id: str, field: str, value: Document, at: datetime | None) -> Iterator[Change]:
     if field == "messages":
         for name, reader in (("messages", _message), ("statuses", _status)):
             for item in _items(value, name) if name in value else ():
@@ -195,7 +205,10 @@ def _change(account_id: str, field: str, value: Document) -> Iterator[Change]:
         for item in _items(value, field):
             yield _guarded(_preference, account_id, field, value, item)
     elif field == "message_template_status_update":
-        yield _guarded(_template, account_id, field, value, value)
+        told = _guarded(_template, account_id, field, value, value)
+        yield replace(told, at=at) if isinstance(told, TemplateStatus) else told
+    elif field in account_news.FIELDS:
+        yield account_news.read_news(account_id, field, value, at)
     else:
         yield Unknown(account_id, field, optional_text(value, "event") or "")
 
@@ -312,6 +325,7 @@ def _template(account_id: str, _value: Document, update: Document) -> Change:
         language=text(update, "message_template_language"),
         event=text(update, "event"),
         reason=None if reason == _NO_REASON else reason,
+        title=optional_text(child(update, "other_info"), "title"),
     )
 
 

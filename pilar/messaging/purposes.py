@@ -1,0 +1,112 @@
+"""What a template is for, and which others may stand in for it. What belongs here: pure rules about names and texts.
+
+A purpose is a name without its version: `welcome_lead` and `welcome_lead_v2` serve the same one, and so does each
+language of either. One that is approved stands in for a sibling that is not, where it is filled in by the same values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Row
+
+APPROVED, REJECTED = "approved", "rejected"
+PAUSED = "paused"
+"""The state of a template that rests for its quality, and comes back by itself."""
+VARIABLE = re.compile(r"\{\{(\d+)\}\}")
+VERSION = re.compile(r"_v[0-9]+$")
+"""What tells the wordings of one purpose apart; PostgreSQL reads it the same."""
+
+
+def purpose_of(name: str) -> str:
+    """What a template of that name is for."""
+    return VERSION.sub("", name)
+
+
+def variables_of(body: str) -> frozenset[str]:
+    """What is filled in, by number."""
+    return frozenset(VARIABLE.findall(body))
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """How the templates of one purpose stand.
+
+    Attributes:
+        name: the purpose.
+        approved: those that WhatsApp has approved.
+        rejected: those that it won't have.
+    """
+
+    name: str
+    approved: tuple[Row[Any], ...]
+    rejected: tuple[Row[Any], ...]
+
+    @property
+    def is_served(self) -> bool:
+        """Whether there is one to send, be it in another language or wording."""
+        return bool(self.approved)
+
+
+def purposes_of(templates: Iterable[Row[Any]]) -> list[Purpose]:
+    """How each purpose of a studio's templates is served, by name."""
+    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    for one in templates:
+        found[purpose_of(one.name)].append(one)
+    return [
+        Purpose(
+            name,
+            tuple(row for row in rows if row.state == APPROVED),
+            tuple(row for row in rows if row.state == REJECTED),
+        )
+        for name, rows in sorted(found.items())
+    ]
+
+
+class Template(Protocol):
+    """What is looked at of a template."""
+
+    @property
+    def name(self) -> str:
+        """As WhatsApp names it."""
+
+    @property
+    def language(self) -> str:
+        """ISO 639-1."""
+
+    @property
+    def state(self) -> str:
+        """As WhatsApp has it."""
+
+    @property
+    def body(self) -> str:
+        """With numbered variables."""
+
+
+_One = TypeVar("_One", bound=Template)
+
+
+def best_of(templates: Sequence[_One], name: str, language: str) -> _One | None:
+    """The template to use where one of that name is wanted, of all the studio's.
+
+    An approved one comes first, then one that comes back; then the language decides, then the name. Another wording
+    stands in only where it takes the same values.
+    """
+    same = [one for one in templates if one.name == name]
+    takes = [variables_of(one.body) for one in same]
+    siblings = [
+        one
+        for one in templates
+        if one.name == name or (purpose_of(one.name) == purpose_of(name) and variables_of(one.body) in takes)
+    ]
+
+    def rank(one: _One) -> tuple[int, int, bool, str, str]:
+        usable = 0 if one.state == APPROVED else 1 if one.state == PAUSED else 2
+        spoken = 0 if one.language == language else 1 if one.language == "en" else 2
+        return (usable, spoken, one.name != name, one.name, one.language)
+
+    return min(siblings, key=rank, default=None)

@@ -1,0 +1,253 @@
+"""Looking at studios' channels at their providers: is the number there, and do its webhooks come to us?
+
+What belongs here: when it is looked, at which studios, what is found, and who has to act. What does not: pointing
+webhooks to us again (`drift.py`), getting another number (`replacing.py`), and the words and SQL of both.
+
+A look is taken of each studio every few hours of real time, in portions; and when somebody has a reason to ask for it.
+A webhook with a wrong signature is no reason: strangers send those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from pilar.backplane.facts import Cause, Job, Lane, emit, enqueue
+from pilar.backplane.handlers import Work
+from pilar.backplane.notices import IncidentRequested, Severity, end_incidents, incident
+from pilar.clocks import Clocks
+from pilar.crypto import SecretBox
+from pilar.database.engine import Database, Scope
+from pilar.errors import CredentialsRefused, NotFound, Permanent
+from pilar.messaging import number_news, templates
+from pilar.providers.twilio.client import NumberSettings, TwilioCredentials, TwilioGateway
+from pilar.provisioning import prerequisite_steps, twilio_store
+from pilar.provisioning import replacement_store as store
+from pilar.provisioning.drift import Drift
+from pilar.provisioning.events import LookAtChannels
+from pilar.provisioning.replacing import LOOK_NOW, Replacer, at_a_time
+from pilar.provisioning.steps import WaitsOn
+from pilar.provisioning.subscription import notify_owner
+from pilar.workspaces import store as workspaces
+from pilar.workspaces.credentials import unseal
+from pilar.workspaces.store import Integration
+
+EVERY = timedelta(hours=6)
+"""Real time: each studio's channels are looked at so often, whatever became of the webhooks."""
+PORTION = 200
+"""Studios that one sweep asks for: 10,000 of them in an hour, where a sweep comes each minute."""
+
+Trouble = Literal["number_gone", "own_number_gone", "account_suspended", "parent_suspended"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What ails a studio's number at Twilio.
+
+    Attributes:
+        trouble: what it is; None: nothing.
+        waits_on: who has to act; None: nobody, it heals by itself.
+        reason: what happened, as a sentence.
+        severity: of the incident.
+    """
+
+    trouble: Trouble | None = None
+    waits_on: WaitsOn | None = None
+    reason: str | None = None
+    severity: Severity = "high"
+
+
+def look_at_all(database: Database, clocks: Clocks, *, portion: int = PORTION) -> int:
+    """Have the channels of those studios looked at whose turn it is; return how many those are."""
+    now = clocks.real.now()
+    with database.transaction(Scope.fleet()) as connection:
+        due = store.take_due(connection, now, EVERY, portion)
+        for workspace_id in due:
+            occasion = f"turn:{now:%Y-%m-%dT%H}"
+            ask_to_look(connection, clocks, workspace_id, occasion=occasion, story=Cause.new(), lane=Lane.BULK)
+    return len(due)
+
+
+def ask_to_look(
+    connection: Connection,
+    clocks: Clocks,
+    workspace_id: UUID,
+    *,
+    occasion: str,
+    story: Cause,
+    lane: Lane = Lane.DEFAULT,
+) -> None:
+    """Have a studio's channels looked at, and its number and templates read; many who ask at once are one.
+
+    Args:
+        connection: the transaction of what asks for it.
+        clocks: both clocks.
+        workspace_id: the studio.
+        occasion: why; the same occasion asks once.
+        story: what it belongs to.
+        lane: the queue's.
+    """
+    job = Job(
+        payload=LookAtChannels(),
+        key=f"look:{occasion}",
+        workspace_id=workspace_id,
+        lane=lane,
+        unique_key=LOOK_NOW,
+        concurrency=at_a_time(workspace_id),
+    )
+    enqueue(connection, clocks, [job], story)
+    number_news.ask_to_read(connection, clocks, workspace_id, occasion=f"look:{occasion}", story=story, lane=lane)
+    templates.ask_to_submit(connection, clocks, workspace_id, occasion=f"look:{occasion}", story=story)
+
+
+class ChannelLooker:
+    """Looks, and sees to what it finds."""
+
+    def __init__(
+        self,
+        database: Database,
+        clocks: Clocks,
+        twilio: TwilioGateway,
+        box: SecretBox,
+        drift: Drift,
+        replacer: Replacer,
+    ) -> None:
+        self._database = database
+        self._clocks = clocks
+        self._twilio = twilio
+        self._box = box
+        self._drift = drift
+        self._replacer = replacer
+
+    def on_hint(self, connection: Connection, work: Work[Any]) -> dict[str, Any]:
+        """Somebody has asked whether a studio's channels work: look."""
+        if work.workspace_id is None:
+            return {"skipped": "all studios are looked at in turn"}
+        ask_to_look(connection, self._clocks, work.workspace_id, occasion=f"hint:{work.id}", story=work.cause)
+        return {"asked_for": str(work.workspace_id)}
+
+    def on_job(self, work: Work[LookAtChannels]) -> dict[str, Any]:
+        """Look at the number at Twilio, then at WhatsApp's webhooks, and see to what is found.
+
+        Raises:
+            Transient: a provider can't be asked now.
+        """
+        workspace_id = work.workspace_id
+        if workspace_id is None:
+            raise Permanent("Channels belong to a studio, and this work names none.")
+        with self._database.transaction(Scope.fleet()) as connection:
+            studio = workspaces.get_workspace(connection, workspace_id)
+            twilio = workspaces.get_integration(connection, workspace_id, "twilio")
+            whatsapp = workspaces.get_integration(connection, workspace_id, "whatsapp")
+        if studio.state not in ("active", "suspended"):
+            return {"skipped": f"the studio is {studio.state}"}
+        result: dict[str, Any] = {}
+        if twilio is not None and twilio.state == "connected" and twilio.phone_number_id is not None:
+            found, there = self._number(workspace_id, twilio)
+            self._keep(work, workspace_id, found)
+            if found.trouble == "number_gone" and studio.state == "active":
+                # For one that does not pay nothing is bought; the look after it has paid sees to it.
+                result["replacing"] = self._replacer.begin(work, workspace_id, found.reason or "")
+            elif there is not None:
+                result["sms"] = self._drift.mend_sms(work, twilio, there)
+            result["trouble"] = found.trouble
+        else:
+            self._keep(work, workspace_id, Found())
+        if whatsapp is not None and whatsapp.state == "connected":
+            result["whatsapp"] = self._drift.mend_whatsapp(work, whatsapp)
+            with self._database.transaction(Scope.fleet()) as connection:
+                # What WhatsApp wants is read once its webhooks are mended: else they would be shown as missing.
+                prerequisite_steps.ask_to_read(
+                    connection, self._clocks, workspace_id, occasion=f"look:{work.id}", story=work.cause, lane=Lane.BULK
+                )
+        return result
+
+    def _number(self, workspace_id: UUID, account: Integration) -> tuple[Found, NumberSettings | None]:
+        sid, number_sid = account.external_id or "", account.phone_number_id or ""
+        credentials = TwilioCredentials(sid, unseal(self._box, account)["auth_token"])
+        try:
+            there = self._twilio.number_settings(credentials, number_sid)
+        except NotFound:
+            return self._lost(workspace_id, account, f"Twilio does not have {account.phone_number} any more."), None
+        except CredentialsRefused:
+            return self._refused(workspace_id, sid), None
+        if there.status == "suspended":
+            return self._lost(workspace_id, account, f"Twilio has suspended {account.phone_number}."), None
+        return Found(), there
+
+    def _lost(self, workspace_id: UUID, account: Integration, reason: str) -> Found:
+        """The number alone is lost: one that we bought is replaced, one that the studio brought is the studio's."""
+        with self._database.transaction(Scope.fleet()) as connection:
+            is_ours = store.is_bought_by_us(connection, workspace_id, account.phone_number_id or "")
+        if is_ours:
+            return Found("number_gone", None, reason)
+        return Found("own_number_gone", "studio", f"{reason} The studio has brought it, so it is the studio's to mend.")
+
+    def _refused(self, workspace_id: UUID, sid: str) -> Found:
+        """The account is refused: is it the account, or the one above it?"""
+        with self._database.transaction(Scope.fleet()) as connection:
+            parent = twilio_store.placement_of(connection, workspace_id)
+        above = self._twilio.under(parent) if parent else self._twilio
+        try:
+            status = above.account_status(sid)
+        except CredentialsRefused:
+            reason = "Twilio refuses our own account above the studio's: it is suspended, or its token is wrong."
+            return Found("parent_suspended", "us", reason, "critical")
+        return Found("account_suspended", "twilio", f"Twilio has the studio's account as {status}: ask Twilio why.")
+
+    def _keep(self, work: Work[Any], workspace_id: UUID, found: Found) -> None:
+        """Keep what was found; who has to act is told when it begins, and that it is over when it is."""
+        now, real_now = self._clocks.business.now(), self._clocks.real.now()
+        with self._database.transaction(Scope.fleet()) as connection:
+            workspaces.get_integration(connection, workspace_id, "twilio", hold=True)
+            before = store.look_of(connection, workspace_id)
+            known = before.trouble if before is not None else None
+            values: dict[str, Any] = {
+                "looked_at": real_now,
+                "trouble": found.trouble,
+                "waits_on": found.waits_on,
+                "reason": found.reason,
+            }
+            if known != found.trouble:
+                values["troubled_since"] = now if found.trouble else None
+            store.keep_look(connection, workspace_id, values, look_at=real_now + EVERY)
+            if known == found.trouble:
+                return
+            if known is not None:
+                end_incidents(
+                    connection, self._clocks, [_key(known, workspace_id)], reason="A look has found it to be well.",
+                    cause=work.cause, workspace_id=workspace_id,
+                )  # fmt: skip
+            if found.trouble is not None:
+                self._tell(connection, work, workspace_id, found, now)
+
+    def _tell(self, connection: Connection, work: Work[Any], workspace_id: UUID, found: Found, now: datetime) -> None:
+        trouble = found.trouble or ""
+        request = IncidentRequested(
+            dedupe_key=_key(trouble, workspace_id),
+            title=_TITLES[trouble],
+            description=found.reason or "",
+            severity=found.severity,
+            component="twilio_integration",
+        )
+        asked = incident(request, key=f"{trouble}:{work.id}", workspace_id=workspace_id)
+        emit(connection, self._clocks, [asked], work.cause)
+        if found.waits_on == "studio":
+            notify_owner(connection, self._clocks, workspace_id, "own_number_lost", now.isoformat(), work.cause)
+
+
+_TITLES: Mapping[str, str] = {
+    "number_gone": "A studio has lost its phone number",
+    "own_number_gone": "A number that a studio has brought does not work any more",
+    "account_suspended": "Twilio has suspended a studio's account",
+    "parent_suspended": "Twilio has suspended one of our accounts",
+}
+
+
+def _key(trouble: str, workspace_id: UUID) -> str:
+    return f"channels:{trouble}:{workspace_id}"
