@@ -75,6 +75,7 @@ class Room:
         tell: everything it keeps about them, by table.
         erase: shred what tells who they are, and call off what is to come.
         withdraw: call off what was to be sent to them unasked.
+        beneath: tables whose rows hang on those of `tables` and go with them; told and erased by the room as well.
         moments: the newest for the timeline, so many at most.
     """
 
@@ -85,6 +86,7 @@ class Room:
     erase: Callable[[About], None] = nothing
     withdraw: Callable[[About], None] = nothing
     moments: Callable[[About, int], list[Moment]] = no_moments
+    beneath: frozenset[str] = frozenset()
 
 
 def told(rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:

@@ -40,7 +40,8 @@ INVARIANTS = (
         """
         select f.workspace_id, f.message_id, f.lead_id from rule_firing f
         where (select c.granted from consent c where c.workspace_id = f.workspace_id and c.lead_id = f.lead_id
-                 and c.scope = 'all' and c.recorded_at < f.fired_at order by c.id desc limit 1) = false
+                 and c.scope = 'all' and coalesce(c.moved_at, c.recorded_at) < f.fired_at
+               order by c.id desc limit 1) = false
         """,
     ),
     Invariant(

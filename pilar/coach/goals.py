@@ -90,10 +90,13 @@ def set_goal(
 
     Raises:
         NotFound: the studio has no such lead.
-        Conflict: they have as many goals as they may have.
+        Conflict: they have as many goals as they may have, or were erased.
         Invalid: it has more steps than it may have, or is reached already.
     """
-    messaging.lock_lead(connection, workspace_id, lead_id)
+    lead = messaging.lock_lead(connection, workspace_id, lead_id)
+    if lead.lifecycle == "erased":
+        raise Conflict("This lead was erased: nothing more is kept about them.")
+    lead_id = lead.id
     if sum(row.state == "active" for row in store.goals_of(connection, workspace_id, lead_id)) >= MOST_GOALS:
         raise Conflict(f"This lead works on {MOST_GOALS} goals already: complete or drop one first.")
     if wanted.progress >= DONE:

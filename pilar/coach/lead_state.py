@@ -23,6 +23,7 @@ class LeadState:
     """How a lead's coaching stands; times are business time.
 
     Attributes:
+        lead_id: whose; of an id that was put into another, who stayed.
         enrolment: how they want it, None where they never asked for coaching.
         time_zone: where they are thought to be.
         goals: all of them, those that were reached or given up too.
@@ -37,6 +38,7 @@ class LeadState:
         engagement_score: 0 to 100; None: not calculated yet.
     """
 
+    lead_id: UUID
     enrolment: Row[Any] | None
     time_zone: str
     goals: list[Goal]
@@ -58,6 +60,7 @@ def state_of(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id
         NotFound: the studio has no such lead.
     """
     lead = get_lead(connection, workspace_id, lead_id)
+    lead_id = lead.id  # who stayed, where it was put into another
     studio = get_workspace(connection, workspace_id)
     state = training_store.find_state(connection, workspace_id, lead_id)
     conversation = find_conversation(connection, workspace_id, lead_id)
@@ -68,6 +71,7 @@ def state_of(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id
     states = [goal.row.state for goal in goals if goal.row.state != "dropped"]
     rate = state.response_rate if state else None
     return LeadState(
+        lead_id=lead_id,
         enrolment=store.find_enrolment(connection, workspace_id, lead_id),
         time_zone=zone_of(lead.time_zone, lead.phone, studio.time_zone),
         goals=goals,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from pilar.coach import store
+from pilar.coach import store, trainings
 from pilar.people import About, Moment, Room, told
 
 # One nudge per lead, type and day: where both have one, the one whose message was made tells more.
@@ -39,7 +39,47 @@ _MOVE = (
     """,
     "update coach_nudge set lead_id = :to where workspace_id = :w and lead_id = :lead",
     "delete from coach_enrolment where workspace_id = :w and lead_id = :lead",
+    "update coach_goal set lead_id = :to where workspace_id = :w and lead_id = :lead",
+    # A training at one moment is one training, whichever of the two it was told of.
+    """
+    insert into coach_training (workspace_id, lead_id, trained_at, booking_id, source, recorded_at)
+    select workspace_id, :to, trained_at, booking_id, source, recorded_at
+    from coach_training where workspace_id = :w and lead_id = :lead order by trained_at
+    on conflict (workspace_id, lead_id, trained_at) do update set booking_id = excluded.booking_id
+      where coach_training.booking_id is null and excluded.booking_id is not null
+    """,
+    "delete from coach_training where workspace_id = :w and lead_id = :lead",
+    """
+    insert into coach_state (workspace_id, lead_id, response_rate, engagement_score)
+    select workspace_id, :to, response_rate, engagement_score
+    from coach_state where workspace_id = :w and lead_id = :lead
+    on conflict (workspace_id, lead_id) do update set
+      response_rate = coalesce(coach_state.response_rate, excluded.response_rate),
+      engagement_score = coalesce(coach_state.engagement_score, excluded.engagement_score)
+    """,
+    "delete from coach_state where workspace_id = :w and lead_id = :lead",
 )
+# In the words of who is forgotten, and about their body: none of it is a number that anything else counts.
+_FORGET = (
+    """
+    delete from coach_milestone m using coach_goal g
+    where g.workspace_id = :w and g.lead_id = :lead and m.workspace_id = g.workspace_id and m.goal_id = g.id
+    """,
+    "delete from coach_goal where workspace_id = :w and lead_id = :lead",
+    "delete from coach_training where workspace_id = :w and lead_id = :lead",
+    "delete from coach_state where workspace_id = :w and lead_id = :lead",
+)
+_TOLD = {
+    "enrolment": "select * from coach_enrolment {where}",
+    "nudges": "select * from coach_nudge {where} order by due_at",
+    "goals": "select * from coach_goal {where} order by created_at",
+    "milestones": """
+    select m.* from coach_milestone m join coach_goal g on g.workspace_id = m.workspace_id and g.id = m.goal_id
+    where g.workspace_id = :w and g.lead_id = :lead order by m.target_date
+    """,
+    "trainings": "select * from coach_training {where} order by trained_at",
+    "state": "select * from coach_state {where}",
+}
 _END = (
     "update coach_enrolment set ended_at = :now, ended_reason = :reason"
     " where workspace_id = :w and lead_id = :lead and ended_at is null"
@@ -49,13 +89,14 @@ _END = (
 def _move(about: About, to: UUID) -> None:
     for statement in _MOVE:
         about.connection.execute(text(statement), {**about.key, "to": to})
+    trainings.keep_ready(about.connection, about.workspace_id, [to])
 
 
 def _tell(about: About) -> dict[str, list[dict[str, Any]]]:
     where = "where workspace_id = :w and lead_id = :lead"
     return {
-        "enrolment": told(about.connection.execute(text(f"select * from coach_enrolment {where}"), about.key)),
-        "nudges": told(about.connection.execute(text(f"select * from coach_nudge {where} order by due_at"), about.key)),
+        name: told(about.connection.execute(text(query.format(where=where)), about.key))
+        for name, query in _TOLD.items()
     }
 
 
@@ -63,7 +104,8 @@ def _erase(about: About) -> None:
     about.connection.execute(text(_END), {**about.key, "reason": "The lead was erased."})
     _withdraw(about)
     statement = "update coach_enrolment set time_of_day = null where workspace_id = :w and lead_id = :lead"
-    about.connection.execute(text(statement), about.key)
+    for one in (statement, *_FORGET):
+        about.connection.execute(text(one), about.key)
 
 
 def _withdraw(about: About) -> None:
@@ -77,7 +119,7 @@ def _moments(about: About, limit: int) -> list[Moment]:
         " order by due_at desc limit :n"
     )
     rows = about.connection.execute(statement, {**about.key, "n": limit})
-    return [
+    return _goals_and_trainings(about, limit) + [
         Moment(
             row.due_at,
             "nudge",
@@ -88,12 +130,35 @@ def _moments(about: About, limit: int) -> list[Moment]:
     ]
 
 
+_RECORDS = """
+select created_at as at, 'goal' as kind, target as says, 'set: ' || replace(type, '_', ' ') as detail
+from coach_goal where workspace_id = :w and lead_id = :lead
+union all
+select changed_at, 'goal', target, case state when 'dropped' then 'given up' else state end
+from coach_goal where workspace_id = :w and lead_id = :lead and state <> 'active'
+union all
+select m.completed_at, 'goal', m.description, 'a step that was completed'
+from coach_milestone m join coach_goal g on g.workspace_id = m.workspace_id and g.id = m.goal_id
+where g.workspace_id = :w and g.lead_id = :lead and m.completed_at is not null
+union all
+(select trained_at, 'training', 'Trained', case when booking_id is null then '' else 'as booked' end
+ from coach_training where workspace_id = :w and lead_id = :lead order by trained_at desc limit :n)
+order by at desc limit :n
+"""
+
+
+def _goals_and_trainings(about: About, limit: int) -> list[Moment]:
+    rows = about.connection.execute(text(_RECORDS), {**about.key, "n": limit})
+    return [Moment(row.at, row.kind, row.says, row.detail) for row in rows]
+
+
 ROOM = Room(
     "coach",
-    frozenset({"coach_enrolment", "coach_nudge"}),
+    frozenset({"coach_enrolment", "coach_nudge", "coach_goal", "coach_training", "coach_state"}),
     _move,
     _tell,
     erase=_erase,
     withdraw=_withdraw,
     moments=_moments,
+    beneath=frozenset({"coach_milestone"}),
 )

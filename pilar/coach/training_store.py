@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from pilar.bookings.tables import booking
 from pilar.coach.record_tables import coach_state
+from pilar.messaging.people_tables import lead_alias
 from pilar.messaging.tables import lead
 
 # Sorted: two batches that insert the same keys in another order would deadlock.
@@ -42,10 +43,22 @@ def leads_by_phone(connection: Connection, workspace_id: UUID, phones: Collectio
     return {row.phone: row.id for row in connection.execute(query)}
 
 
-def hold_leads(connection: Connection, workspace_id: UUID, leads: Collection[UUID]) -> set[UUID]:
-    """Those of the leads that the studio has, held until the transaction ends."""
-    query = select(lead.c.id).filter_by(workspace_id=workspace_id).where(lead.c.id.in_(leads))
-    return set(connection.execute(query.order_by(lead.c.id).with_for_update(key_share=True)).scalars())
+def hold_leads(connection: Connection, workspace_id: UUID, leads: Collection[UUID]) -> dict[UUID, Row[Any]]:
+    """The leads behind ids, held until the transaction ends; who was put into another is found as who stayed."""
+    found = {row.id: row for row in _hold(connection, workspace_id, leads)}
+    missing = [one for one in leads if one not in found]
+    if not missing:
+        return found
+    # Looked up once the rest is held: a merge that was under way has ended by now.
+    query = select(lead_alias.c.old_id, lead_alias.c.lead_id).filter_by(workspace_id=workspace_id)
+    stays = {row.old_id: row.lead_id for row in connection.execute(query.where(lead_alias.c.old_id.in_(missing)))}
+    found |= {row.id: row for row in _hold(connection, workspace_id, set(stays.values()) - set(found))}
+    return found | {old: found[new] for old, new in stays.items() if new in found}
+
+
+def _hold(connection: Connection, workspace_id: UUID, leads: Collection[UUID]) -> list[Row[Any]]:
+    query = select(lead.c.id, lead.c.lifecycle).filter_by(workspace_id=workspace_id).where(lead.c.id.in_(leads))
+    return list(connection.execute(query.order_by(lead.c.id).with_for_update(key_share=True)))
 
 
 def leads_of_bookings(connection: Connection, workspace_id: UUID, bookings: Collection[UUID]) -> dict[UUID, UUID]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -58,6 +58,9 @@ def record(connection: Connection, clocks: Clocks, workspace_id: UUID, told: Seq
         raise Invalid(f"At most {MOST} trainings are taken in at a time: send the rest by another request.")
     now = clocks.business.now()
     by_phone = store.leads_by_phone(connection, workspace_id, {one.phone for one in told if one.phone})
+    stays = store.hold_leads(
+        connection, workspace_id, {one.lead_id for one in told if one.lead_id} | {*by_phone.values()}
+    )
     rows: dict[tuple[UUID, datetime], UUID | None] = {}
     for number, one in enumerate(told, 1):
         lead_id = one.lead_id or by_phone.get(one.phone or "")
@@ -67,22 +70,36 @@ def record(connection: Connection, clocks: Clocks, workspace_id: UUID, told: Seq
             raise Invalid(f"Training {number}: the studio has no lead with that number; write it as +31612345678.")
         if one.trained_at > now + _AHEAD:
             raise Invalid(f"Training {number}: it is in the future; tell it when it has taken place.")
-        key = (lead_id, one.trained_at)
+        if lead_id not in stays:
+            raise Invalid(f"Training {number}: the studio has no lead {lead_id}.")
+        if stays[lead_id].lifecycle == "erased":
+            raise Invalid(
+                f"Training {number}: that lead was erased, and nothing more is kept about them: leave it out."
+            )
+        key = (stays[lead_id].id, one.trained_at)
         rows[key] = one.booking_id or rows.get(key)
-    leads = store.hold_leads(connection, workspace_id, {lead for lead, _ in rows})
     bookings = store.leads_of_bookings(connection, workspace_id, {one for one in rows.values() if one})
     for (lead_id, moment), booking in rows.items():
-        if lead_id not in leads:
-            raise Invalid(f"The studio has no lead {lead_id}.")
         if booking is not None and bookings.get(booking) != lead_id:
             raise Invalid(f"The training at {moment.isoformat()}: that lead has no booking {booking}.")
     found = store.add_trainings(
         connection, workspace_id, [(*key, booking) for key, booking in rows.items()], source, now
     )
-    for lead_id, moments in store.newest_trainings(connection, workspace_id, leads, LOOKED_AT).items():
-        state = {"last_training_at": max(moments), "longest_pause_days": longest_pause(moments)}
-        store.keep_state(connection, workspace_id, lead_id, state)
+    keep_ready(connection, workspace_id, {lead for lead, _ in rows})
     return sum(row.is_new for row in found)
+
+
+def keep_ready(connection: Connection, workspace_id: UUID, leads: Collection[UUID]) -> None:
+    """Keep ready what follows from the trainings of leads whose rows are held; of who has none nothing follows."""
+    for lead_id, moments in store.newest_trainings(connection, workspace_id, leads, LOOKED_AT).items():
+        if moments:
+            state = {"last_training_at": max(moments), "longest_pause_days": longest_pause(moments)}
+            store.keep_state(connection, workspace_id, lead_id, state)
+
+
+def newest(connection: Connection, workspace_id: UUID, lead_id: UUID, limit: int) -> list[datetime]:
+    """When a lead trained, in business time, the newest first, so many at most."""
+    return store.newest_trainings(connection, workspace_id, [lead_id], limit).get(lead_id, [])
 
 
 class Trainings:

@@ -1,11 +1,7 @@
-"""Who of the staff sees to a conversation, and what they tell each other about it. What belongs here: these two acts.
-
-A note is never sent: it stands in a table of its own, which nothing that sends reads.
-"""
+"""Who of the staff sees to a conversation. What belongs here: saying so. What does not: notes (`notes.py`)."""
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -13,11 +9,8 @@ from sqlalchemy import Connection
 from pilar.backplane import audit
 from pilar.clocks import Clocks
 from pilar.errors import Invalid, NotFound
-from pilar.messaging import note_store, store
+from pilar.messaging import store
 from pilar.workspaces import store as workspaces
-
-LONGEST_NOTE = 2_000
-"""Characters."""
 
 
 def assign(
@@ -37,7 +30,7 @@ def assign(
         Invalid: they don't work at this studio.
         NotFound: there is no such conversation.
     """
-    store.lock_lead(connection, workspace_id, lead_id)
+    lead_id = store.lock_lead(connection, workspace_id, lead_id).id
     thread = store.find_conversation(connection, workspace_id, lead_id)
     if thread is None:
         raise NotFound("There is no conversation with this lead yet.")
@@ -46,8 +39,15 @@ def assign(
     if thread.assigned_to == person_id:
         return False
     store.change_conversation(connection, workspace_id, lead_id, {"assigned_to": person_id})
-    details = {"to": str(person_id) if person_id else None}
-    _audit(connection, clocks, workspace_id, lead_id, actor, "conversation.assigned", details)
+    audit.record(
+        connection,
+        actor=actor,
+        action="conversation.assigned",
+        subject=f"lead:{lead_id}",
+        now=clocks.real.now(),
+        workspace_id=workspace_id,
+        details={"to": str(person_id) if person_id else None},
+    )
     return True
 
 
@@ -61,37 +61,6 @@ def take(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UU
         assign(connection, clocks, workspace_id, lead_id, person_id, actor)
 
 
-def add_note(
-    connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUID, text: str, actor: str, *, form_id: str
-) -> bool:
-    """Keep a note on a conversation; return whether it is new: the same form counts once.
-
-    Args:
-        connection: a transaction in the fleet's scope.
-        clocks: both clocks.
-        workspace_id: the studio's.
-        lead_id: whose conversation.
-        text: as typed; for the staff alone.
-        actor: who, as in the audit log.
-        form_id: of the form it was typed into.
-
-    Raises:
-        Invalid: there is no text, or too much of it.
-        NotFound: there is no such lead.
-    """
-    text = text.strip()
-    if not text:
-        raise Invalid("Write something first.")
-    if len(text) > LONGEST_NOTE:
-        raise Invalid(f"A note has at most {LONGEST_NOTE} characters; this one has {len(text)}.")
-    store.get_lead(connection, workspace_id, lead_id)
-    values = {"lead_id": lead_id, "author": actor, "text": text, "form_id": form_id}
-    is_new = note_store.add(connection, workspace_id, {**values, "written_at": clocks.business.now()})
-    if is_new:
-        _audit(connection, clocks, workspace_id, lead_id, actor, "conversation.noted", {"characters": len(text)})
-    return is_new
-
-
 def _person(actor: str) -> UUID | None:
     """The person behind `owner:<id>` or `member:<id>`; None for everybody else."""
     kind, _, identity = actor.partition(":")
@@ -99,23 +68,3 @@ def _person(actor: str) -> UUID | None:
         return UUID(identity) if kind in ("owner", "member") else None
     except ValueError:
         return None
-
-
-def _audit(
-    connection: Connection,
-    clocks: Clocks,
-    workspace_id: UUID,
-    lead_id: UUID,
-    actor: str,
-    action: str,
-    details: dict[str, Any],
-) -> None:
-    audit.record(
-        connection,
-        actor=actor,
-        action=action,
-        subject=f"lead:{lead_id}",
-        now=clocks.real.now(),
-        workspace_id=workspace_id,
-        details=details,
-    )

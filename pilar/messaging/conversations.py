@@ -74,6 +74,7 @@ def hand_over(
 
 def take_over(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUID, actor: str) -> bool:
     """Staff takes a conversation over from the bot."""
+    lead_id = store.lock_lead(connection, workspace_id, lead_id).id
     done = hand_over(connection, clocks, workspace_id, lead_id, "Taken over by the staff.", Cause.new())
     if done:
         _audit(connection, clocks, workspace_id, lead_id, actor, "conversation.taken_over")
@@ -153,6 +154,7 @@ def answer_by_template(
         Conflict: WhatsApp has not approved it, or the lead wants no messages; nothing is queued.
     """
     lead = store.lock_lead(connection, workspace_id, lead_id)
+    lead_id = lead.id
     if opted_out_scope(store.consents(connection, workspace_id, lead_id)) == "all":
         raise Conflict("The lead asked for no more messages.")
     chosen = next((one for one in template_choices.choices(connection, workspace_id, lead) if one.name == name), None)

@@ -67,8 +67,8 @@ class HandingBack:
         """Hand a conversation back if it is silent, else look again later; return what was done."""
         if work.workspace_id is None:
             raise Permanent("A conversation belongs to a studio.")
-        workspace_id, lead_id = work.workspace_id, work.content.lead_id
-        store.lock_lead(connection, workspace_id, lead_id)
+        workspace_id = work.workspace_id
+        lead_id = store.lock_lead(connection, workspace_id, work.content.lead_id).id
         thread = store.find_conversation(connection, workspace_id, lead_id)
         if thread is None or thread.mode == "bot" or thread.mode_since.isoformat() != work.content.since:
             return {"done": "it is no longer that hand-over"}

@@ -1,7 +1,7 @@
 """The people a studio talks with, as staff and programs deal with them.
 
-What belongs here: adding one, changing what is known of one, their consent by staff, notes, and looking at them. What
-does not: putting two together (`merging.py`) and forgetting one (`erasing.py`).
+What belongs here: adding one, changing what is known of one, their consent by staff, and looking at them. What
+does not: notes (`notes.py`), putting two together (`merging.py`) and forgetting one (`erasing.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from pilar.workspaces.configuration import time_zones
 LIFECYCLES = ("lead", "customer", "former")
 """What staff may set; staff and erased are the system's own."""
 LONGEST_NAME = 200
-LONGEST_NOTE = 4_000
 SHORTEST_PROOF = 3
 TAGS_AT_MOST = 50
 PROPERTIES_AT_MOST = 100
@@ -207,18 +206,6 @@ def allow(
             details={"scope": scope, "granted": granted},
         )
     return done
-
-
-def note(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUID, text: str, *, actor: str) -> UUID:
-    """Keep what staff has to say about a lead; its id. Raises `Invalid` for an empty or endless one."""
-    text = text.strip()
-    if not 0 < len(text) <= LONGEST_NOTE:
-        raise Invalid(f"A note has between one and {LONGEST_NOTE} characters.")
-    lead = store.lock_lead(connection, workspace_id, lead_id)
-    if lead.lifecycle == "erased":
-        raise Conflict("This lead was erased: nothing more is kept about them.")
-    values = {"text": text, "written_by": actor, "written_at": clocks.business.now()}
-    return people_store.add_note(connection, workspace_id, lead.id, values)
 
 
 def timeline(

@@ -85,7 +85,8 @@ def forget_old(connection: Connection, business_now: datetime) -> int:
 
 def read(connection: Connection, workspace_id: UUID, lead_id: UUID, message_id: UUID) -> File:
     """The file of a lead's message; raise `NotFound` where there is none, or none is kept."""
-    row = store.find_of_lead(connection, workspace_id, lead_id, message_id)
+    lead = messages.get_lead(connection, workspace_id, lead_id)
+    row = store.find_of_lead(connection, workspace_id, lead.id, message_id)
     if row is None or row.content is None:
         raise NotFound("There is no such file, or it is not kept here.")
     mime_type = row.mime_type.partition(";")[0].strip().lower()
@@ -135,9 +136,10 @@ class MediaKeeper:
 
     def _keep(self, workspace_id: UUID, message_id: UUID, values: dict[str, Any]) -> dict[str, Any]:
         with self._database.transaction(Scope.fleet()) as connection:
-            # Who took the message back meanwhile has taken the file back.
-            message = messages.lock_message(connection, workspace_id, message_id)
-            if message.deleted_at is not None:
-                values = {"state": GONE}
+            # Who took the message back meanwhile has taken the file back, and of who was erased nothing is kept.
+            messages.lock_message(connection, workspace_id, message_id)
+            now = store.find(connection, workspace_id, message_id)
+            if now is None or now.state != WAITING:
+                return {"state": now.state if now else GONE}
             store.change(connection, workspace_id, message_id, {**values, "fetched_at": self._clocks.business.now()})
         return {"state": values["state"], "bytes": values.get("size")}

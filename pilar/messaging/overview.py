@@ -234,9 +234,10 @@ def count_assigned(connection: Connection, workspace_id: UUID, person_id: UUID |
 
 
 def notes(connection: Connection, workspace_id: UUID, lead_id: UUID, *, limit: int = 50) -> list[Note]:
-    """What the staff noted about a conversation, the newest first."""
-    rows = note_store.notes_of(connection, workspace_id, lead_id, limit)
-    return [Note(row.id, row.author, row.text, row.written_at) for row in rows]
+    """What the staff noted about a lead, the newest first; raise `NotFound` where this scope sees no such lead."""
+    lead = store.get_lead(connection, workspace_id, lead_id)
+    rows = note_store.notes_of(connection, workspace_id, lead.id, limit)
+    return [Note(row.id, row.written_by, row.text, row.written_at) for row in rows]
 
 
 def template_choices(connection: Connection, workspace_id: UUID, lead_id: UUID) -> list[TemplateChoice]:
@@ -261,6 +262,7 @@ def thread(
         NotFound: this scope sees no such lead, or nothing was ever written.
     """
     lead = store.get_lead(connection, workspace_id, lead_id)
+    lead_id = lead.id
     row = store.find_conversation(connection, workspace_id, lead_id)
     if row is None:
         raise NotFound("There is no conversation with this lead yet.")

@@ -6,6 +6,7 @@ that the provider knows them by go.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from pilar.messaging import people_room_store as store
 from pilar.people import About, Moment, Room, told
 
 TABLES = frozenset({"message", "conversation", "consent", "lead_alias", "lead_note", "lead_call", "lead_erasure"})
+BENEATH = frozenset({"message_status", "message_media"})
 
 
 def _move(about: About, to: UUID) -> None:
@@ -26,8 +28,10 @@ def _tell(about: About) -> dict[str, list[dict[str, Any]]]:
 def _moments(about: About, limit: int) -> list[Moment]:
     found: list[Moment] = []
     for row in store.newest(about, "message", "occurred_at", limit):
-        says = row.text or (row.template_name or row.kind).replace("_", " ")
         whose = "received" if row.direction == "in" else f"{row.state}, by {row.origin}"
+        if row.deleted_at or row.edited_at:
+            whose = "taken back by the lead" if row.deleted_at else f"{whose}, changed by the lead"
+        says = row.text or beside_words(row.details) or (row.template_name or row.kind).replace("_", " ")
         found.append(Moment(row.occurred_at, "message", says, f"{whose}: {row.error}" if row.error else whose))
     for row in store.newest(about, "consent", "recorded_at", limit):
         says = f"{'Agreed to' if row.granted else 'Withdrew'} {_SCOPES.get(row.scope, row.scope)}"
@@ -42,6 +46,24 @@ def _moments(about: About, limit: int) -> list[Moment]:
     return found
 
 
+def beside_words(details: Mapping[str, Any] | None) -> str:
+    """What a message holds beside words, in a line; empty where its kind says as much.
+
+    Args:
+        details: as `pilar/providers/whatsapp/contents.py` reads them.
+    """
+    told = details or {}
+    if told.get("emoji"):
+        return str(told["emoji"])
+    if told.get("filename"):
+        return str(told["filename"])
+    if "latitude" in told:
+        place = (told.get("name"), told.get("address"), f"{told['latitude']}, {told['longitude']}")
+        return " · ".join(str(part) for part in place if part)
+    people = told.get("contacts") or ()
+    return "; ".join(str(one.get("name") or ", ".join(one.get("phones") or ()) or "somebody") for one in people)
+
+
 _SCOPES = {"marketing": "marketing", "all": "all messages", "founder": "all messages of every studio"}
 
-ROOM = Room("messaging", TABLES, _move, _tell, erase=store.erase, moments=_moments)
+ROOM = Room("messaging", TABLES, _move, _tell, erase=store.erase, moments=_moments, beneath=BENEATH)

@@ -23,7 +23,9 @@ _MOVE = (
       last_message_at = greatest(k.last_message_at, o.last_message_at), unread = k.unread + o.unread,
       mode_since = case when k.mode = o.mode then k.mode_since else :now end,
       mode_reason = case when o.mode = 'person' and k.mode <> 'person' then o.mode_reason else k.mode_reason end,
-      mode = case when o.mode = 'person' then o.mode else k.mode end
+      mode = case when o.mode = 'person' then o.mode else k.mode end,
+      assigned_to = case when o.mode = 'person' and k.mode <> 'person' then coalesce(o.assigned_to, k.assigned_to)
+                    else coalesce(k.assigned_to, o.assigned_to) end
     from conversation o
     where k.workspace_id = :w and k.lead_id = :to and o.workspace_id = :w and o.lead_id = :lead
     """,
@@ -42,16 +44,21 @@ _ERASE = (
     """,
     f"""
     update message set text = null, template_parameters = null, provider_message_id = null, error = null,
-      cause = 'erased:' || id, state = case when state in ('queued', 'held') then 'cancelled' else state end,
+      details = null, cause = 'erased:' || id,
+      state = case when state in ('queued', 'held') then 'cancelled' else state end,
       template_name = case when state = 'unknown' then null else template_name end,
       verdict = case when verdict is null then null
                 else jsonb_set(jsonb_set(verdict, '{{facts,country}}', 'null'), '{{facts,zones}}', '[]') end
     {_OF}
     """,
+    f"""
+    update message_media set content = null, state = 'gone', mime_type = 'erased'
+    where workspace_id = :w and message_id in (select id from message {_OF})
+    """,
     f"delete from lead_note {_OF}",
     f"update lead_call set provider_call_id = 'erased:' || id {_OF}",
     "select pilar_erase_proofs(:w, :lead)",
-    f"update conversation set mode_reason = 'The lead was erased.', unread = 0 {_OF}",
+    f"update conversation set mode_reason = 'The lead was erased.', unread = 0, assigned_to = null {_OF}",
     f"update lead_alias set reason = 'The lead was erased.' {_OF}",
     """
     update lead set provider_user_id = 'erased:' || id, phone = null, name = null, country = null, time_zone = null,
@@ -60,6 +67,7 @@ _ERASE = (
     """,
 )
 
+# Of files what they are: their bytes are handed out one by one, where the conversation shows them.
 _TABLES = {
     "lead": "select * from lead where workspace_id = :w and id = :lead",
     "merged": f"select * from lead_alias {_OF} order by merged_at",
@@ -69,6 +77,11 @@ _TABLES = {
     "message_statuses": """
     select s.* from message_status s join message m on m.workspace_id = s.workspace_id and m.id = s.message_id
     where m.workspace_id = :w and m.lead_id = :lead order by s.at
+    """,
+    "message_files": """
+    select f.message_id, f.state, f.mime_type, f.size, f.asked_at, f.fetched_at
+    from message_media f join message m on m.workspace_id = f.workspace_id and m.id = f.message_id
+    where m.workspace_id = :w and m.lead_id = :lead order by f.asked_at
     """,
     "notes": f"select * from lead_note {_OF} order by written_at",
     "calls": f"select * from lead_call {_OF} order by began_at",

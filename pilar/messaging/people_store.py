@@ -1,4 +1,4 @@
-"""The SQL of who a lead is: aliases, notes, calls, erasures, and who is not to be written to again."""
+"""The SQL of who a lead is: aliases, calls, erasures, and who is not to be written to again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pilar.messaging.people_tables import (
     lead_alias,
     lead_call,
     lead_erasure,
-    lead_note,
     lead_suppression,
     person_key,
     person_stop,
@@ -93,14 +92,7 @@ def likely_pairs(connection: Connection, workspace_id: UUID, lead_id: UUID | Non
     return list(connection.execute(text(_PROPOSALS), {"w": workspace_id, "lead": lead_id, "n": limit}))
 
 
-# Notes and calls
-
-
-def add_note(connection: Connection, workspace_id: UUID, lead_id: UUID, values: Mapping[str, Any]) -> UUID:
-    """Keep a note; its id."""
-    note_id = new_id()
-    connection.execute(insert(lead_note).values(workspace_id=workspace_id, id=note_id, lead_id=lead_id, **values))
-    return note_id
+# Calls
 
 
 def note_call(connection: Connection, workspace_id: UUID, lead_id: UUID, values: Mapping[str, Any]) -> bool:

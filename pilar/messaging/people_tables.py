@@ -34,12 +34,14 @@ lead_note = tenant_table(
     workspace_key(),
     Column("id", Uuid, primary_key=True),
     Column("lead_id", Uuid, nullable=False),
-    Column("text", Text, nullable=False, comment="personal data; what staff wrote for each other"),
+    Column("text", Text, nullable=False, comment="personal data; what staff wrote for each other; never sent"),
     Column("written_by", Text, nullable=False, comment="the actor, as in the audit log"),
     Column("written_at", Timestamp, nullable=False, comment="business time"),
+    Column("form_id", Text, nullable=False, comment="of what it was typed into: sent twice, it counts once"),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
-    Index(None, "workspace_id", "lead_id"),
-    comment="What staff noted about a lead.",
+    UniqueConstraint("workspace_id", "form_id"),
+    Index(None, "workspace_id", "lead_id", "written_at"),
+    comment="What staff tell each other about a lead, in the inbox and on the lead's page.",
 )
 
 lead_call = tenant_table(

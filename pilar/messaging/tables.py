@@ -150,21 +150,6 @@ message_status = tenant_table(
     comment="What the provider told about a message, in any order, each once.",
 )
 
-conversation_note = tenant_table(
-    "conversation_note",
-    workspace_key(),
-    Column("id", Uuid, primary_key=True),
-    Column("lead_id", Uuid, nullable=False),
-    Column("author", Text, nullable=False, comment="the actor, as in the audit log"),
-    Column("text", Text, nullable=False, comment="personal data; never sent"),
-    Column("form_id", Text, nullable=False, comment="of what it was typed into: sent twice, it counts once"),
-    Column("written_at", Timestamp, nullable=False, comment="business time"),
-    ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
-    UniqueConstraint("workspace_id", "form_id"),
-    Index(None, "workspace_id", "lead_id", "written_at"),
-    comment="What staff tell each other about a conversation.",
-)
-
 message_media = tenant_table(
     "message_media",
     workspace_key(),

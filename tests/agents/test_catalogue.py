@@ -64,14 +64,14 @@ def test_what_a_studio_made_of_its_rules_stays(studio: Studio) -> None:
 def test_a_rule_can_hand_over_tag_and_send_a_template(studio: Studio) -> None:
     complaint = _rule(
         name="complaint",
-        conditions=(KeywordMatch(operator="any_of", value=("complaint",)),),
+        conditions=(KeywordMatch(operator="any_of", value=("mould",)),),
         actions=(TagLead(tag="angry"), TagLead(tag="angry"), Escalate(reason="A complaint.")),
     )
     welcome = _rule(name="welcome", actions=(SendTemplate(name="welcome_lead"),))
     for rule in (complaint, welcome):
         studio.run(save_rule, studio.id, rule, "owner:1")
     studio.writes("showers")
-    studio.writes("I have a complaint")
+    studio.writes("There is mould again")
     assert studio.system.column("select tags from lead where lifecycle = 'lead'") == [["angry"]]
     assert studio.system.column("select mode_reason from conversation where mode = 'person'") == ["A complaint."]
     assert studio.system.rows("select kind, template_name, state from message where left(origin, 5) = 'rule:'") == [

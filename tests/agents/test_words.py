@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilar.agents.texts import fill, first_name, in_language
+from pilar.agents.texts import fill, in_language
 from pilar.agents.words import hours_in_words, moment_in_words
 from pilar.bookings.availability import Hours
+from pilar.messaging.names import first_name
 
 
 def _hours(*stretches: tuple[int, int, int]) -> list[Hours]:

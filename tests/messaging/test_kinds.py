@@ -11,8 +11,10 @@ from pilar.agents.catalogue import save_rule
 from pilar.agents.rules import RuleDocument
 from pilar.database.engine import Scope
 from pilar.errors import NotFound
-from pilar.messaging import conversations, media
+from pilar.messaging import conversations, media, people_room_store
 from pilar.messaging.wording import Wish, wish_of
+from pilar.people import About
+from pilar.providers.whatsapp.client import GraphClient
 from pilar.providers.whatsapp.contents import Revision, details_of, revision_of, text_of
 from pilar.providers.whatsapp.files import may_have_token
 from pilar.workspaces import store as workspaces
@@ -83,6 +85,23 @@ def test_a_file_that_is_too_large_is_not_read(studio: Studio, monkeypatch: pytes
     sends(studio, "image")
     [row] = studio.system.rows("select state, content, size > 10 from message_media")
     assert tuple(row) == ("too_large", None, True)
+
+
+def test_a_file_that_arrives_when_its_lead_is_forgotten_is_not_kept(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = GraphClient.media
+
+    def meanwhile(graph: GraphClient, token: str, media_id: str, largest: int) -> bytes:
+        content = fetch(graph, token, media_id, largest)
+        with studio.system.database.transaction(Scope.fleet()) as connection:
+            people_room_store.erase(About(connection, studio.id, studio.lead(), studio.system.business.now()))
+        return content
+
+    monkeypatch.setattr(GraphClient, "media", meanwhile)
+    sends(studio, "image", "Mijn knie")
+    assert [tuple(row) for row in studio.system.rows("select state, content from message_media")] == [("gone", None)]
+    assert studio.system.column("select details from message where direction = 'in'") == [None]
 
 
 def test_a_message_is_changed_and_taken_back_and_a_change_may_be_a_refusal(studio: Studio) -> None:

@@ -13,16 +13,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from pilar.agents.invariants import INVARIANTS as AGENTS
 from pilar.app import KEEP_LEADS
 from pilar.backplane.facts import Cause
 from pilar.backplane.handlers import Delivery, Outside, Transactional
 from pilar.backplane.shredding import NOTHING_LEFT, without
 from pilar.backplane.subjects import as_subject, digest
+from pilar.coach import goals, trainings
+from pilar.coach.invariants import INVARIANTS as COACH
 from pilar.crypto import SecretBox, new_key
 from pilar.database.engine import Scope
 from pilar.database.schema import metadata
-from pilar.errors import Conflict
-from pilar.messaging import consent, erasing, leads, merging, people_store, receiving, store
+from pilar.errors import Conflict, Invalid
+from pilar.messaging import consent, erasing, leads, merging, notes, people_store, receiving, store
 from pilar.messaging.erasing import Eraser
 from pilar.messaging.events import EraseLead, ImportLeads
 from pilar.messaging.identity import recognise
@@ -40,6 +43,20 @@ from tests.messaging.test_lead_import import brought, opened
 PHONE, NAME, USER = "+31612345678", "Anna Voorbeeld", "NL.abc123XYZ"
 ROWS_OF_A_LEAD = """
 insert into coach_enrolment values (:w, :lead, 'daily', null, 'supportive', :now, null, null);
+insert into coach_goal (workspace_id, id, lead_id, type, target, progress, state, created_at, changed_at)
+values (:w, :lead, :lead, 'habit', 'Twice a week', 0, 'active', :now, :now);
+insert into coach_milestone (workspace_id, id, goal_id, description, target_date)
+values (:w, :lead, :lead, 'Once a week', '2026-06-01');
+insert into coach_training (workspace_id, lead_id, trained_at, source, recorded_at)
+select :w, :lead, cast(:now as timestamptz) - n * interval '3 days', 'api', :now from generate_series(1, 2) n;
+insert into coach_training (workspace_id, lead_id, trained_at, source, recorded_at)
+values (:w, :stays, cast(:now as timestamptz) - interval '3 days', 'api', :now),
+       (:w, :stays, cast(:now as timestamptz) - interval '1 day', 'api', :now);
+insert into coach_state (workspace_id, lead_id, last_training_at, engagement_score)
+values (:w, :lead, cast(:now as timestamptz) - interval '3 days', 40),
+       (:w, :stays, cast(:now as timestamptz) - interval '1 day', null);
+insert into model_turn (workspace_id, id, lead_id, message_id, state, input_tokens, output_tokens, opened_at, due_at)
+select distinct on (lead_id) :w, lead_id, lead_id, id, 'collecting', 0, 0, :now, :now from message order by lead_id;
 insert into coach_nudge (workspace_id, id, lead_id, type, local_day, time_zone, due_at, planned_at, skipped)
 select :w, gen_random_uuid(), :lead, 'morning_nudge', cast(:now as date) + n, 'UTC', :now, :now,
        case n when 1 then 'late' end from generate_series(1, 2) n;
@@ -59,8 +76,24 @@ insert into booking (workspace_id, id, event_type_id, lead_id, starts_at, ends_a
                      source, cause, created_at)
 values (:w, :lead, :lead, :lead, :now, :now, :now, cast(:now as timestamptz) + interval '1 hour', 'booked', 'x', 'x',
         :now);
-insert into rule_firing (workspace_id, message_id, lead_id, fired_at, latency_ms)
-select :w, id, :lead, :now, 1 from message where lead_id = :lead limit 1
+insert into rule_firing (workspace_id, message_id, lead_id, turn_id, fired_at, latency_ms)
+select :w, id, :lead, :lead, :now, 1 from message where lead_id = :lead limit 1
+"""
+SECRETS_OF_A_LEAD = """
+insert into message (workspace_id, id, lead_id, direction, kind, state, origin, details, cause, occurred_at)
+values (:w, :lead, :lead, 'in', 'document', 'received', 'lead', '{"media_id": "9", "filename": "secret.pdf"}',
+        'in:9', :now);
+insert into message_media (workspace_id, message_id, state, mime_type, size, content, asked_at)
+values (:w, :lead, 'kept', 'application/secret', 6, 'secret', :now);
+insert into coach_goal (workspace_id, id, lead_id, type, target, progress, state, created_at, changed_at)
+values (:w, :lead, :lead, 'habit', 'secret goal', 0, 'active', :now, :now);
+insert into coach_milestone (workspace_id, id, goal_id, description, target_date, completed_at)
+values (:w, :lead, :lead, 'secret step', '2026-06-01', :now);
+insert into coach_training (workspace_id, lead_id, trained_at, source, recorded_at)
+values (:w, :lead, '2026-01-01T09:00Z', 'api', :now);
+insert into coach_state (workspace_id, lead_id, last_training_at) values (:w, :lead, '2026-01-01T09:00Z');
+insert into model_turn (workspace_id, id, lead_id, message_id, state, input_tokens, output_tokens, opened_at, due_at)
+values (:w, :lead, :lead, :lead, 'collecting', 0, 0, :now, :now)
 """
 PEOPLE = People(SecretBox([new_key()]), KEEP_LEADS)
 
@@ -100,6 +133,15 @@ def queued(bench: Bench, studio: UUID, lead: UUID, cause: str, category: str = "
 def test_every_table_that_names_a_lead_says_what_becomes_of_it() -> None:
     naming = {table.name for table in metadata.tables.values() if {"lead_id", "unit_id"} & set(table.columns.keys())}
     assert naming == {table for room in KEEP_LEADS for table in room.tables}
+    hanging, known = set[str](), naming
+    while known:
+        known = {
+            table.name
+            for table in metadata.tables.values()
+            if {key.column.table.name for key in table.foreign_keys} & known
+        } - naming - hanging  # fmt: skip
+        hanging |= known
+    assert hanging == {table for room in KEEP_LEADS for table in room.beneath}, "whose rows hang on such a table's"
 
 
 def test_two_leads_become_one_with_everything_that_names_them_and_the_strictest_consent(bench: Bench) -> None:
@@ -110,9 +152,9 @@ def test_two_leads_become_one_with_everything_that_names_them_and_the_strictest_
     for lead in (stays, goes):
         in_one(bench, consent.grant, bench.clocks, studio, lead, "marketing", "import", "the same form")
         queued(bench, studio, lead, f"nudge:{lead}")
-        in_one(bench, leads.note, bench.clocks, studio, lead, "Likes mornings", actor="owner:1")
+        in_one(bench, notes.add, bench.clocks, studio, lead, "Likes mornings", actor="owner:1", form_id=str(lead))
     with bench.database.transaction(Scope.fleet()) as connection:
-        values = {"w": studio, "lead": goes, "now": START}
+        values = {"w": studio, "lead": goes, "stays": stays, "now": START}
         for statement in ROWS_OF_A_LEAD.split(";"):
             connection.execute(text(statement), values)
     in_one(bench, consent.withdraw, bench.clocks, studio, goes, "marketing", "wording", "m", Cause.new(), PEOPLE)
@@ -136,8 +178,32 @@ def test_two_leads_become_one_with_everything_that_names_them_and_the_strictest_
         assert store.consents(connection, studio, stays) == {"marketing": False}
     assert bench.rows("select state from message where state <> 'cancelled'") == [], "for the strictest consent"
     assert column(bench, "select skipped from coach_nudge") == ["late"], "what was to come is called off"
+    turns = [("merged", True), (None, False)]
+    assert bench.rows("select reason, ended_at is not null from model_turn order by ended_at") == turns, "one collects"
+    assert column(bench, "select turn_id from rule_firing") == [stays], "what the other collected is answered with it"
+    assert bench.one("select count(*) from coach_training") == 3, "one at a moment"
+    assert bench.rows("select last_training_at, engagement_score from coach_state") == [(START - timedelta(days=1), 40)]
+    assert [one.name for one in COACH if bench.rows(one.query)] == []
     with pytest.raises(Conflict):
         in_one(bench, leads.allow, bench.clocks, PEOPLE, studio, goes, "marketing", True, "a form", actor="owner:1")
+
+
+def test_what_was_answered_before_a_merge_was_right_whatever_the_other_had_refused(bench: Bench) -> None:
+    studio = opened(bench)
+    stays, goes = somebody(bench, studio), somebody(bench, studio, phone=None, user=USER)
+    in_one(bench, consent.withdraw, bench.clocks, studio, goes, "all", "wording", "m", Cause.new(), PEOPLE)
+    bench.business.advance(timedelta(hours=1))
+    assert writes(bench, studio, "When are you open?") == "message"
+    with bench.database.transaction(Scope.fleet()) as connection:
+        fired = (
+            "insert into rule_firing (workspace_id, message_id, lead_id, fired_at, latency_ms)"
+            " select workspace_id, id, lead_id, :now, 1 from message where direction = 'in'"
+        )
+        connection.execute(text(fired), {"now": bench.business.now()})
+    bench.business.advance(timedelta(hours=1))
+    in_one(bench, merging.merge, bench.clocks, PEOPLE, studio, stays, goes, "owner:1", "They are one.", Cause.new())
+    with bench.database.transaction(Scope.fleet()) as connection:
+        assert [one.name for one in AGENTS if connection.execute(text(one.query)).all()] == []
 
 
 def test_a_number_and_a_user_id_are_one_lead_once_they_are_told_together(bench: Bench) -> None:
@@ -170,7 +236,10 @@ def test_who_is_erased_is_in_no_table_and_is_written_to_again_only_if_they_write
     assert writes(bench, studio, "My secret wish", wamid="wamid.SECRET1") == "message"
     lead = bench.one("select id from lead")
     queued(bench, studio, lead, "nudge:1")
-    in_one(bench, leads.note, bench.clocks, studio, lead, "A secret note", actor="owner:1")
+    in_one(bench, notes.add, bench.clocks, studio, lead, "A secret note", actor="owner:1", form_id="1")
+    with bench.database.transaction(Scope.fleet()) as connection:
+        for statement in SECRETS_OF_A_LEAD.split(";"):
+            connection.execute(text(statement), {"w": studio, "lead": lead, "now": START})
     in_one(bench, store.change_lead, studio, lead, {"properties": {"email": "secret@mail.example"}})
     body = {
         "entry": [{"id": "1", "changes": [
@@ -195,7 +264,13 @@ def test_who_is_erased_is_in_no_table_and_is_written_to_again_only_if_they_write
         ), {"subject": digest(as_subject(PHONE))})  # fmt: skip
     told = in_one(bench, erasing.export, bench.clocks, PEOPLE, studio, lead, actor="owner:1")
     shown = json.dumps(told)
-    assert all(word in shown for word in (PHONE, NAME, "My secret wish", "A secret note", "secret@mail.example"))
+    told_of = ("My secret wish", "A secret note", "secret@mail.example", "secret.pdf", "secret goal", "secret step")
+    assert all(word in shown for word in (PHONE, NAME, *told_of, "2026-01-01T09:00"))
+    with bench.database.transaction(Scope.workspace(studio)) as connection:
+        happened = [(one.kind, one.says) for one in leads.timeline(connection, bench.clocks, PEOPLE, studio, lead, 50)]
+    assert {("goal", "secret goal"), ("goal", "secret step"), ("training", "Trained"), ("note", "A secret note")} < {
+        *happened, ("message", "secret.pdf")
+    }  # fmt: skip
     assert len(told["deliveries"]) == 1
 
     assert in_one(bench, erasing.ask, bench.clocks, studio, lead, actor="owner:1") is True
@@ -215,6 +290,13 @@ def test_who_is_erased_is_in_no_table_and_is_written_to_again_only_if_they_write
         ("erased", True)
     ]
     assert column(bench, "select state from message where direction = 'out'") == ["cancelled"]
+    assert bench.rows("select state, reason from model_turn") == [("dropped", "erased")]
+    assert bench.rows("select state, content from message_media") == [("gone", None)]
+    assert bench.rows("select 1 from coach_goal union all select 1 from coach_training") == []
+    with pytest.raises(Conflict, match="erased"):
+        in_one(bench, goals.set_goal, bench.clocks, studio, lead, goals.NewGoal("habit", "x"), actor="owner:1")
+    with pytest.raises(Invalid, match="erased"):
+        in_one(bench, trainings.record, bench.clocks, studio, [trainings.Attended(START, lead)], "api")
 
     done = brought(bench, studio, f"{PHONE},Anna,nl,,Website form,2026-02-01,form 17")
     assert (done.added, done.refused) == (0, 1)

@@ -49,11 +49,26 @@ def test_a_program_deals_with_a_lead_from_the_first_to_the_last(client: TestClie
     merged = client.post(f"{home}/{lead}/merge", json={"lead_id": second, "reason": "same person"}, headers=owner)
     assert merged.json()["is_new"] is True
     assert client.get(f"{home}/{second}", headers=owner).json()["id"] == lead
+    coach = "/api/whatsapp-coach"
+    goal = {
+        "type": "habit",
+        "target": "Twice a week",
+        "milestones": [{"description": "Once", "target_date": "2026-06-01"}],
+    }
+    assert client.post(f"{coach}/leads/{second}/goals", json=goal, headers=owner).status_code == 201
+    attended = {"trainings": [{"lead_id": one, "trained_at": "2026-01-01T09:00:00Z"} for one in (second, lead)]}
+    assert client.post(f"{coach}/trainings", json=attended, headers=owner).json() == {"recorded": 1, "known": 1}
+    state = client.get(f"{coach}/leads/{second}", headers=owner).json()
+    assert (state["lead_id"], state["last_training_date"]) == (lead, "2026-01-01T09:00:00Z")
+    assert client.post(f"{home}/{second}/notes", json={"text": "Shoulder"}, headers=owner).status_code == 201
+    page = client.get(f"/studios/{studio.workspace_id}/people/{second}", headers={**owner, "accept": "text/html"}).text
+    assert all(words in page for words in ("Twice a week", "Once", "Shoulder", "1 Jan 2026", "Trained"))
     stranger = house.bearer(Kind.OWNER, other.workspace_id)
     assert client.get(f"/api/leads/{other.workspace_id}/{lead}", headers=stranger).status_code == 404
 
     export = client.get(f"{home}/{lead}/export", headers=owner).json()
-    assert export["messaging"]["notes"][0]["text"] == "Knee"
+    assert [one["text"] for one in export["messaging"]["notes"]] == ["Knee", "Shoulder"]
+    assert export["coach"]["milestones"][0]["description"] == "Once"
     assert client.delete(f"{home}/{lead}", headers=owner).status_code == 202
     assert client.delete(f"{home}/{lead}", headers=owner).status_code == 200
     drain = house.app.drain("test")
@@ -81,8 +96,12 @@ def test_staff_finds_changes_and_forgets_somebody_on_pages(client: TestClient, h
     listed = client.get(f"{home}?search=anna").text
     assert "Anna &lt;i&gt;" in listed and "<i>" not in listed
     lead = UUID(listed.split('data-lead="')[1][:36])
-    assert "The note is kept." in sent(f"/{lead}/notes", text="Likes mornings")
-    assert "Likes mornings" in client.get(f"{home}/{lead}").text
+    page = client.get(f"{home}/{lead}").text
+    form = page.split('name="note_id" value="')[1][:36]
+    for _ in range(2):
+        assert "The note is kept." in sent(f"/{lead}/notes", text="Likes mornings", note_id=form)
+    assert client.get(f"{home}/{lead}").text.count("Likes mornings") == 1, "a form that is sent twice counts once"
+    assert "Write something" in sent(f"/{lead}/notes", text=" ", note_id=form)
     assert "+31612345678" in sent(f"/{lead}", name="Anna", phone="+31612345678", language="nl", tags="vip, early")
     assert "wants none" in sent(f"/{lead}/consent", told="nothing", proof="said so")
     assert "can&#39;t be taken back" in sent(f"/{lead}/erase", confirmed="yes")

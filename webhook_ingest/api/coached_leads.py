@@ -178,7 +178,7 @@ def lead_coaching(app: System, caller: Asked, lead_id: UUID, workspace_id: UUID 
     studio = _studio(caller, workspace_id)
     with app.database.transaction(Scope.workspace(studio)) as connection:
         state = state_of(connection, app.clocks, studio, lead_id)
-    return _told(studio, lead_id, state)
+    return _told(studio, state)
 
 
 def change_preferences(
@@ -189,17 +189,17 @@ def change_preferences(
     wishes = enrolment.Wishes(wanted.frequency, wanted.time_of_day, wanted.time_zone, wanted.motivation_style)
     # The queue is the fleet's: who may do this for the studio was checked before.
     with app.database.transaction(Scope.fleet()) as connection:
-        get_lead(connection, studio, lead_id)
+        lead_id = get_lead(connection, studio, lead_id).id
         enrolment.change(connection, app.clocks, studio, lead_id, wishes, actor=caller.principal.actor)
         state = state_of(connection, app.clocks, studio, lead_id)
-    return _told(studio, lead_id, state)
+    return _told(studio, state)
 
 
 def list_goals(app: System, caller: Asked, lead_id: UUID, workspace_id: UUID | None = None) -> Goals:
     """A lead's goals, those that were reached or given up too."""
     studio = _studio(caller, workspace_id)
     with app.database.transaction(Scope.workspace(studio)) as connection:
-        get_lead(connection, studio, lead_id)
+        lead_id = get_lead(connection, studio, lead_id).id
         return Goals(items=[_goal(one) for one in goals.goals_of(connection, studio, lead_id)])
 
 
@@ -272,7 +272,7 @@ def _goal(goal: Goal) -> GoalItem:
     return GoalItem(**told, milestones=steps)
 
 
-def _told(studio: UUID, lead_id: UUID, state: LeadState) -> LeadCoachingState:
+def _told(studio: UUID, state: LeadState) -> LeadCoachingState:
     enrolled = state.enrolment
     wanted = enrolled and PreferencesInForce(
         frequency=enrolled.frequency,
@@ -281,7 +281,7 @@ def _told(studio: UUID, lead_id: UUID, state: LeadState) -> LeadCoachingState:
         motivation_style=enrolled.motivation_style,
     )
     return LeadCoachingState(
-        lead_id=lead_id,
+        lead_id=state.lead_id,
         workspace_id=studio,
         enrolled=enrolled is not None and enrolled.ended_at is None,
         current_goals=[_goal(one) for one in state.goals if one.row.state == "active"],

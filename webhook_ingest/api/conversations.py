@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pilar.database.engine import Scope
 from pilar.errors import Invalid
 from pilar.ids import new_id
-from pilar.messaging import assigning, conversations, overview
+from pilar.messaging import assigning, conversations, notes, overview
 from pilar.messaging.outbox import LONGEST_TEXT
 from webhook_ingest import cursors
 from webhook_ingest.dashboards.conversations import Who, wanted
@@ -132,7 +132,7 @@ class Assignee(_Wanted):
 class NewNote(_Wanted):
     """What the staff should know."""
 
-    text: Annotated[str, Field(min_length=1, max_length=assigning.LONGEST_NOTE)]
+    text: Annotated[str, Field(min_length=1, max_length=notes.LONGEST_NOTE)]
 
 
 class Queued(BaseModel):
@@ -180,9 +180,9 @@ def get_conversation(
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         now = app.clocks.business.now()
         shown = overview.thread(connection, workspace_id, lead_id, now, older_than=older_than, limit=_MESSAGES)
-        notes = overview.notes(connection, workspace_id, lead_id)
+        noted = overview.notes(connection, workspace_id, lead_id)
     told: Mapping[str, Any] = {name: getattr(shown, name) for name in shown.__dataclass_fields__}
-    return ConversationDetail.model_validate({**told, "notes": notes}, from_attributes=True)
+    return ConversationDetail.model_validate({**told, "notes": noted}, from_attributes=True)
 
 
 def new_answer(app: System, caller: Asked, workspace_id: UUID, lead_id: UUID, answer: NewAnswer) -> Queued:
@@ -237,7 +237,13 @@ def assign(app: System, caller: Asked, workspace_id: UUID, lead_id: UUID, assign
 def new_note(app: System, caller: Asked, workspace_id: UUID, lead_id: UUID, note: NewNote) -> Changed:
     """Keep a note for the staff."""
     with app.database.transaction(Scope.fleet()) as connection:
-        done = assigning.add_note(
-            connection, app.clocks, workspace_id, lead_id, note.text, caller.principal.actor, form_id=str(new_id())
+        done = notes.add(
+            connection,
+            app.clocks,
+            workspace_id,
+            lead_id,
+            note.text,
+            actor=caller.principal.actor,
+            form_id=str(new_id()),
         )
     return Changed(changed=done)

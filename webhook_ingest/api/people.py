@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pilar.backplane.facts import Cause
 from pilar.database.engine import Scope
-from pilar.messaging import erasing, leads, merging, people_store, store
+from pilar.ids import new_id
+from pilar.messaging import erasing, leads, merging, notes, people_store, store
 from pilar.messaging.leads import Changes
 from webhook_ingest import cursors
 from webhook_ingest.deps import Asked, System
@@ -225,8 +226,16 @@ def change_consent(app: System, caller: Asked, workspace_id: UUID, lead_id: UUID
 def new_lead_note(app: System, caller: Asked, workspace_id: UUID, lead_id: UUID, wanted: NewNote) -> Done:
     """Keep a note about a lead."""
     with app.database.transaction(Scope.fleet()) as connection:
-        leads.note(connection, app.clocks, workspace_id, lead_id, wanted.text, actor=caller.principal.actor)
-    return Done(lead_id=lead_id, is_new=True)
+        is_new = notes.add(
+            connection,
+            app.clocks,
+            workspace_id,
+            lead_id,
+            wanted.text,
+            actor=caller.principal.actor,
+            form_id=str(new_id()),
+        )
+    return Done(lead_id=lead_id, is_new=is_new)
 
 
 def merge_lead(app: System, caller: Asked, workspace_id: UUID, lead_id: UUID, wanted: Merge) -> Done:

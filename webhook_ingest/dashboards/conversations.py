@@ -19,7 +19,7 @@ from pilar.clocks import Clocks
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid, PilarError
 from pilar.ids import new_id
-from pilar.messaging import assigning, conversations, media, overview
+from pilar.messaging import assigning, conversations, media, notes, overview
 from pilar.messaging.outbox import LONGEST_TEXT
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.store import members_of
@@ -162,11 +162,11 @@ def add_note(
     """Keep a note for the staff."""
     try:
         with app.database.transaction(Scope.fleet()) as connection:
-            assigning.add_note(
-                connection, app.clocks, workspace_id, lead_id, note.replace("\r\n", "\n"), caller.principal.actor,
-                form_id=str(note_id),
+            notes.add(
+                connection, app.clocks, workspace_id, lead_id, note.replace("\r\n", "\n"),
+                actor=caller.principal.actor, form_id=str(note_id),
             )  # fmt: skip
-    except Invalid as error:
+    except (Conflict, Invalid) as error:
         return _thread(request, app, workspace_id, lead_id, error=error, note=note)
     return _back(workspace_id, lead_id, "noted")
 
@@ -207,7 +207,7 @@ def _thread(
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         studio = workspaces.get_workspace(connection, workspace_id)
         shown = overview.thread(connection, workspace_id, lead_id, now, older_than=before, limit=_MESSAGES)
-        notes = overview.notes(connection, workspace_id, lead_id)
+        noted = overview.notes(connection, workspace_id, lead_id)
         templates = overview.template_choices(connection, workspace_id, lead_id)
     people = people_of(app, workspace_id)
     return render(
@@ -217,13 +217,13 @@ def _thread(
         workspace_id=workspace_id,
         studio=studio.name,
         thread=shown,
-        notes=[(one, note_author(one.author, people)) for one in notes],
+        notes=[(one, note_author(one.author, people)) for one in noted],
         templates=templates,
         people=people,
         note=note,
         note_id=new_id(),
         choice_id=new_id(),
-        longest_note=assigning.LONGEST_NOTE,
+        longest_note=notes.LONGEST_NOTE,
         authors=authors_of(app, workspace_id, shown.messages),
         before=before,
         error=error.message if error else None,

@@ -9,9 +9,12 @@ from fastapi import Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilar.backplane.facts import Cause
+from pilar.coach import lead_state, trainings
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid, NotFound, PilarError
-from pilar.messaging import erasing, leads, merging, people_store, store
+from pilar.ids import new_id
+from pilar.messaging import erasing, leads, merging, notes, people_store, store
+from pilar.messaging.consent import ConsentScope
 from pilar.messaging.facts import opted_out_scope, window_closes_at
 from pilar.messaging.leads import LIFECYCLES, Changes
 from pilar.workspaces.store import get_workspace
@@ -23,6 +26,7 @@ from webhook_ingest.problems import status_of
 _PER_PAGE = 50
 _MOMENTS = 100
 _PAIRS = 10
+_TRAININGS = 10
 _CONFIRMED = "erase"
 """What has to be typed: nobody erases a person by a slip of the hand."""
 
@@ -109,12 +113,16 @@ def note(
     caller: Asked,
     workspace_id: UUID,
     lead_id: UUID,
+    note_id: Annotated[UUID, Form()],
     text: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep a note about a lead."""
     try:
         with app.database.transaction(Scope.fleet()) as connection:
-            leads.note(connection, app.clocks, workspace_id, lead_id, text, actor=caller.principal.actor)
+            notes.add(
+                connection, app.clocks, workspace_id, lead_id, text.replace("\r\n", "\n"),
+                actor=caller.principal.actor, form_id=str(note_id),
+            )  # fmt: skip
     except (Conflict, Invalid) as error:
         return _person(request, app, caller, workspace_id, lead_id, error=error)
     return _to(workspace_id, lead_id, "lead-noted")
@@ -130,7 +138,7 @@ def allow(
     proof: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep what a lead told the staff about being written to."""
-    scope: leads.ConsentScope = "marketing"
+    scope: ConsentScope = "marketing"
     if told.startswith("nothing"):
         scope = "founder" if told == "nothing-anywhere" else "all"
     try:
@@ -251,6 +259,8 @@ def _person(
         consents = store.consents(connection, workspace_id, lead.id)
         thread = store.find_conversation(connection, workspace_id, lead.id)
         moments = leads.timeline(connection, app.clocks, app.people, workspace_id, lead.id, _MOMENTS)
+        coaching = lead_state.state_of(connection, app.clocks, workspace_id, lead.id)
+        trained = trainings.newest(connection, workspace_id, lead.id, _TRAININGS)
         pairs = people_store.likely_pairs(connection, workspace_id, lead.id, _PAIRS)
         erasure = people_store.find_erasure(connection, workspace_id, lead.id)
     closes = window_closes_at(thread)
@@ -268,6 +278,10 @@ def _person(
         window_closes_at=closes if closes and closes > now else None,
         moments=moments,
         others=[(one.second_id if one.first_id == lead.id else one.first_id, one.reason) for one in pairs],
+        coaching=coaching,
+        trainings=trained,
+        note_id=new_id(),
+        longest_note=notes.LONGEST_NOTE,
         erasure=erasure,
         lifecycles=LIFECYCLES,
         leads_studio=caller.leads(workspace_id),
