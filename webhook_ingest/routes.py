@@ -419,7 +419,7 @@ API = (
     Route("PUT", "/api/whatsapp-coach/schedule/{workspace_id}", coach_api.change_coach_schedule,
           "change_coach_schedule", STUDIO_LEAD_WRITES, summary="Put another training logic in force."),
     Route("GET", "/api/whatsapp-coach/analytics/{workspace_id}", coach_api.coach_analytics, "coach_analytics", STUDIO,
-          summary="What came of the coaching of the last thirty days."),
+          summary="What came of the coaching of the last thirty days, and how leads take part."),
     Route("GET", "/api/whatsapp-coach/schedule/{workspace_id}/next", coach_api.next_coaching, "next_coaching", STUDIO,
           summary="When each kind of coaching message is due next, in a zone.",
           responses={422: "There is no such time zone."}),

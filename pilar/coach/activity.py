@@ -20,6 +20,9 @@ LOOKED_BACK = timedelta(days=3)
 ANSWERED_WITHIN = timedelta(hours=12)
 """How long after a nudge what a lead writes counts as an answer to it."""
 
+OPTED_OUT_WITHIN = timedelta(hours=24)
+"""How long after a nudge an opt-out is put down to it."""
+
 
 def refresh_coach_activity(connection: Connection, clocks: Clocks, studios: Sequence[UUID]) -> int:
     """Make the rows of these studios' recent days anew; return how many there are, by day and type.
@@ -31,4 +34,4 @@ def refresh_coach_activity(connection: Connection, clocks: Clocks, studios: Sequ
     """
     now = clocks.business.now()
     first = (now - LOOKED_BACK).astimezone(UTC).date()
-    return activity_store.make_days(connection, studios, first, now, ANSWERED_WITHIN)
+    return activity_store.make_days(connection, studios, first, now, ANSWERED_WITHIN, OPTED_OUT_WITHIN)

@@ -9,16 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, select, text
 
-from pilar.coach.dispatch import CAUSE
+from pilar.coach.engagement_store import CAUSES, LAST_MESSAGE
 from pilar.coach.tables import coach_activity, coach_refusal
-from pilar.messaging.reactions import AS_TEMPLATE
-
-# Of a nudge whose text was refused for a window that had closed, the template that went in its place.
-_LAST_MESSAGE = """
-select m.state, m.attempted_at, m.accepted_at, m.verdict from message m
-where m.workspace_id = n.workspace_id and m.cause in (:cause || n.id, :cause || n.id || :as_template)
-order by m.cause desc limit 1
-"""
 
 # A nudge that was withdrawn takes its day's row with it, when it was the only one.
 _MAKE_ACTIVITY = f"""
@@ -32,8 +24,18 @@ with counted as (
              -- Providers tell whole seconds: a quick answer seems to come before its question.
              and answer.occurred_at >= date_trunc('second', m.attempted_at)
              and answer.occurred_at <= m.attempted_at + cast(:within as interval))) as answered,
-         count(*) filter (where m.state = 'dry_run') as dry_run
-  from coach_nudge n left join lateral ({_LAST_MESSAGE}) m on true
+         count(*) filter (where m.state = 'dry_run') as dry_run,
+         count(*) filter (where m.accepted_at is not null and exists (
+           select from consent c
+           where c.workspace_id = n.workspace_id and c.lead_id = n.lead_id and not c.granted
+             and c.recorded_at >= date_trunc('second', m.attempted_at)
+             and c.recorded_at <= m.attempted_at + cast(:opts_out_within as interval)
+             and not exists (
+               select from message later
+               where later.workspace_id = n.workspace_id and later.lead_id = n.lead_id and later.direction = 'out'
+                 and starts_with(later.origin, 'coach:') and later.accepted_at is not null
+                 and later.attempted_at > m.attempted_at and later.attempted_at <= c.recorded_at))) as opted_out
+  from coach_nudge n left join lateral ({LAST_MESSAGE}) m on true
   where n.workspace_id = any(:studios) and n.local_day >= :since
   group by 1, 2, 3
 ), gone as (
@@ -41,12 +43,13 @@ with counted as (
   where a.workspace_id = any(:studios) and a.day >= :since
     and not exists (select from counted c where (c.workspace_id, c.day, c.type) = (a.workspace_id, a.day, a.type))
 )
-insert into analytics.coach_activity (workspace_id, day, type, planned, sent, refused, answered, dry_run, refreshed_at)
-select workspace_id, day, type, planned, sent, refused, answered, dry_run, :now
+insert into analytics.coach_activity (workspace_id, day, type, planned, sent, refused, answered, dry_run,
+  opted_out, refreshed_at)
+select workspace_id, day, type, planned, sent, refused, answered, dry_run, opted_out, :now
 from counted order by workspace_id, day, type
 on conflict (workspace_id, day, type) do update set
   planned = excluded.planned, sent = excluded.sent, refused = excluded.refused, answered = excluded.answered,
-  dry_run = excluded.dry_run, refreshed_at = excluded.refreshed_at
+  dry_run = excluded.dry_run, opted_out = excluded.opted_out, refreshed_at = excluded.refreshed_at
 """
 
 _MAKE_REFUSALS = f"""
@@ -56,7 +59,7 @@ with refused as (
   where n.workspace_id = any(:studios) and n.local_day >= :since and n.skipped is not null
   union all
   select n.workspace_id, n.local_day, n.type, why.reason
-  from coach_nudge n cross join lateral ({_LAST_MESSAGE}) m
+  from coach_nudge n cross join lateral ({LAST_MESSAGE}) m
   cross join lateral (
     select 'withdrawn' as reason where m.state = 'cancelled'
     union all
@@ -79,7 +82,10 @@ on conflict (workspace_id, day, type, reason) do update set
 """
 
 
-def make_days(connection: Connection, studios: Sequence[UUID], since: date, now: datetime, within: timedelta) -> int:
+def make_days(
+    connection: Connection, studios: Sequence[UUID], since: date, now: datetime, within: timedelta,
+    opts_out_within: timedelta,
+) -> int:  # fmt: skip
     """Make the rows of these studios from a local day on; return how many days and types there are.
 
     Args:
@@ -88,17 +94,21 @@ def make_days(connection: Connection, studios: Sequence[UUID], since: date, now:
         since: the first day.
         now: business time.
         within: how long after a nudge an answer may come.
+        opts_out_within: how long after a nudge an opt-out is put down to it.
     """
-    causes = {"cause": CAUSE, "as_template": AS_TEMPLATE}
-    values = {"studios": list(studios), "since": since, "now": now, **causes}
-    made = connection.execute(text(_MAKE_ACTIVITY), {**values, "within": within}).rowcount
+    values = {"studios": list(studios), "since": since, "now": now, **CAUSES}
+    waited = {"within": within, "opts_out_within": opts_out_within}
+    made = connection.execute(text(_MAKE_ACTIVITY), {**values, **waited}).rowcount
     connection.execute(text(_MAKE_REFUSALS), values)
     return made
 
 
+_COUNTED = ("planned", "sent", "refused", "answered", "dry_run", "opted_out")
+
+
 def activity_since(connection: Connection, workspace_id: UUID, since: date) -> list[Row[Any]]:
     """A studio's figures by type, over all days from one on, and when the newest of them was made."""
-    counts = [coach_activity.c[name] for name in ("planned", "sent", "refused", "answered", "dry_run")]
+    counts = [coach_activity.c[name] for name in _COUNTED]
     query = (
         select(
             coach_activity.c.type,
@@ -110,6 +120,12 @@ def activity_since(connection: Connection, workspace_id: UUID, since: date) -> l
         .order_by(coach_activity.c.type)
     )
     return list(connection.execute(query))
+
+
+def days_since(connection: Connection, workspace_id: UUID, since: date) -> list[Row[Any]]:
+    """A studio's figures by day and type, from a day on, the oldest first."""
+    query = select(coach_activity).filter_by(workspace_id=workspace_id).where(coach_activity.c.day >= since)
+    return list(connection.execute(query.order_by(coach_activity.c.day, coach_activity.c.type)))
 
 
 def refusals_since(connection: Connection, workspace_id: UUID, since: date) -> list[Row[Any]]:

@@ -19,6 +19,8 @@ WHY_NOBODY = {
     MISSED: "Nobody who is coached has missed a training, as far as it is known, or they were written to already.",
 }
 """Why a kind was planned for nobody."""
+ENOUGH = "Those for whom it was due have had enough for now: the row of each nudge says why."
+"""Why all that was due is kept back."""
 
 
 class Coach:
@@ -35,4 +37,6 @@ class Coach:
         planned = plan_now(connection, self._clocks, work.workspace_id, kind, lead_id=work.content.lead_id)
         if not planned.studios:
             return {"planned": 0, "why": "The studio has turned this kind of coaching off."}
-        return {"planned": planned.nudges, **({} if planned.nudges else {"why": WHY_NOBODY.get(kind, SERVED)})}
+        if planned.nudges:
+            return {"planned": planned.nudges}
+        return {"planned": 0, "why": ENOUGH if planned.kept_back else WHY_NOBODY.get(kind, SERVED)}

@@ -18,6 +18,7 @@ from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
 from pilar.coach import goal_store, plan_store, store, texts
 from pilar.coach.events import SendNudge
+from pilar.coach.fatigue import KEPT_BACK, LAST_QUESTION, PAUSED
 from pilar.coach.planning import PREFIX, schedules_of
 from pilar.coach.texts import About
 from pilar.errors import Permanent
@@ -42,8 +43,14 @@ SKIPPED = {
     LATE: "It was noticed too late.",
     TURNED_OFF: "The studio has turned this kind of coaching off.",
     NOTHING: "There was nothing to write about any more.",
+    **KEPT_BACK,
 }
 """Why no message was made."""
+
+
+def in_words(reason: str) -> str:
+    """A reason's code for people: of this room's, or of the verdict's."""
+    return SKIPPED.get(reason, reason.replace("_", " ").capitalize())
 
 
 class Dispatcher:
@@ -66,7 +73,7 @@ class Dispatcher:
             return {"skipped": "withdrawn"}
         if nudge.message_id is not None or nudge.skipped is not None:
             return {"skipped": "again"}
-        enrolment = store.find_enrolment(connection, work.workspace_id, lead.id)
+        enrolment = store.find_enrolment(connection, work.workspace_id, lead.id, hold=True)
         _, document = load_configuration(connection, work.workspace_id)
         code = self._against(connection, nudge, enrolment, document)
         if code is not None or enrolment is None:
@@ -79,7 +86,7 @@ class Dispatcher:
             category="marketing",
             origin=f"coach:{nudge.type}",
             cause=f"{CAUSE}{nudge.id}",
-            text=texts.text_of(nudge.type, lead.language, enrolment.motivation_style, about, wording.texts),
+            text=_text(nudge.type, lead.language, enrolment.motivation_style, about, wording),
             template=wording.template,
             parameters=(texts.first_name(lead.name, lead.language), document.studio.name),
             lane=Lane.BULK,
@@ -96,11 +103,23 @@ class Dispatcher:
         now = self._clocks.business.now()
         if now - nudge.due_at > LATEST:
             return LATE
-        if nudge.type not in dict(schedules_of(document)):
+        in_force = dict(schedules_of(document))
+        if nudge.type == LAST_QUESTION:
+            return self._against_asking(connection, nudge, enrolment) if in_force else TURNED_OFF
+        if nudge.type not in in_force:
             return TURNED_OFF
+        if enrolment.paused_at is not None:
+            return PAUSED
         # What it was planned for may have been mended since: the training made up for, the goal reached.
         has = plan_store.has_something(connection, nudge.workspace_id, nudge.lead_id, nudge.type, now, nudge.id)
         return None if has else NOTHING
+
+    def _against_asking(self, connection: Connection, nudge: Row[Any], enrolment: Row[Any]) -> str | None:
+        """Who has written meanwhile has answered, also where that has not led to anything yet."""
+        thread = messaging.find_conversation(connection, nudge.workspace_id, nudge.lead_id)
+        wrote = thread.last_inbound_at if thread else None
+        paused = enrolment.paused_at
+        return NOTHING if paused is None or (wrote is not None and wrote > paused) else None
 
     def _about(self, connection: Connection, nudge: Row[Any], lead: Row[Any], document: StudioConfiguration) -> About:
         goal = goal_store.current_goal(connection, nudge.workspace_id, lead.id)
@@ -115,6 +134,12 @@ class Wording:
 
     template: str
     texts: Mapping[str, str]
+
+
+def _text(kind: str, language: str, style: str, about: About, wording: Wording) -> str:
+    if kind == LAST_QUESTION:
+        return texts.last_question(language, about)
+    return texts.text_of(kind, language, style, about, wording.texts)
 
 
 def wording_of(document: StudioConfiguration, kind: str) -> Wording:

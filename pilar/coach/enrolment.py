@@ -17,8 +17,10 @@ from pilar.backplane import audit
 from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
 from pilar.coach import schedule, store, texts
+from pilar.coach.fatigue import CHOSEN
 from pilar.coach.planning import plan
 from pilar.errors import Conflict, Invalid, NotFound, Permanent
+from pilar.ids import new_id
 from pilar.messaging import store as messaging
 from pilar.messaging.events import OptedOut
 from pilar.messaging.facts import opted_out_scope
@@ -86,7 +88,7 @@ def end(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUI
 def change(
     connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUID, wishes: Wishes, *, actor: str
 ) -> None:
-    """Keep what a lead wants, and plan anew what is still to come.
+    """Keep what a lead wants, and plan anew what is still to come; they are written to as often as they choose again.
 
     Args:
         connection: a transaction in the fleet's scope; the lead's row gets held.
@@ -110,10 +112,13 @@ def change(
         raise Conflict("This lead is not coached any more.")
     style = wishes.motivation_style or enrolment.motivation_style
     values = {"frequency": wishes.frequency, "time_of_day": wishes.time_of_day, "motivation_style": style}
-    store.change_enrolment(connection, workspace_id, lead_id, values)
+    now = clocks.business.now()
+    store.change_enrolment(connection, workspace_id, lead_id, {**values, **store.AS_CHOSEN, "pace_at": now})
+    pace = {"decided_at": now, "decision": CHOSEN, "frequency": wishes.frequency, "unanswered": 0}
+    store.add_pace(connection, {"workspace_id": workspace_id, "id": new_id(), "lead_id": lead_id, **pace})
     # The lead's own, since the verdict asks in which zone it is too early for them.
     messaging.change_lead(connection, workspace_id, lead_id, {"time_zone": wishes.time_zone})
-    store.withdraw_pending(connection, workspace_id, clocks.business.now(), lead_id)
+    store.withdraw_pending(connection, workspace_id, now, lead_id)
     plan(connection, clocks, [workspace_id], lead_id=lead_id)
     audit.record(
         connection,

@@ -17,12 +17,51 @@ INVARIANTS = (
     ),
     Invariant(
         "nobody_is_coached_in_quiet_hours",
-        "No nudge was handed over before 8 or after 21 in any of the zones in which its lead may have been.",
+        "No nudge was handed over before 8 or after 21 in any of the zones in which its lead may have been, nor where"
+        " nobody had asked which these are.",
         """
         select m.workspace_id, m.id, m.lead_id, m.attempted_at, zone from message m
-        cross join lateral jsonb_array_elements_text(m.verdict -> 'facts' -> 'zones') zone
+        left join lateral jsonb_array_elements_text(m.verdict -> 'facts' -> 'zones') zone on true
         where m.direction = 'out' and starts_with(m.origin, 'coach:') and m.attempted_at is not null
-          and not (m.attempted_at at time zone zone)::time between '08:00' and '20:59:59.999999'
+          and (zone is null or not (m.attempted_at at time zone zone)::time between '08:00' and '20:59:59.999999')
+        """,
+    ),
+    Invariant(
+        "a_lead_gets_a_nudge_once_a_day",
+        "Of each type a lead was handed at most one nudge that did not fail on their local day.",
+        """
+        select n.workspace_id, n.lead_id, n.type, n.local_day, count(*) as handed_over
+        from coach_nudge n
+        join message m on m.workspace_id = n.workspace_id and m.lead_id = n.lead_id and m.direction = 'out'
+          and m.origin = 'coach:' || n.type and starts_with(m.cause, 'nudge:' || n.id)
+          and m.attempted_at is not null and m.accepted_at is not null and m.state <> 'failed'
+        group by n.workspace_id, n.lead_id, n.type, n.local_day
+        having count(*) > 1
+        """,
+    ),
+    Invariant(
+        "nobody_is_nudged_who_is_paused",
+        "Since a lead's coaching was paused no message was made for them but one last question.",
+        """
+        select e.workspace_id, e.lead_id, e.paused_at, count(*) as made
+        from coach_enrolment e
+        join coach_nudge n on n.workspace_id = e.workspace_id and n.lead_id = e.lead_id
+        join message m on m.workspace_id = n.workspace_id and m.id = n.message_id
+        where e.paused_at is not null and m.occurred_at > e.paused_at
+        group by e.workspace_id, e.lead_id, e.paused_at
+        having count(*) > 1 or bool_or(n.type <> 'last_question')
+        """,
+    ),
+    Invariant(
+        "nobody_is_written_to_more_often_than_they_chose",
+        "A decision about a lead's pace only ever makes it slower than what they chose, and is kept with its reason.",
+        """
+        select e.workspace_id, e.lead_id, e.frequency, e.slowed_to, e.pace_at from coach_enrolment e
+        where (e.slowed_to, e.frequency) in (('daily', 'daily'), ('daily', 'weekly'), ('daily', 'bi-weekly'),
+                                             ('weekly', 'weekly'), ('weekly', 'bi-weekly'), ('bi-weekly', 'bi-weekly'))
+           or ((e.slowed_to is not null or e.paused_at is not null) and not exists (
+             select from coach_pace p where p.workspace_id = e.workspace_id and p.lead_id = e.lead_id
+               and p.decided_at = e.pace_at))
         """,
     ),
     Invariant(

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from pilar.clocks import Clocks
-from pilar.coach import store, training_store
+from pilar.coach import engagement_store, store, training_store
+from pilar.coach.fatigue import in_words
 from pilar.coach.goals import Goal, goals_of
 from pilar.coach.planning import zone_of
 from pilar.messaging.facts import window_closes_at
@@ -36,6 +37,8 @@ class LeadState:
         response_rate: share of nudges that were answered; None: not calculated yet.
         goal_completion_rate: share of the goals that were not given up which are reached; None: there are none.
         engagement_score: 0 to 100; None: not calculated yet.
+        unanswered: nudges in a row since they last wrote, as last counted.
+        paces: what was decided about how often they are written to, with the reason, the newest first.
     """
 
     lead_id: UUID
@@ -51,6 +54,26 @@ class LeadState:
     response_rate: float | None
     goal_completion_rate: float | None
     engagement_score: int | None
+    unanswered: int
+    paces: list[Pace]
+
+    @property
+    def frequency(self) -> str | None:
+        """How often they are written to: as they chose, or less; None where they never asked for coaching."""
+        return None if self.enrolment is None else self.enrolment.slowed_to or self.enrolment.frequency
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A decision about how often a lead is written to; `decided_at` is business time."""
+
+    decided_at: datetime
+    decision: str
+    frequency: str
+    reason: str
+
+
+SHOWN_PACES = 5
 
 
 def state_of(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id: UUID) -> LeadState:
@@ -63,13 +86,18 @@ def state_of(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id
     lead_id = lead.id  # who stayed, where it was put into another
     studio = get_workspace(connection, workspace_id)
     state = training_store.find_state(connection, workspace_id, lead_id)
+    engagement = engagement_store.engagement_of(connection, workspace_id, lead_id)
     conversation = find_conversation(connection, workspace_id, lead_id)
     sent = store.nudges_sent(connection, workspace_id, lead_id)
     goals = goals_of(connection, workspace_id, lead_id)
     closes = window_closes_at(conversation)
     inbound = conversation.last_inbound_at if conversation else None
     states = [goal.row.state for goal in goals if goal.row.state != "dropped"]
-    rate = state.response_rate if state else None
+    rate = engagement.response_rate if engagement else None
+    paces = [
+        Pace(row.decided_at, row.decision, row.frequency, in_words(row.decision, row.frequency, row.unanswered))
+        for row in engagement_store.paces_of(connection, workspace_id, lead_id, SHOWN_PACES)
+    ]
     return LeadState(
         lead_id=lead_id,
         enrolment=store.find_enrolment(connection, workspace_id, lead_id),
@@ -83,5 +111,7 @@ def state_of(connection: Connection, clocks: Clocks, workspace_id: UUID, lead_id
         nudges_sent=sent.count,
         response_rate=None if rate is None else float(rate),
         goal_completion_rate=states.count("reached") / len(states) if states else None,
-        engagement_score=state.engagement_score if state else None,
+        engagement_score=engagement.score if engagement else None,
+        unanswered=engagement.unanswered if engagement else 0,
+        paces=paces,
     )

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from pilar.clocks import Clocks
 from pilar.coach import activity_store, store
-from pilar.coach.dispatch import SKIPPED
 from pilar.coach.planning import zone_of
 
 SHOWN_LEADS = 200
@@ -39,7 +38,9 @@ class CoachedLead:
     Attributes:
         lead_id: who.
         name: as far as it is known.
-        frequency: daily, weekly or bi-weekly.
+        frequency: daily, weekly or bi-weekly, as they chose.
+        slowed_to: how often they are written to since they do not answer, None: as they chose.
+        paused: whether nothing goes until they write.
         time_of_day: HH:MM, None where the studio's schedules count.
         told_zone: the zone that was told, None where it is guessed.
         time_zone: the zone that is planned in.
@@ -51,6 +52,8 @@ class CoachedLead:
     lead_id: UUID
     name: str | None
     frequency: str
+    slowed_to: str | None
+    paused: bool
     time_of_day: str | None
     told_zone: str | None
     time_zone: str
@@ -77,7 +80,13 @@ class TypeActivity:
     refused: int
     answered: int
     dry_run: int
+    opted_out: int
     refusals: list[tuple[str, int]]
+
+    @property
+    def response_rate(self) -> float | None:
+        """Share of what was sent that was answered; None where nothing was."""
+        return self.answered / self.sent if self.sent else None
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,8 @@ def schedule_of(connection: Connection, workspace_id: UUID) -> CoachSchedule:
             lead_id=row.lead_id,
             name=row.name,
             frequency=row.frequency,
+            slowed_to=row.slowed_to,
+            paused=row.paused_at is not None,
             time_of_day=row.time_of_day,
             told_zone=row.time_zone,
             time_zone=zone_of(row.time_zone, row.phone, row.studio_zone),
@@ -122,13 +133,9 @@ def activity_of(connection: Connection, clocks: Clocks, workspace_id: UUID) -> C
             refused=row.refused,
             answered=row.answered,
             dry_run=row.dry_run,
+            opted_out=row.opted_out,
             refusals=[(refusal.reason, refusal.nudges) for refusal in refusals if refusal.type == row.type],
         )
         for row in rows
     ]
     return CoachActivity(LOOKED_BACK.days, types, max((row.refreshed_at for row in rows), default=None))
-
-
-def in_words(reason: str) -> str:
-    """A reason's code for people."""
-    return SKIPPED.get(reason, reason.replace("_", " ").capitalize())

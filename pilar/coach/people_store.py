@@ -7,22 +7,34 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from pilar.coach import store, trainings
+from pilar.coach import engagement_store, fatigue, store, trainings
+from pilar.coach.dispatch import in_words
 from pilar.people import About, Moment, Room, told
+
+_FORGET_ENGAGEMENT = "delete from analytics.lead_engagement where workspace_id = :w and lead_id = :lead"
 
 # One nudge per lead, type and day: where both have one, the one whose message was made tells more.
 _MOVE = (
+    # Two who were both coached are one who is written to as they chose, until their answers say otherwise.
+    """
+    update coach_enrolment k set slowed_to = null, paused_at = null from coach_enrolment o
+    where k.workspace_id = :w and k.lead_id = :to and k.ended_at is null
+      and o.workspace_id = :w and o.lead_id = :lead and o.ended_at is null
+    """,
     """
     update coach_enrolment k set frequency = o.frequency, time_of_day = o.time_of_day,
-      motivation_style = o.motivation_style, ended_at = null, ended_reason = null
+      motivation_style = o.motivation_style, ended_at = null, ended_reason = null, slowed_to = o.slowed_to,
+      paused_at = o.paused_at, pace_at = o.pace_at
     from coach_enrolment o
     where k.workspace_id = :w and k.lead_id = :to and k.ended_at is not null
       and o.workspace_id = :w and o.lead_id = :lead and o.ended_at is null
     """,
     """
     insert into coach_enrolment
-      (workspace_id, lead_id, frequency, time_of_day, motivation_style, enrolled_at, ended_at, ended_reason)
-    select workspace_id, :to, frequency, time_of_day, motivation_style, enrolled_at, ended_at, ended_reason
+      (workspace_id, lead_id, frequency, time_of_day, motivation_style, enrolled_at, ended_at, ended_reason, slowed_to,
+       paused_at, pace_at)
+    select workspace_id, :to, frequency, time_of_day, motivation_style, enrolled_at, ended_at, ended_reason, slowed_to,
+           paused_at, pace_at
     from coach_enrolment where workspace_id = :w and lead_id = :lead
     on conflict do nothing
     """,
@@ -38,6 +50,7 @@ _MOVE = (
       and (o.type, o.local_day) = (k.type, k.local_day)
     """,
     "update coach_nudge set lead_id = :to where workspace_id = :w and lead_id = :lead",
+    "update coach_pace set lead_id = :to where workspace_id = :w and lead_id = :lead",
     "delete from coach_enrolment where workspace_id = :w and lead_id = :lead",
     "update coach_goal set lead_id = :to where workspace_id = :w and lead_id = :lead",
     # A training at one moment is one training, whichever of the two it was told of.
@@ -58,6 +71,11 @@ _MOVE = (
       engagement_score = coalesce(coach_state.engagement_score, excluded.engagement_score)
     """,
     "delete from coach_state where workspace_id = :w and lead_id = :lead",
+    """
+    update analytics.lead_engagement o set lead_id = :to where o.workspace_id = :w and o.lead_id = :lead
+      and not exists (select from analytics.lead_engagement k where k.workspace_id = :w and k.lead_id = :to)
+    """,
+    _FORGET_ENGAGEMENT,
 )
 # In the words of who is forgotten, and about their body: none of it is a number that anything else counts.
 _FORGET = (
@@ -72,6 +90,8 @@ _FORGET = (
 _TOLD = {
     "enrolment": "select * from coach_enrolment {where}",
     "nudges": "select * from coach_nudge {where} order by due_at",
+    "paces": "select * from coach_pace {where} order by decided_at, id",
+    "engagement": "select * from analytics.lead_engagement {where}",
     "goals": "select * from coach_goal {where} order by created_at",
     "milestones": """
     select m.* from coach_milestone m join coach_goal g on g.workspace_id = m.workspace_id and g.id = m.goal_id
@@ -104,7 +124,7 @@ def _erase(about: About) -> None:
     about.connection.execute(text(_END), {**about.key, "reason": "The lead was erased."})
     _withdraw(about)
     statement = "update coach_enrolment set time_of_day = null where workspace_id = :w and lead_id = :lead"
-    for one in (statement, *_FORGET):
+    for one in (statement, _FORGET_ENGAGEMENT, *_FORGET):
         about.connection.execute(text(one), about.key)
 
 
@@ -119,15 +139,23 @@ def _moments(about: About, limit: int) -> list[Moment]:
         " order by due_at desc limit :n"
     )
     rows = about.connection.execute(statement, {**about.key, "n": limit})
-    return _goals_and_trainings(about, limit) + [
-        Moment(
-            row.due_at,
-            "nudge",
-            str(row.type).replace("_", " ").capitalize(),
-            f"not made: {row.skipped}" if row.skipped else "made a message" if row.message_id else "due",
-        )
-        for row in rows
+    paces = [
+        Moment(row.decided_at, "pace", fatigue.in_words(row.decision, row.frequency, row.unanswered))
+        for row in engagement_store.paces_of(about.connection, about.workspace_id, about.lead_id, limit)
     ]
+    return (
+        paces
+        + _goals_and_trainings(about, limit)
+        + [
+            Moment(
+                row.due_at,
+                "nudge",
+                str(row.type).replace("_", " ").capitalize(),
+                f"not made: {in_words(row.skipped)}" if row.skipped else "made a message" if row.message_id else "due",
+            )
+            for row in rows
+        ]
+    )
 
 
 _RECORDS = """
@@ -154,7 +182,12 @@ def _goals_and_trainings(about: About, limit: int) -> list[Moment]:
 
 ROOM = Room(
     "coach",
-    frozenset({"coach_enrolment", "coach_nudge", "coach_goal", "coach_training", "coach_state"}),
+    frozenset(
+        {
+            *("coach_enrolment", "coach_nudge", "coach_pace", "coach_goal", "coach_training", "coach_state"),
+            "analytics.lead_engagement",
+        }
+    ),
     _move,
     _tell,
     erase=_erase,

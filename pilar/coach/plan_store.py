@@ -16,6 +16,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from pilar.coach.fatigue import KEPT_BACK, LAST_QUESTION, PAUSED, SLOWED, WEEKLY_CAP
+
 GOAL_REPORT = "goal_progress_report"
 MISSED = "missed_training_nudge"
 
@@ -87,7 +89,7 @@ where w.workspace_id = any(:studios) and w.state = 'active' and exists (
 """
 
 _OF_STUDIOS = """
-  from unnest(cast(:studios as uuid[]), cast(:numbers as int[])) as s(workspace_id, number)
+  from unnest(cast(:studios as uuid[]), cast(:numbers as int[]), cast(:most as int[])) as s(workspace_id, number, most)
   join workspace w on w.workspace_id = s.workspace_id
   join coach_enrolment e on e.workspace_id = s.workspace_id and e.ended_at is null
     and (cast(:lead_id as uuid) is null or e.lead_id = :lead_id)
@@ -128,11 +130,17 @@ HAS_MISSED = """
                                                                   + cast(:at_hand as interval)))))
 """
 
+_DAYS = "case {frequency} when 'weekly' then 7 when 'bi-weekly' then 14 else 1 end"
+"""Local days that have at most one nudge of a type."""
+
 # Who is coached is found before what is due for them: the database can't guess how many have which zone and hour, and
 # would look each lead up once for each moment that any lead has.
 # An id is the plan's, hashed: to draw a random one for each would take as long as to store it.
 # Sorted: two plans that insert the same keys in another order would deadlock. Of a lead who does not want a type daily,
 # the first day of the span gets it: a span is shorter than what their frequency keeps apart.
+# What is kept back gets its row too, which says why, and is no nudge to what comes after it. Who is paused gets the
+# last question at the first moment at which something is due. A week is counted with all that is planned after its day:
+# so no moving week has more, in whatever order its days were planned.
 _PLAN = f"""
 with due as materialized (
   select * from unnest(cast(:numbers_of as int[]), cast(:lead_zones as text[]), cast(:studio_zones as text[]),
@@ -140,30 +148,58 @@ with due as materialized (
                        cast(:time_zones as text[]), cast(:due_ats as timestamptz[]))
     as d(number, lead_zone, studio_zone, time_of_day, type, local_day, time_zone, due_at)
 ), coached as materialized (
-  select e.workspace_id, e.lead_id, e.frequency, s.number, {_ZONE} as lead_zone, w.time_zone as studio_zone,
-         coalesce(e.time_of_day, '') as time_of_day
+  select e.workspace_id, e.lead_id, e.paused_at, s.number, s.most, {_ZONE} as lead_zone, w.time_zone as studio_zone,
+         coalesce(e.time_of_day, '') as time_of_day, {_DAYS.format(frequency="e.frequency")} as chosen,
+         greatest({_DAYS.format(frequency="e.frequency")}, {_DAYS.format(frequency="e.slowed_to")}) as every
   {_OF_STUDIOS}
-), wanted as (
-  select e.workspace_id, e.lead_id, d.type, d.local_day, d.time_zone, d.due_at, e.frequency,
+), found as (
+  select e.workspace_id, e.lead_id, e.paused_at, e.most, e.chosen, e.every, d.type, d.local_day, d.time_zone, d.due_at,
          row_number() over (partition by e.workspace_id, e.lead_id, d.type order by d.local_day) as turn
   from coached e join due d using (number, lead_zone, studio_zone, time_of_day)
   where not exists (
       select from coach_nudge n
       where n.workspace_id = e.workspace_id and n.lead_id = e.lead_id and n.type = d.type
-        and n.local_day > d.local_day - case e.frequency when 'daily' then 1 when 'weekly' then 7 else 14 end
-        and n.local_day < d.local_day + case e.frequency when 'daily' then 1 when 'weekly' then 7 else 14 end)
+        and n.local_day > d.local_day - e.chosen and n.local_day < d.local_day + e.chosen
+        and (n.local_day = d.local_day or n.skipped is null or n.skipped <> all(:kept_back)))
     and (d.type <> '{GOAL_REPORT}' or {HAS_GOAL})
     and (d.type <> '{MISSED}' or {HAS_MISSED})
+), judged as (
+  select f.*, case
+    when f.paused_at is not null and (
+        row_number() over (partition by f.workspace_id, f.lead_id order by f.due_at, f.type) > 1
+        or exists (select from coach_nudge n where n.workspace_id = f.workspace_id and n.lead_id = f.lead_id
+                     and n.type = '{LAST_QUESTION}' and n.planned_at >= f.paused_at
+                     and (n.skipped is null or n.local_day = f.local_day)))
+      then '{PAUSED}'
+    when f.paused_at is null and f.every > f.chosen and (f.turn > 1 or exists (
+        select from coach_nudge n
+        where n.workspace_id = f.workspace_id and n.lead_id = f.lead_id and n.type = f.type
+          and n.local_day > f.local_day - f.every and n.local_day < f.local_day + f.every
+          and (n.skipped is null or n.skipped <> all(:kept_back))))
+      then '{SLOWED}'
+    end as held
+  from found f where f.chosen = 1 or f.turn = 1
+), wanted as (
+  select workspace_id, lead_id, local_day, time_zone, due_at,
+         case when paused_at is not null and held is null then '{LAST_QUESTION}' else type end as type,
+         coalesce(held, case when paused_at is null and (
+             select count(*) from coach_nudge n
+             where n.workspace_id = j.workspace_id and n.lead_id = j.lead_id and n.skipped is null
+               and n.local_day > j.local_day - 7)
+           + count(*) filter (where held is null) over (partition by workspace_id, lead_id order by due_at, type) > most
+           then '{WEEKLY_CAP}' end) as skipped
+  from judged j
 ), fresh as (
-  insert into coach_nudge (workspace_id, id, lead_id, type, local_day, time_zone, due_at, planned_at, plan_id)
+  insert into coach_nudge
+    (workspace_id, id, lead_id, type, local_day, time_zone, due_at, planned_at, plan_id, skipped)
   select workspace_id, md5(cast(:plan_id as text) || lead_id || type || local_day)::uuid, lead_id, type, local_day,
-         time_zone, due_at, :now, cast(:plan_id as uuid)
-  from wanted where frequency = 'daily' or turn = 1
-  order by workspace_id, lead_id, type, local_day
+         time_zone, due_at, :now, cast(:plan_id as uuid), skipped
+  from wanted order by workspace_id, lead_id, type, local_day
   on conflict (workspace_id, lead_id, type, local_day) do nothing
-  returning workspace_id, due_at
+  returning workspace_id, due_at, skipped
 )
-select workspace_id, due_at, count(*) as nudges from fresh group by 1, 2 order by 1, 2
+select workspace_id, due_at, count(*) filter (where skipped is null) as nudges, count(skipped) as kept_back
+from fresh group by 1, 2 order by 1, 2
 """
 
 _HAS_SOMETHING = """
@@ -212,37 +248,46 @@ def coaching_studios(connection: Connection, studios: Sequence[UUID], lead_id: U
     return list(connection.execute(text(_COACHING), {"studios": list(studios), "lead_id": lead_id}).scalars())
 
 
-def combinations(connection: Connection, numbers: Mapping[UUID, int], lead_id: UUID | None) -> list[Row[Any]]:
+@dataclass(frozen=True)
+class OfStudio:
+    """What a plan knows of a studio: the number of its set of schedules, and how many nudges a lead gets in a week."""
+
+    number: int
+    most: int
+
+
+def combinations(connection: Connection, studios: Mapping[UUID, OfStudio], lead_id: UUID | None) -> list[Row[Any]]:
     """The distinct (number, lead_zone, studio_zone, time_of_day) of studios' enrolled leads.
 
     Args:
         connection: a transaction in the fleet's scope.
-        numbers: the number of each studio's set of schedules.
+        studios: whose.
         lead_id: of this lead alone; None: of all.
     """
-    return list(connection.execute(text(_COMBINATIONS), _studios(numbers, lead_id)))
+    return list(connection.execute(text(_COMBINATIONS), _studios(studios, lead_id)))
 
 
 def add_nudges(
-    connection: Connection, numbers: Mapping[UUID, int], due: Collection[Due], plan_id: UUID, now: datetime,
+    connection: Connection, studios: Mapping[UUID, OfStudio], due: Collection[Due], plan_id: UUID, now: datetime,
     lead_id: UUID | None,
 ) -> list[Row[Any]]:  # fmt: skip
     """Plan what is due for whom there is something to write to, and who has not had it; return it counted.
 
     Args:
         connection: a transaction in the fleet's scope.
-        numbers: the number of each studio's set of schedules.
+        studios: whose leads.
         due: when leads of each combination get what; the days of a span shorter than a week.
         plan_id: of this plan.
         now: business time.
         lead_id: for this lead alone; None: for all.
 
     Returns:
-        Studio, moment, and how many nudges are new.
+        Studio, moment, how many nudges are new, and how many are kept back.
     """
     values = {
-        **_studios(numbers, lead_id),
+        **_studios(studios, lead_id),
         **_facts(now),
+        "kept_back": list(KEPT_BACK),
         "plan_id": plan_id,
         "numbers_of": [one.number for one in due],
         "lead_zones": [one.lead_zone for one in due],
@@ -285,5 +330,10 @@ def waiting_nudges(connection: Connection, workspace_id: UUID, plan_id: UUID, du
     return list(connection.execute(text(_WAKE), values).scalars())
 
 
-def _studios(numbers: Mapping[UUID, int], lead_id: UUID | None) -> dict[str, Any]:
-    return {"studios": list(numbers), "numbers": list(numbers.values()), "lead_id": lead_id}
+def _studios(studios: Mapping[UUID, OfStudio], lead_id: UUID | None) -> dict[str, Any]:
+    return {
+        "studios": list(studios),
+        "numbers": [one.number for one in studios.values()],
+        "most": [one.most for one in studios.values()],
+        "lead_id": lead_id,
+    }

@@ -20,7 +20,7 @@ from pilar.backplane.facts import Cause, Job, Lane, enqueue
 from pilar.clocks import Clocks
 from pilar.coach import plan_store, schedule
 from pilar.coach.events import WakeNudges
-from pilar.coach.plan_store import AT_HAND, MISSED, Due
+from pilar.coach.plan_store import AT_HAND, MISSED, Due, OfStudio
 from pilar.coach.texts import TYPES
 from pilar.ids import new_id
 from pilar.messaging.zones import plausible_zones
@@ -49,10 +49,12 @@ class Planned:
     Attributes:
         nudges: how many are new.
         studios: in how many of the studios leads are coached now.
+        kept_back: how many more were due, of leads who had had enough for now; each row says why.
     """
 
     nudges: int
     studios: int
+    kept_back: int = 0
 
 
 def plan(
@@ -78,16 +80,17 @@ def plan(
     now = clocks.business.now()
     end = until or now + AHEAD
     schedules = _schedules(connection, studios, lead_id)
-    numbers = _numbered(schedules)
-    sets = {number: schedules[studio] for studio, number in numbers.items()}
-    found = plan_store.combinations(connection, numbers, lead_id) if numbers else []
-    nudges, begin = 0, now
+    known = _numbered(schedules)
+    sets = {known[studio].number: found for studio, (found, _) in schedules.items()}
+    found = plan_store.combinations(connection, known, lead_id) if known else []
+    nudges, kept_back, begin = 0, 0, now
     while begin < end:
         part = min(end, begin + _SPAN)
         due = [one for row in found for one in _due(row, sets[row.number], begin, part, now + AT_HAND)]
-        nudges += _store(connection, clocks, numbers, due, lead_id)
+        made = _store(connection, clocks, known, due, lead_id)
+        nudges, kept_back = nudges + made[0], kept_back + made[1]
         begin = part
-    return Planned(nudges, len(schedules))
+    return Planned(nudges, len(schedules), kept_back)
 
 
 def plan_now(
@@ -113,8 +116,9 @@ def plan_now(
     if document is None or kind not in dict(schedules_of(document)):
         return Planned(0, 0)
     _look_up_zones(connection, [studio], lead_id)
-    numbers = dict.fromkeys(plan_store.coaching_studios(connection, [studio], lead_id), 0)
-    found = plan_store.combinations(connection, numbers, lead_id)
+    alone = OfStudio(0, document.coaching.most_per_week)
+    known = dict.fromkeys(plan_store.coaching_studios(connection, [studio], lead_id), alone)
+    found = plan_store.combinations(connection, known, lead_id)
     due = [
         Due(
             *(row.number, row.lead_zone, row.studio_zone, row.time_of_day),
@@ -122,7 +126,8 @@ def plan_now(
         )
         for row in found
     ]
-    return Planned(_store(connection, clocks, numbers, due, lead_id), 1)
+    nudges, kept_back = _store(connection, clocks, known, due, lead_id)
+    return Planned(nudges, 1, kept_back)
 
 
 def schedules_of(document: StudioConfiguration) -> Schedules:
@@ -143,12 +148,18 @@ def zone_of(given: str | None, phone: str | None, studio: str) -> str:
     return studio if studio in zones else zones[0]
 
 
-def _schedules(connection: Connection, studios: Sequence[UUID], lead_id: UUID | None) -> dict[UUID, Schedules]:
-    """The schedules of those studios that coach somebody, of whose leads it is known where they may be."""
+def _schedules(
+    connection: Connection, studios: Sequence[UUID], lead_id: UUID | None
+) -> dict[UUID, tuple[Schedules, int]]:
+    """The schedules, and the most in a week, of those studios that coach somebody; where their leads are is known."""
     coaching = plan_store.coaching_studios(connection, studios, lead_id)
     _look_up_zones(connection, coaching, lead_id)
     documents = load_configurations(connection, coaching)
-    return {studio: found for studio, document in documents.items() if (found := schedules_of(document))}
+    return {
+        studio: (found, document.coaching.most_per_week)
+        for studio, document in documents.items()
+        if (found := schedules_of(document))
+    }
 
 
 def _look_up_zones(connection: Connection, studios: Sequence[UUID], lead_id: UUID | None) -> None:
@@ -158,10 +169,12 @@ def _look_up_zones(connection: Connection, studios: Sequence[UUID], lead_id: UUI
         plan_store.keep_zones(connection, {who: [zone for zone in found if zone] for who, found in zones.items()})
 
 
-def _numbered(schedules: Mapping[UUID, Schedules]) -> dict[UUID, int]:
+def _numbered(schedules: Mapping[UUID, tuple[Schedules, int]]) -> dict[UUID, OfStudio]:
     """Studios with the number of their schedules: most have the same."""
     numbers: dict[Schedules, int] = {}
-    return {studio: numbers.setdefault(found, len(numbers)) for studio, found in schedules.items()}
+    return {
+        studio: OfStudio(numbers.setdefault(found, len(numbers)), most) for studio, (found, most) in schedules.items()
+    }
 
 
 def _due(
@@ -185,13 +198,13 @@ def _due(
 
 
 def _store(
-    connection: Connection, clocks: Clocks, numbers: Mapping[UUID, int], due: Collection[Due], lead_id: UUID | None
-) -> int:
-    """Keep nudges together with the jobs that wake them; return how many are new."""
+    connection: Connection, clocks: Clocks, studios: Mapping[UUID, OfStudio], due: Collection[Due], lead_id: UUID | None
+) -> tuple[int, int]:
+    """Keep nudges together with the jobs that wake them; return how many are new, and how many are kept back."""
     if not due:
-        return 0
+        return 0, 0
     plan_id, now = new_id(), clocks.business.now()
-    made = plan_store.add_nudges(connection, numbers, due, plan_id, now, lead_id)
+    made = plan_store.add_nudges(connection, studios, due, plan_id, now, lead_id)
     jobs = (
         Job(
             payload=WakeNudges(plan_id=plan_id, due_at=row.due_at),
@@ -202,6 +215,7 @@ def _store(
             business_time=True,
         )
         for row in made
+        if row.nudges
     )
     enqueue(connection, clocks, jobs, Cause.new())
-    return sum(row.nudges for row in made)
+    return sum(row.nudges for row in made), sum(row.kept_back for row in made)

@@ -63,8 +63,8 @@ coach_state = tenant_table(
         Integer,
         comment="how long the lead's rhythm lets them pause; null: too few trainings to tell",
     ),
-    Column("response_rate", Numeric(5, 4), comment="share of nudges that were answered; null: not calculated yet"),
-    Column("engagement_score", SmallInteger, comment="0 to 100; null: not calculated yet"),
+    Column("response_rate", Numeric(5, 4), comment="nobody writes it any more: see analytics.lead_engagement"),
+    Column("engagement_score", SmallInteger, comment="nobody writes it any more: see analytics.lead_engagement"),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
-    comment="What follows from a lead's trainings and answers, kept ready for plans and pages.",
+    comment="What follows from a lead's trainings, kept ready for plans and pages.",
 )

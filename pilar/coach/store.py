@@ -11,7 +11,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from pilar.coach.engagement_tables import coach_pace
+from pilar.coach.fatigue import KEPT_BACK
 from pilar.coach.tables import coach_enrolment, coach_nudge
+
+AS_CHOSEN: Mapping[str, Any] = {"slowed_to": None, "paused_at": None}
+"""What an enrolment says of a lead who is written to as often as they chose."""
 
 PENDING = coach_nudge.c.message_id.is_(None) & coach_nudge.c.skipped.is_(None)
 
@@ -19,10 +24,10 @@ PENDING = coach_nudge.c.message_id.is_(None) & coach_nudge.c.skipped.is_(None)
 # Enrolments
 
 
-def find_enrolment(connection: Connection, workspace_id: UUID, lead_id: UUID) -> Row[Any] | None:
-    """A lead's enrolment, if they ever asked for coaching."""
+def find_enrolment(connection: Connection, workspace_id: UUID, lead_id: UUID, *, hold: bool = False) -> Row[Any] | None:
+    """A lead's enrolment, if they ever asked for coaching; kept as it is until the transaction ends, if asked for."""
     query = select(coach_enrolment).filter_by(workspace_id=workspace_id, lead_id=lead_id)
-    return connection.execute(query).one_or_none()
+    return connection.execute(query.with_for_update(read=True) if hold else query).one_or_none()
 
 
 def enrol(connection: Connection, workspace_id: UUID, lead_id: UUID, now: datetime, values: Mapping[str, Any]) -> bool:
@@ -30,7 +35,7 @@ def enrol(connection: Connection, workspace_id: UUID, lead_id: UUID, now: dateti
     fresh = insert(coach_enrolment).values(workspace_id=workspace_id, lead_id=lead_id, enrolled_at=now, **values)
     statement = fresh.on_conflict_do_update(
         index_elements=["workspace_id", "lead_id"],
-        set_={"enrolled_at": now, "ended_at": None, "ended_reason": None},
+        set_={"enrolled_at": now, "ended_at": None, "ended_reason": None, **AS_CHOSEN},
         where=coach_enrolment.c.ended_at.is_not(None),
     )
     return connection.execute(statement).rowcount == 1
@@ -41,6 +46,11 @@ def change_enrolment(connection: Connection, workspace_id: UUID, lead_id: UUID, 
     connection.execute(
         update(coach_enrolment).filter_by(workspace_id=workspace_id, lead_id=lead_id).values(dict(values))
     )
+
+
+def add_pace(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Keep a decision about a lead's pace."""
+    connection.execute(insert(coach_pace).values(dict(values)))
 
 
 def withdraw_pending(
@@ -54,9 +64,12 @@ def withdraw_pending(
         after: those that are due later than this, in business time; None: those that are overdue too.
         lead_id: whose; None: everybody's.
     """
-    coming = select(coach_nudge.c.id).filter_by(workspace_id=workspace_id).where(PENDING)
-    if after is not None:
-        coming = coming.where(coach_nudge.c.due_at > after)
+    coming = select(coach_nudge.c.id).filter_by(workspace_id=workspace_id)
+    if after is None:
+        coming = coming.where(PENDING)
+    else:
+        # What was kept back may be due to who chooses anew; what is past stays to say why.
+        coming = coming.where(PENDING | coach_nudge.c.skipped.in_(list(KEPT_BACK)), coach_nudge.c.due_at > after)
     if lead_id is not None:
         coming = coming.filter_by(lead_id=lead_id)
     ids = list(connection.execute(coming.with_for_update(skip_locked=True)).scalars())
@@ -103,8 +116,8 @@ def nudges_sent(connection: Connection, workspace_id: UUID, lead_id: UUID) -> Se
 
 
 _ENROLLED = """
-select e.lead_id, e.frequency, e.time_of_day, e.motivation_style, e.enrolled_at, l.name, l.phone, l.time_zone,
-       w.time_zone as studio_zone, coming.type as next_type, coming.due_at as next_due_at,
+select e.lead_id, e.frequency, e.slowed_to, e.paused_at, e.time_of_day, e.motivation_style, e.enrolled_at,
+       l.name, l.phone, l.time_zone, w.time_zone as studio_zone, coming.type as next_type, coming.due_at as next_due_at,
        coming.time_zone as next_zone, count(*) over () as total
 from coach_enrolment e
 join lead l on l.workspace_id = e.workspace_id and l.id = e.lead_id

@@ -23,6 +23,9 @@ coach_enrolment = tenant_table(
         ARRAY(Text),
         comment="IANA names that the number leaves possible; null: looked up at the next plan",
     ),
+    Column("slowed_to", Text, comment="weekly or bi-weekly, where that is less often than frequency; null: as chosen"),
+    Column("paused_at", Timestamp, comment="business time; null: is written to"),
+    Column("pace_at", Timestamp, comment="business time: when the two were last decided; null: never"),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
     comment="A lead who asked to be coached, and how they want it.",
 )
@@ -37,7 +40,11 @@ coach_nudge = tenant_table(
     Column("time_zone", Text, nullable=False, comment="IANA name: where the lead was thought to be"),
     Column("due_at", Timestamp, nullable=False, comment="business time"),
     Column("message_id", Uuid, comment="what was put into the outbox; whether it went is the message's to tell"),
-    Column("skipped", Text, comment="code of why no message was made: ended, late, turned_off, nothing"),
+    Column(
+        "skipped",
+        Text,
+        comment="code of why no message was made: ended, late, turned_off, nothing; slowed, paused, weekly_cap",
+    ),
     Column("planned_at", Timestamp, nullable=False, comment="business time"),
     Column("plan_id", Uuid, comment="of the plan that made it: its work wakes the nudges of a moment together"),
     # Not to the lead itself: planning would queue behind whoever holds the lead's row.
@@ -68,6 +75,13 @@ coach_activity = tenant_table(
     Column("answered", Integer, nullable=False, comment="of sent: the lead wrote within 12 hours"),
     Column("dry_run", Integer, nullable=False, comment="decided, and on purpose not sent"),
     Column("refreshed_at", Timestamp, nullable=False, comment="business time"),
+    Column(
+        "opted_out",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="of sent: the lead opted out within 24 hours, and of that lead's nudges this was the last",
+    ),
     schema=ANALYTICS,
     comment="A studio's coaching, by day and type of nudge.",
 )

@@ -128,6 +128,12 @@ _TEXTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 TYPES = tuple(_TEXTS)
 """The types that are planned."""
 
+_LAST_QUESTION = {
+    "en": "Hi {name}, I have not heard from you for a while. Shall I go on? Answer me, else I'll be quiet.",
+    "nl": "Hoi {name}, ik heb een tijdje niets van je gehoord. Zal ik doorgaan? Antwoord me, anders ben ik stil.",
+    "de": "Hallo {name}, ich habe länger nichts von dir gehört. Soll ich weitermachen? Antworte, sonst bin ich still.",
+}
+
 
 @dataclass(frozen=True)
 class About:
@@ -162,6 +168,12 @@ def text_of(kind: str, language: str, style: str, about: About, own: Mapping[str
         return _filled(own[language], language, about)
     spoken = language if language in _TEXTS[kind] else "en"
     return _filled(_TEXTS[kind][spoken][style], spoken, about)
+
+
+def last_question(language: str, about: About) -> str:
+    """What a lead who has not answered for long is asked once, before nothing goes until they write."""
+    spoken = language if language in _LAST_QUESTION else "en"
+    return _filled(_LAST_QUESTION[spoken], spoken, about)
 
 
 def _filled(text: str, language: str, about: About) -> str:

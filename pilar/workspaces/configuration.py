@@ -240,9 +240,12 @@ class CoachingPreferences(Section):
 class CoachingConfiguration(Section):
     """The coach's part: the training logic."""
 
+    came_later: ClassVar[frozenset[str]] = frozenset({"most_per_week"})
+
     enabled: bool = True
     schedules: tuple[CoachSchedule, ...] = ()
     preferences: CoachingPreferences = CoachingPreferences()
+    most_per_week: int = Field(10, ge=1, le=50, description="nudges to one lead, in a moving week")
 
 
 class FollowupTemplate(Section):

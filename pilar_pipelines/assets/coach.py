@@ -15,6 +15,7 @@ from pilar_pipelines.studios import materialize_studios, take_studios, tell_stud
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from pilar.coach.analysing import Analysed
     from pilar.coach.planning import Planned
 
 
@@ -45,6 +46,7 @@ def coach_dispatch(context: dg.AssetExecutionContext, pilar: PilarResource) -> d
     counts = {
         "nudges": sum(planned.nudges for planned in taken.results),
         "coaching": sum(planned.studios for planned in taken.results),
+        "kept_back": sum(planned.kept_back for planned in taken.results),
     }
     return tell_studios(context, "every_studio_was_planned", taken, counts)
 
@@ -71,3 +73,35 @@ def coach_activity(context: dg.AssetExecutionContext, pilar: PilarResource) -> d
         return refresh_coach_activity(connection, clocks, chunk)
 
     return materialize_studios(context, pilar, "every_studios_coaching_was_counted", work, counted="rows")
+
+
+@workspace_asset(
+    group_name="coach",
+    kinds={"postgres", "pandas"},
+    deps=[coach_activity],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_studios_leads_were_scored",
+            asset="lead_engagement",
+            description="No studio of the run failed; the leads of one that did keep their last score and pace.",
+        )
+    ],
+)
+def lead_engagement(context: dg.AssetExecutionContext, pilar: PilarResource) -> dg.MaterializeResult:
+    """How coached leads take part, in `analytics.lead_engagement`, and how often each is written to because of it.
+
+    Whose pace is another now is planned for anew; looking again changes nothing more.
+    """
+    from pilar.coach.analysing import analyse
+
+    clocks = pilar.clocks
+
+    def work(connection: "Connection", chunk: Sequence[UUID]) -> "Analysed":
+        return analyse(connection, clocks, chunk)
+
+    taken = take_studios(context, pilar, work)
+    counts = {
+        "leads": sum(analysed.leads for analysed in taken.results),
+        "paces": sum(analysed.paces for analysed in taken.results),
+    }
+    return tell_studios(context, "every_studios_leads_were_scored", taken, counts)

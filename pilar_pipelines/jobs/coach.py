@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pilar_pipelines.assets.coach import coach_activity, coach_dispatch
+from pilar_pipelines.assets.coach import coach_activity, coach_dispatch, lead_engagement
 from pilar_pipelines.partitions import all_studios
 from pilar_pipelines.policies import executor, longest
 
@@ -22,6 +22,14 @@ count_coaching = dg.define_asset_job(
     executor_def=executor,
     run_tags=longest(1_800),
     description="Make the figures of the coaching of a range of studios anew.",
+)
+
+score_engagement = dg.define_asset_job(
+    "score_engagement",
+    selection=dg.AssetSelection.assets(lead_engagement),
+    executor_def=executor,
+    run_tags=longest(1_800),
+    description="Score the coached leads of a range of studios, and write less often to who does not answer.",
 )
 
 
@@ -43,5 +51,16 @@ def plan_coaching_every_hour(context: dg.ScheduleEvaluationContext) -> list[dg.R
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def count_coaching_every_hour(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    """All studios, in as few runs as may be."""
+    return all_studios(context)
+
+
+@dg.schedule(
+    job=score_engagement,
+    cron_schedule="40 * * * *",  # before what the next plan looks at
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def score_engagement_every_hour(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
     """All studios, in as few runs as may be."""
     return all_studios(context)

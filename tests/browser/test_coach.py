@@ -1,12 +1,18 @@
-"""The editor of the coaching schedule in a real browser: it fits, shows what would come, and puts it in force."""
+"""Coaching in a real browser: its schedule is changed, and what came of it is drawn; all of it fits."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 
+from pilar.coach.activity import refresh_coach_activity
+from pilar.coach.analysing import analyse
+from pilar.coach.planning import plan
 from tests.browser.test_pages import _assert_clean, _look, _press, _sign_in_as_founder, _wait_for, browser
+from tests.fixtures.opened import LEAD, open_studio
 from tests.fixtures.system import System
 
 __all__ = ["browser"]
@@ -34,4 +40,30 @@ def test_a_schedule_is_previewed_refused_and_put_in_force(system: System, browse
     _wait_for(browser, "09:15")
     _press(browser, "button[value=save]")
     _wait_for(browser, "The schedule is in force.")
+    _assert_clean(system, browser)
+
+
+def test_what_came_of_coaching_is_drawn_and_a_lead_who_tires_is_shown_with_the_reason(
+    system: System, browser: WebDriver
+) -> None:
+    studio = open_studio(system)
+    for sender in (LEAD, "+31687654321"):
+        studio.writes("Coach", sender=sender)
+    for _ in range(4):
+        studio.run(plan, [studio.id])
+        morning = (system.business.now() + timedelta(days=1)).replace(hour=7)  # eight in Utrecht, where it is winter
+        system.travel_to(morning)
+        system.settle()
+        system.travel_to(morning + timedelta(hours=1))
+        studio.writes("Done!", sender="+31687654321")
+    system.travel_to(system.business.now() + timedelta(hours=13))
+    studio.run(analyse, [studio.id])
+    studio.run(refresh_coach_activity, [studio.id])
+    _sign_in_as_founder(system, browser)
+    home = f"{system.public_url}/studios/{studio.id}"
+    _look(browser, f"{home}/coach", "How leads take part")
+    for chart in ("#sent-and-answered", "#scores"):
+        assert len(browser.find_elements(By.CSS_SELECTOR, f"{chart} rect")) >= 2, chart
+    _wait_for(browser, "weekly, chose daily")
+    _look(browser, f"{home}/people/{studio.lead()}", "in a row were not answered.")
     _assert_clean(system, browser)

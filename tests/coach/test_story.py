@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from pilar.coach.activity import refresh_coach_activity
+from pilar.coach.analysing import analyse
 from pilar.coach.overview import activity_of, schedule_of
 from pilar.coach.planning import plan
 from pilar.database.engine import Scope
+from pilar.ids import new_id
 from pilar.messaging import controls
 from tests.fixtures.opened import Studio
 from tests.fixtures.system import Killed, MortalDatabase, System
@@ -81,7 +83,12 @@ def test_a_lead_is_coached_day_by_day_until_they_say_stop(studio: Studio) -> Non
             one for one in activity_of(connection, system.app.clocks, studio.id).types if one.type == "morning_nudge"
         ]
     assert (found.sent, found.refused, found.answered, found.dry_run, found.refusals) == (2, 0, 1, 0, [])
+    studio.run(analyse, [studio.id])
+    [(rate, score)] = system.rows("select response_rate, score from analytics.lead_engagement")
+    assert (float(rate), score) == (0.5, 49)
     studio.writes("STOP")
+    studio.run(refresh_coach_activity, [studio.id])
+    assert system.rows("select day::text from analytics.coach_activity where opted_out = 1") == [("2031-03-05",)]
     assert system.column("select ended_reason from coach_enrolment") == ["The lead opted out."]
     day_comes(studio, THURSDAY)
     assert len(nudges(studio)) == 2
@@ -186,3 +193,39 @@ def test_a_kill_at_any_commit_sends_no_nudge_twice(studio: Studio, moment: int, 
 
 def _callback(system: System) -> str:
     return str(system.column("select id from message where origin = 'coach:morning_nudge'")[0])
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_a_look_that_is_killed_decides_wholly_or_not_at_all(studio: Studio, after_commit: bool) -> None:
+    system = studio.system
+    lead = asks_for_coaching(studio)
+    studio.run(plan, [studio.id])
+    with system.database.transaction(Scope.fleet()) as connection:  # a week went by in which nothing was answered
+        for day in range(7):
+            connection.execute(
+                text(
+                    "with made as (insert into message (workspace_id, id, lead_id, direction, kind, state, category, origin,"
+                    " cause, verdict, occurred_at, attempted_at, accepted_at)"
+                    " select workspace_id, cast(:id as uuid), id, 'out', 'template', 'delivered', 'marketing',"
+                    " 'coach:weekly_checkin', 'nudge:' || cast(:id as uuid),"
+                    ' \'{"facts": {"zones": ["Europe/Amsterdam"]}, "decision": {"form": "template"}}\','
+                    " cast(:at as timestamptz), :at, :at from lead where id = :lead returning *)"
+                    " insert into coach_nudge (workspace_id, id, lead_id, type, local_day, time_zone, due_at, planned_at,"
+                    " message_id) select workspace_id, id, lead_id, 'weekly_checkin', occurred_at::date, 'UTC', occurred_at,"
+                    " occurred_at, id from made"
+                ),
+                {"id": new_id(), "lead": lead, "at": TUESDAY + timedelta(days=day)},
+            )
+    system.business.advance(timedelta(days=9))
+    dying = MortalDatabase(system.database.url, dies_at=1, after_commit=after_commit)
+    with pytest.raises(Killed), dying.transaction(Scope.fleet()) as connection:
+        analyse(connection, system.app.clocks, [studio.id])
+    dying.close()
+    stands = (
+        "select (select count(*) from coach_enrolment where paused_at is not null), (select count(*) from coach_pace)"
+    )
+    assert system.rows(stands) == [(1, 1) if after_commit else (0, 0)]
+    assert_promises(system)
+    studio.run(analyse, [studio.id])
+    assert system.rows(stands) == [(1, 1)]
+    assert_promises(system)

@@ -129,6 +129,7 @@ def _value(column: Column[Any]) -> Any:
         bool: True,
         Decimal: 1,
         float: 1.0,
+        list: [1],
     }
     return {} if isinstance(column.type, JSONB) else kinds[column.type.python_type]
 

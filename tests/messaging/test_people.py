@@ -60,6 +60,8 @@ select distinct on (lead_id) :w, lead_id, lead_id, id, 'collecting', 0, 0, :now,
 insert into coach_nudge (workspace_id, id, lead_id, type, local_day, time_zone, due_at, planned_at, skipped)
 select :w, gen_random_uuid(), :lead, 'morning_nudge', cast(:now as date) + n, 'UTC', :now, :now,
        case n when 1 then 'late' end from generate_series(1, 2) n;
+insert into coach_pace values (:w, :lead, :lead, :now, 'slowed', 'weekly', 3);
+insert into analytics.lead_engagement values (:w, :lead, 50, null, 50, 50, 50, 50, 50, 0, 0, 0, :now);
 insert into experiment (id, name, subject, unit, goal, variants, salt, state, alpha, minimum_per_variant, started_at,
                         created_at, created_by)
 values (:lead, 'x', 'rule:x', 'lead', 'booking.made', '[]', 's', 'stopped', 0.05, 1, :now, :now, 'system');
@@ -131,7 +133,9 @@ def queued(bench: Bench, studio: UUID, lead: UUID, cause: str, category: str = "
 
 
 def test_every_table_that_names_a_lead_says_what_becomes_of_it() -> None:
-    naming = {table.name for table in metadata.tables.values() if {"lead_id", "unit_id"} & set(table.columns.keys())}
+    naming = {
+        table.fullname for table in metadata.tables.values() if {"lead_id", "unit_id"} & set(table.columns.keys())
+    }
     assert naming == {table for room in KEEP_LEADS for table in room.tables}
     hanging, known = set[str](), naming
     while known:

@@ -38,6 +38,7 @@ from tests.pilar_pipelines.fleet import Fleet
 
 TABLES = {
     "coach_activity": ("coach_activity", "coach_refusal"),
+    "lead_engagement": ("lead_engagement", "coach_engagement"),
     "messaging_activity": ("messaging_day",),
     "messaging_cost": ("messaging_cost",),
     "rule_performance": ("rule_performance",),
@@ -50,6 +51,7 @@ TABLES = {
 
 CHECKS = {
     "coach_activity": "every_studios_coaching_was_counted",
+    "lead_engagement": "every_studios_leads_were_scored",
     "messaging_activity": "every_studios_messages_were_counted",
     "messaging_cost": "every_studios_costs_were_counted",
     "rule_performance": "every_studios_rules_were_judged",
@@ -67,6 +69,7 @@ BROKEN = {
             " where workspace_id = :it and origin = 'coach:weekly_checkin'"
         ),
     ),
+    "lead_engagement": ("update coach_enrolment set frequency = 'hourly' where workspace_id = :it",),
     # A clock that was wrong by decades.
     "messaging_activity": ("update message set received_at = '1970-01-01' where workspace_id = :it",),
     "messaging_cost": ("update message set cost_micro = 9223372036854775807 where workspace_id = :it",),

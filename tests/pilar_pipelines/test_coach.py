@@ -14,7 +14,7 @@ from pilar.workspaces.configuration import CoachingConfiguration, CoachSchedule,
 from pilar.workspaces.plans import Plan
 from pilar.workspaces.store import save_configuration
 from pilar_pipelines.definitions import defs
-from pilar_pipelines.jobs.coach import count_coaching_every_hour, plan_coaching_every_hour
+from pilar_pipelines.jobs.coach import count_coaching_every_hour, plan_coaching_every_hour, score_engagement_every_hour
 from pilar_pipelines.partitions import range_tags
 from tests.pilar_pipelines.fleet import Fleet
 
@@ -63,6 +63,11 @@ def test_one_run_plans_a_range_of_studios_once(instance: dg.DagsterInstance, fle
     counted = _check(_run(instance, "count_coaching", studios))
     assert (counted.passed, counted.metadata["rows"].value) == (True, 3)
     assert fleet.rows("select sum(planned) from analytics.coach_activity") == [(3,)]
+    scored = _check(_run(instance, "score_engagement", studios))
+    assert [scored.metadata[name].value for name in ("leads", "paces", "failed")] == [3, 0, 0]
+    assert fleet.rows("select workspace_id, leads, mean_score from analytics.coach_engagement order by 1") == [
+        (studio, 1, 50) for studio in sorted(studios[1:])
+    ]
 
 
 def test_a_studio_with_a_broken_configuration_turns_a_check_red_and_the_others_are_planned(
@@ -87,7 +92,7 @@ def test_a_studio_with_a_broken_configuration_turns_a_check_red_and_the_others_a
 def test_the_schedules_ask_for_all_studios_in_one_run(instance: dg.DagsterInstance) -> None:
     keys = [str(new_id()) for _ in range(12)]
     instance.add_dynamic_partitions("workspace", keys)
-    for schedule in (plan_coaching_every_hour, count_coaching_every_hour):
+    for schedule in (plan_coaching_every_hour, count_coaching_every_hour, score_engagement_every_hour):
         with dg.build_schedule_context(
             instance=instance,
             repository_def=defs.get_repository_def(),

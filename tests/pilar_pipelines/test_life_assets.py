@@ -21,6 +21,7 @@ from tests.pilar_pipelines.life import CHECKS, PAID_MINOR, Life
 
 JOBS = {
     "coach_activity": "count_coaching",
+    "lead_engagement": "score_engagement",
     "messaging_activity": "count_messages",
     "messaging_cost": "count_messages",
     "rule_performance": "count_messages",

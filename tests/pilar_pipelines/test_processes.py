@@ -21,6 +21,7 @@ from tests.pilar_pipelines.life import CHECKS, TABLES, Life
 
 SCHEDULED = (
     "count_coaching",
+    "score_engagement",
     "count_messages",
     "judge_experiments",
     "book_commissions",

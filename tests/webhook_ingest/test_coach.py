@@ -41,9 +41,11 @@ def counted(house: House, studio: Studio) -> None:
         for day in (date(2027, 2, 27), date(2027, 2, 28), date(2026, 12, 1)):
             values = {"studio": studio.workspace_id, "day": day, "now": now}
             connection.execute(text("insert into analytics.coach_activity values"
-                                    " (:studio, :day, 'morning_nudge', 5, 3, 2, 1, 0, :now)"), values)  # fmt: skip
+                                    " (:studio, :day, 'morning_nudge', 5, 3, 2, 1, 0, :now, 1)"), values)  # fmt: skip
             connection.execute(text("insert into analytics.coach_refusal values"
                                     " (:studio, :day, 'morning_nudge', 'quiet_hours', 2, :now)"), values)  # fmt: skip
+            connection.execute(text("insert into analytics.coach_engagement values (:studio, :day, 8, 2, 1, 61.5,"
+                                    " '{0,1,0,0,2,0,3,1,0,1}', 3, 1, :now)"), values)  # fmt: skip
 
 
 def words(page: str) -> str:
@@ -64,8 +66,13 @@ def test_the_page_shows_who_is_coached_and_what_comes_next_where_they_are(browse
     assert "Next: Morning nudge, Mon 1 Mar, 08:00 America/New_York" in said
     assert "a lead without a name" in said
     assert "Anna &lt;b&gt;" in page
-    assert "Morning nudge 10 6 2 4 0" in said, "the last thirty days are summed up, what is older is not"
+    assert "Morning nudge 10 6 2 33 % 4 0 2" in said, "the last thirty days are summed up, what is older is not"
     assert "Quiet hours 4 times" in said
+    assert "6 sent 2 answered the lines: 5 and half of it" in said
+    assert (
+        "Coached 8 Mean score 62 of 100 Written to less often 2 Paused until they write 1 Goals reached 1 of 4" in said
+    )
+    assert page.split('id="scores"')[1].count("<rect") == 5
     assert "<form" not in page.split('id="coached"')[1], "a member looks and does not act"
 
 
@@ -141,11 +148,18 @@ def test_what_came_of_coaching_is_told_over_the_api(client: TestClient, house: H
     studio = house.studio("North")
     address = f"/api/whatsapp-coach/analytics/{studio.workspace_id}"
     headers = house.bearer(Kind.MEMBER, studio.workspace_id)
-    assert client.get(address, headers=headers).json() == {"days": 30, "types": [], "refreshed_at": None}
+    nothing = {"days": 30, "types": [], "by_day": [], "engagement": None, "refreshed_at": None}
+    assert client.get(address, headers=headers).json() == nothing
     counted(house, studio)
     found = client.get(address, headers=headers).json()
     assert found["types"] == [
         {"type": "morning_nudge", "planned": 10, "sent": 6, "refused": 4, "answered": 2, "dry_run": 0,
-         "refusals": [{"reason": "quiet_hours", "count": 4}]}
+         "opted_out": 2, "response_rate": 1 / 3, "refusals": [{"reason": "quiet_hours", "count": 4}]}
     ]  # fmt: skip
+    assert [(one["day"], one["type"], one["sent"], one["answered"]) for one in found["by_day"]] == [
+        ("2027-02-27", "morning_nudge", 3, 1), ("2027-02-28", "morning_nudge", 3, 1)
+    ]  # fmt: skip
+    stands = found["engagement"]
+    assert (stands["leads"], stands["slowed"], stands["paused"], stands["mean_score"]) == (8, 2, 1, 61.5)
+    assert (stands["distribution"], stands["goal_completion_rate"]) == ([0, 1, 0, 0, 2, 0, 3, 1, 0, 1], 0.25)
     assert found["refreshed_at"]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from pilar.backplane.facts import Lane
+from pilar.database.engine import Scope
 from pilar.security.principals import Kind
 from tests.webhook_ingest.conftest import House
+
+COACHED = (
+    "insert into coach_enrolment values (:studio, :lead, 'daily', null, 'x', :now, null, null, null, 'weekly', null, :now)",
+    "insert into coach_pace values (:studio, :lead, :lead, :now, 'slowed', 'weekly', 3)",
+    "insert into analytics.lead_engagement values (:studio, :lead, 41, 0.25, 30, 50, 50, 50, 50, 4, 1, 3, :now)",
+)
 
 
 def test_a_program_deals_with_a_lead_from_the_first_to_the_last(client: TestClient, house: House) -> None:
@@ -102,6 +111,17 @@ def test_staff_finds_changes_and_forgets_somebody_on_pages(client: TestClient, h
         assert "The note is kept." in sent(f"/{lead}/notes", text="Likes mornings", note_id=form)
     assert client.get(f"{home}/{lead}").text.count("Likes mornings") == 1, "a form that is sent twice counts once"
     assert "Write something" in sent(f"/{lead}/notes", text=" ", note_id=form)
+    with house.app.database.transaction(Scope.fleet()) as connection:
+        values = {"studio": studio.workspace_id, "lead": lead, "now": house.app.clocks.business.now()}
+        for statement in COACHED:
+            connection.execute(text(statement), values)
+    page = client.get(f"{home}/{lead}").text
+    assert "Likes mornings" in page
+    coached = " ".join(re.sub(r"<[^>]+>", " ", page.split('id="coaching"')[1].split("</section>")[0]).split())
+    assert "Written to weekly chose daily" in coached
+    assert "Answered 25 % Unanswered in a row 3 Engagement 41 of 100" in coached
+    assert "Written to weekly: 3 nudges in a row were not answered." in coached
+    assert page.count("3 nudges in a row were not answered.") == 2, "among what happened too"
     assert "+31612345678" in sent(f"/{lead}", name="Anna", phone="+31612345678", language="nl", tags="vip, early")
     assert "wants none" in sent(f"/{lead}/consent", told="nothing", proof="said so")
     assert "can&#39;t be taken back" in sent(f"/{lead}/erase", confirmed="yes")

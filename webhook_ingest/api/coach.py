@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pilar.coach import training_logic
 from pilar.coach.overview import activity_of
+from pilar.coach.results import results_of
 from pilar.database.engine import Scope
 from pilar.workspaces.configuration import CoachingConfiguration
 from pilar.workspaces.store import get_workspace, load_configuration
@@ -65,7 +66,35 @@ class TypeItem(BaseModel):
     refused: int
     answered: int
     dry_run: int
+    opted_out: int
+    response_rate: float | None
     refusals: list[RefusalItem]
+
+
+class DayItem(BaseModel):
+    """What became of a day's nudges of a type; the day is the leads'."""
+
+    day: date
+    type: str
+    planned: int
+    sent: int
+    answered: int
+    refused: int
+    opted_out: int
+
+
+class EngagementItem(BaseModel):
+    """How coached leads take part; the distribution counts them by score: 0 to 9, 10 to 19, …, 90 to 100."""
+
+    leads: int
+    slowed: int
+    paused: int
+    mean_score: float
+    distribution: list[int]
+    goals_active: int
+    goals_reached: int
+    goal_completion_rate: float | None
+    refreshed_at: datetime
 
 
 class CoachAnalytics(BaseModel):
@@ -73,6 +102,8 @@ class CoachAnalytics(BaseModel):
 
     days: int
     types: list[TypeItem]
+    by_day: list[DayItem]
+    engagement: EngagementItem | None
     refreshed_at: datetime | None
 
 
@@ -115,9 +146,10 @@ def next_coaching(
 
 
 def coach_analytics(app: System, workspace_id: UUID) -> CoachAnalytics:
-    """What came of the coaching of the last thirty days, by type of nudge, when that was last counted."""
+    """What came of the coaching of the last thirty days, by type of nudge and day, and how leads take part."""
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         found = activity_of(connection, app.clocks, workspace_id)
+        results = results_of(connection, app.clocks, workspace_id)
     types = [
         TypeItem(
             **{name: getattr(one, name) for name in TypeItem.model_fields if name != "refusals"},
@@ -125,4 +157,11 @@ def coach_analytics(app: System, workspace_id: UUID) -> CoachAnalytics:
         )
         for one in found.types
     ]
-    return CoachAnalytics(days=found.days, types=types, refreshed_at=found.refreshed_at)
+    stands = results.engagement
+    return CoachAnalytics(
+        days=found.days,
+        types=types,
+        by_day=[DayItem(**{name: getattr(one, name) for name in DayItem.model_fields}) for one in results.days],
+        engagement=stands and EngagementItem(**{name: getattr(stands, name) for name in EngagementItem.model_fields}),
+        refreshed_at=found.refreshed_at,
+    )

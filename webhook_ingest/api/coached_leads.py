@@ -132,6 +132,24 @@ class Metrics(BaseModel):
     engagement_score: int | None
 
 
+class PaceDecision(BaseModel):
+    """A decision about how often a lead is written to: slowed, raised, paused, resumed or chosen."""
+
+    decided_at: datetime
+    decision: str
+    frequency: str
+    reason: str
+
+
+class Pace(BaseModel):
+    """How often a lead is written to, which may be less than they chose; the newest decisions first."""
+
+    frequency: str
+    paused_since: datetime | None
+    unanswered_in_a_row: int
+    decisions: list[PaceDecision]
+
+
 class LeadCoachingState(BaseModel):
     """How a lead's coaching stands; times are business time in UTC."""
 
@@ -143,6 +161,7 @@ class LeadCoachingState(BaseModel):
     last_nudge_date: datetime | None
     last_response_date: datetime | None
     coaching_preferences: PreferencesInForce | None
+    pace: Pace | None
     session_window: SessionWindow
     metrics: Metrics
 
@@ -272,6 +291,20 @@ def _goal(goal: Goal) -> GoalItem:
     return GoalItem(**told, milestones=steps)
 
 
+def _pace(state: LeadState) -> Pace | None:
+    if state.enrolment is None or state.frequency is None:
+        return None
+    decisions = [
+        PaceDecision(**{name: getattr(one, name) for name in PaceDecision.model_fields}) for one in state.paces
+    ]
+    return Pace(
+        frequency=state.frequency,
+        paused_since=state.enrolment.paused_at,
+        unanswered_in_a_row=state.unanswered,
+        decisions=decisions,
+    )
+
+
 def _told(studio: UUID, state: LeadState) -> LeadCoachingState:
     enrolled = state.enrolment
     wanted = enrolled and PreferencesInForce(
@@ -289,6 +322,7 @@ def _told(studio: UUID, state: LeadState) -> LeadCoachingState:
         last_nudge_date=state.last_nudge_at,
         last_response_date=state.last_response_at,
         coaching_preferences=wanted,
+        pace=_pace(state),
         session_window=SessionWindow(
             is_active=state.window_closes_at is not None,
             expires_at=state.window_closes_at,

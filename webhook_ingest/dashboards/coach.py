@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated
 from uuid import UUID
 
@@ -9,10 +10,13 @@ from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilar.coach import enrolment
-from pilar.coach.overview import activity_of, in_words, schedule_of
+from pilar.coach.dispatch import in_words
+from pilar.coach.overview import activity_of, schedule_of
+from pilar.coach.results import results_of
 from pilar.coach.schedule import EVERY
 from pilar.database.engine import Scope
 from pilar.workspaces.store import get_workspace
+from webhook_ingest.dashboards import charts
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 
@@ -25,6 +29,10 @@ def coach(request: Request, app: System, caller: Asked, workspace_id: UUID) -> R
         studio = get_workspace(connection, workspace_id)
         schedule = schedule_of(connection, workspace_id)
         activity = activity_of(connection, app.clocks, workspace_id)
+        results = results_of(connection, app.clocks, workspace_id)
+    now = app.clocks.business.now()
+    days = results.by_day(now.astimezone(UTC).date())
+    scores = results.engagement.distribution if results.engagement else ()
     return render(
         request,
         "coach.html",
@@ -32,10 +40,14 @@ def coach(request: Request, app: System, caller: Asked, workspace_id: UUID) -> R
         studio=studio.name,
         schedule=schedule,
         activity=activity,
+        results=results,
+        days=days,
+        sent_chart=charts.bars([(sent, answered) for _, sent, answered in days]),
+        scores_chart=charts.stacks([(float(leads),) for leads in scores]),
         in_words=in_words,
         frequencies=tuple(EVERY),
         leads=caller.leads(workspace_id),
-        business_now=app.clocks.business.now(),
+        business_now=now,
     )
 
 

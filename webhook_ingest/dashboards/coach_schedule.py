@@ -175,6 +175,7 @@ def _read(shown: Shown, document: StudioConfiguration) -> CoachingConfiguration:
             "enabled": shown.coaching_on,
             "schedules": schedules,
             "preferences": document.coaching.preferences.model_dump(),
+            "most_per_week": document.coaching.most_per_week,
         }
     )
 
