@@ -45,6 +45,7 @@ from pilar.messaging.number_news import NumberKeeper
 from pilar.messaging.registering import Registrar
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
+from pilar.messaging.sending_together import TogetherSender
 from pilar.messaging.sms import SmsSender
 from pilar.messaging.templates import TemplateKeeper
 from pilar.providers.dagster.client import GRAPHQL_PATH, DagsterClient
@@ -121,6 +122,7 @@ class App:
     defaults: DefaultsKeeper
     people: People
     subscriptions: SubscriptionKeeper
+    together: TogetherSender
 
     def drain(self, worker: str) -> Drain:
         """A drain under a name of its own, for one process."""
@@ -135,6 +137,7 @@ class App:
 
     def close(self) -> None:
         """Give connections back."""
+        self.together.close()
         self.gateways.stripe.close()
         self.gateways.twilio.close()
         self.gateways.graph.close()
@@ -188,7 +191,10 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     files = MediaKeeper(database, clocks, gateways.graph, box)
     registrar = Registrar(database, clocks, gateways.graph, box)
     numbers = NumberKeeper(database, clocks, gateways.graph, box)
-    register_messaging(registry, clocks, sender, templates, messages, importer, people, files, registrar, numbers)
+    together = TogetherSender(database, clocks, gateways.graph, ledger, box, sender, people)
+    register_messaging(
+        registry, clocks, sender, together, templates, messages, importer, people, files, registrar, numbers
+    )
     register_subscriptions(
         registry,
         Closer(database, clocks, GivingBack(gateways.stripe, gateways.twilio, ledger), box, settings),
@@ -233,6 +239,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         defaults=defaults,
         people=people,
         subscriptions=keeper,
+        together=together,
     )
 
 

@@ -83,6 +83,7 @@ from pilar.messaging.number_news import NumberKeeper
 from pilar.messaging.registering import Registrar
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
+from pilar.messaging.sending_together import TogetherSender
 from pilar.messaging.sms import SmsInbox
 from pilar.messaging.templates import TemplateKeeper
 from pilar.messaging.waiting_templates import TemplateWaits
@@ -298,6 +299,7 @@ def register_messaging(
     registry: Registry,
     clocks: Clocks,
     sender: Sender,
+    together: TogetherSender,
     templates: TemplateKeeper,
     messages: MessageSteps,
     importer: LeadImporter,
@@ -315,7 +317,7 @@ def register_messaging(
     registry.on_event(TemplateChanged, "messaging.waits", Transactional(TemplateWaits(clocks).on_template))
     registry.on_job(ReadNumber, Outside(numbers.on_job))
     registry.on_event(NumberChanged, "provisioning.notices", Transactional(NumberNotices(clocks).on_number))
-    registry.on_job(SendMessage, Outside(sender.send))
+    registry.on_job(SendMessage, Outside(sender.send, together=together.send))
     registry.on_job(SubmitTemplates, Outside(templates.on_job))
     registry.on_job(ImportLeads, Outside(importer.on_job))
     registry.on_job(FetchMedia, Outside(files.on_job))
@@ -398,7 +400,8 @@ def register_coach(registry: Registry, clocks: Clocks) -> None:
     registry.on_event(CoachingAskedFor, "coach.enrol", Transactional(enrolments.on_asked_for))
     registry.on_event(OptedOut, "coach.end", Transactional(enrolments.on_opted_out))
     registry.on_job(WakeNudges, Transactional(Waker(clocks).run))
-    registry.on_job(SendNudge, Transactional(Dispatcher(clocks).run))
+    dispatcher = Dispatcher(clocks)
+    registry.on_job(SendNudge, Transactional(dispatcher.run, together=dispatcher.run_together))
     registry.on_event(TrainingRecorded, "coach.trainings", Transactional(Trainings(clocks).on_recorded))
     for told in coach_events.TOLD:
         registry.know_event(told)

@@ -33,7 +33,7 @@ def list_unknown(
     from rich.console import Console
     from rich.table import Table
 
-    from pilar.backplane.effects import unknown_effects
+    from pilar.backplane.unknown_effects import unknown_effects
     from pilar.database.engine import Scope
 
     before_id = as_id(before, "--before") if before else None

@@ -13,16 +13,26 @@ class Plan:
         rounds: how often each figure is measured, each time on fresh data; the median counts.
         studios: active ones, all of which coach.
         leads: enrolled ones of each studio.
+        burst_studios: those whose leads all get their nudge at the same moment; each has a number of its own.
+        burst_leads: enrolled ones of each of these.
+        burst_workers: processes that drain meanwhile.
     """
 
     rounds: int = 1
     studios: int = 10_000
     leads: int = 100
+    burst_studios: int = 150
+    burst_leads: int = 60
+    burst_workers: int = 1
 
     def scaled(self, factor: float) -> Plan:
         """The same run with so many times as many studios."""
-        return replace(self, studios=max(1, round(self.studios * factor)))
+        return replace(
+            self,
+            studios=max(1, round(self.studios * factor)),
+            burst_studios=max(1, round(self.burst_studios * factor)),
+        )
 
 
-QUICK = Plan(studios=20, leads=20)
+QUICK = Plan(studios=20, leads=20, burst_studios=5, burst_leads=10)
 """Seconds, to see that everything runs. Its figures say nothing."""

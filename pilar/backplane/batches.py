@@ -11,6 +11,7 @@ end; one that is not has the whole batch undone and run again with its pieces he
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +30,9 @@ from pilar.clocks import Clocks
 from pilar.database.engine import raw
 from pilar.errors import PilarError
 from pilar.ids import FLEET
+from pilar.masking import masked_traceback
+
+log = logging.getLogger(__name__)
 
 UNDER_ONE_SAVEPOINT = 100
 
@@ -122,12 +126,33 @@ def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, worker: s
         raise LeaseLost
 
 
-def settle_one(
-    connection: Connection, clocks: Clocks, worker: str, work: Work[Any], outcome: SettledRow | Exception
-) -> bool:
-    """Settle one attempt made outside, in a transaction that goes by indexes; False where the lease was lost."""
-    row = _fail(connection, clocks, work, outcome) if isinstance(outcome, Exception) else outcome
-    return bool(store.settle(connection, worker, [row], claimed_at=work.claimed_at, now=clocks.real.now()))
+def settle_outside(
+    connection: Connection,
+    clocks: Clocks,
+    worker: str,
+    works: Sequence[Work[Any]],
+    ended: Sequence[SettledRow | Exception],
+) -> int:
+    """Settle attempts of one claim made outside, in a transaction that goes by indexes; return how many were ours."""
+    rows = [
+        _fail(connection, clocks, work, outcome) if isinstance(outcome, Exception) else outcome
+        for work, outcome in zip(works, ended, strict=True)
+    ]
+    return store.settle(connection, worker, rows, claimed_at=works[0].claimed_at, now=clocks.real.now())
+
+
+def in_groups(pieces: Sequence[tuple[Work[Any], Outside]]) -> Iterator[tuple[Outside, list[Work[Any]]]]:
+    """What runs outside: each piece alone, or with those that its handler does together; a studio's stay together."""
+    found: dict[int, tuple[Outside, list[Work[Any]]]] = {}
+    for work, handler in pieces:
+        if handler.together is None:
+            yield handler, [work]
+        else:
+            found.setdefault(id(handler), (handler, []))[1].append(work)
+    for handler, works in found.values():
+        works.sort(key=lambda work: (work.workspace_id or FLEET, work.position))
+        for start in range(0, len(works), handler.at_once):
+            yield handler, works[start : start + handler.at_once]
 
 
 def claim_of(work: Work[Any]) -> store.Held:
@@ -136,11 +161,34 @@ def claim_of(work: Work[Any]) -> store.Held:
 
 
 def _run(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> Iterator[SettledRow]:
-    for start in range(0, len(pieces), UNDER_ONE_SAVEPOINT):
-        yield from _run_together(connection, pieces[start : start + UNDER_ONE_SAVEPOINT], clocks)
+    alone = [piece for piece in pieces if piece[1].together is None]
+    for start in range(0, len(alone), UNDER_ONE_SAVEPOINT):
+        yield from _run_under_one(connection, alone[start : start + UNDER_ONE_SAVEPOINT], clocks)
+    groups: dict[int, list[Piece]] = {}
+    for piece in pieces:
+        if piece[1].together is not None:
+            groups.setdefault(id(piece[1]), []).append(piece)
+    for group in groups.values():
+        yield from _run_group(connection, group, clocks)
 
 
-def _run_together(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> list[SettledRow]:
+def _run_group(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> list[SettledRow]:
+    """Run pieces of one handler together; where that fails, one after the other, so that the bad one fails alone."""
+    works = [work for work, _ in pieces]
+    together = pieces[0][1].together
+    if together is not None and len(pieces) > 1:
+        try:
+            rows = [outcomes.done(work, one) for work, one in zip(works, together(connection, works), strict=True)]
+            _send(connection, _KEEP)
+        except Exception as error:
+            log.warning("%d %s are done one by one: %s", len(works), works[0].type, masked_traceback(error))
+            _send(connection, _UNDO)
+        else:
+            return rows
+    return [row for piece in pieces for row in _run_under_one(connection, [piece], clocks)]
+
+
+def _run_under_one(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> list[SettledRow]:
     """Run pieces behind a savepoint that is set anew when they have run."""
     rows: list[SettledRow] = []
     if not pieces:
@@ -150,16 +198,16 @@ def _run_together(connection: Connection, pieces: Sequence[Piece], clocks: Clock
             rows.append(outcomes.done(work, handler.run(connection, work)))
         except Exception as error:
             _send(connection, _UNDO)
-            before = _run_together(connection, pieces[:number], clocks)
+            before = _run_under_one(connection, pieces[:number], clocks)
             failed = _fail_and_keep(connection, clocks, work, error)
-            return [*before, failed, *_run_together(connection, pieces[number + 1 :], clocks)]
+            return [*before, failed, *_run_under_one(connection, pieces[number + 1 :], clocks)]
     try:
         _send(connection, _KEEP)  # refused where a handler has swallowed an error of the database
     except psycopg.Error as error:
         _send(connection, _UNDO)
         if len(pieces) == 1:
             return [_fail_and_keep(connection, clocks, pieces[0][0], error)]
-        return [row for piece in pieces for row in _run_together(connection, [piece], clocks)]
+        return [row for piece in pieces for row in _run_under_one(connection, [piece], clocks)]
     return rows
 
 

@@ -80,7 +80,7 @@ class Drain:
     _ahead: dict[Lane, store.Claimed] = field(default_factory=dict)
     """What was claimed in the transaction that settled the batch before it."""
     _in_flight: dict[tuple[int, str], Work[Any]] = field(default_factory=dict)
-    _futures: dict[Future[None], tuple[bool, Work[Any]]] = field(default_factory=dict)
+    _futures: dict[Future[None], tuple[bool, list[Work[Any]]]] = field(default_factory=dict)
     """What runs outside, and whether in the lane of replies."""
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _pools: dict[bool, ThreadPoolExecutor] = field(default_factory=dict)
@@ -169,8 +169,8 @@ class Drain:
         if rows:
             began = time.monotonic()
             batch = batches.tell_apart(rows, self.registry, self.clocks.real.now())
-            for work, handler in batch.outside:
-                self._submit(work, handler, lane)
+            for handler, works in batches.in_groups(batch.outside):
+                self._submit(works, handler, lane)
             self._run(batch, lane, waiting_for, len(rows))
             self._sweeper.settled(len(rows))
             self._pace(lane).learn(len(rows), time.monotonic() - began)
@@ -229,12 +229,11 @@ class Drain:
 
     def leave(self) -> None:
         """Give back what has not begun, for others to take at once; then `close` waits for what has."""
-        cancelled = [(future, work) for future, (_, work) in self._futures.items() if future.cancel()]
-        for future, work in cancelled:
+        cancelled = [(future, works) for future, (_, works) in self._futures.items() if future.cancel()]
+        for future, works in cancelled:
             del self._futures[future]
-            with self._mutex:
-                self._in_flight.pop((work.position, work.handler), None)
-        self._give_back([batches.claim_of(work) for _, work in cancelled])
+            self._landed(works)
+        self._give_back([batches.claim_of(work) for _, works in cancelled for work in works])
 
     def close(self) -> None:
         """Finish and give the threads back."""
@@ -256,8 +255,13 @@ class Drain:
         if lane is Lane.INBOX:
             return self.batch
         is_reply = lane is Lane.REPLY
-        under_way = sum(1 for of_replies, _ in self._futures.values() if of_replies == is_reply)
-        return self.batch if not under_way else self.threads * 4 - under_way
+        under_way = [len(works) for of_replies, works in self._futures.values() if of_replies == is_reply]
+        if not under_way:
+            return self.batch
+        if max(under_way) > 1:
+            # Groups are worth their while when they are large: the next are made of a full batch.
+            return self.batch if len(under_way) <= self.threads // 2 else 0
+        return self.threads * 4 - len(under_way)
 
     def _glance(self, connection: Connection) -> None:
         self._seen = store.glance(
@@ -339,25 +343,27 @@ class Drain:
         if ahead is not None:
             self._keep_ahead(lane, ahead)
 
-    def _submit(self, work: Work[Any], handler: Outside, lane: Lane) -> None:
+    def _submit(self, works: list[Work[Any]], handler: Outside, lane: Lane) -> None:
         is_reply = lane is Lane.REPLY
         if is_reply not in self._pools:
             self._pools[is_reply] = ThreadPoolExecutor(self.threads, "replies" if is_reply else "outside")
         with self._mutex:
-            self._in_flight[work.position, work.handler] = work
-        self._futures[self._pools[is_reply].submit(self._run_outside, work, handler)] = is_reply, work
+            self._in_flight.update({(work.position, work.handler): work for work in works})
+        self._futures[self._pools[is_reply].submit(self._run_outside, works, handler)] = is_reply, works
 
-    def _run_outside(self, work: Work[Any], handler: Outside) -> None:
+    def _run_outside(self, works: list[Work[Any]], handler: Outside) -> None:
         try:
-            try:
-                outcome: Any = outcomes.done(work, handler.run(work))
-            except Exception as error:
-                outcome = error
+            ended = outcomes.of_outside(handler, works)
             with self.database.transaction(Scope.fleet(), settings=store.BY_INDEX) as connection:
-                if not batches.settle_one(connection, self.clocks, self.worker, work, outcome):
-                    log.warning("the lease on %s %s was lost before it was settled", work.type, work.id)
+                settled = batches.settle_outside(connection, self.clocks, self.worker, works, ended)
+            if settled < len(works):
+                log.warning("%d leases on %s were lost before they were settled", len(works) - settled, works[0].type)
         finally:
-            with self._mutex:
+            self._landed(works)
+
+    def _landed(self, works: Iterable[Work[Any]]) -> None:
+        with self._mutex:
+            for work in works:
                 self._in_flight.pop((work.position, work.handler), None)
 
     def _give_back(self, held: Sequence[store.Held]) -> None:

@@ -11,7 +11,8 @@ it doesn't (`reconciling.py`); what neither can settle is listed here and decide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
@@ -20,7 +21,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from pilar.backplane import audit, budgets
+from pilar.backplane import audit, budgets, effect_store
 from pilar.backplane.facts import Cause, Event, Payload, emit
 from pilar.backplane.tables import effect
 from pilar.clocks import Clocks
@@ -86,6 +87,8 @@ class Effect:
         on_attempt: called in the transaction that records the attempt; what it raises keeps the attempt from being
             made.
         on_close: called in the transaction that records how it ended, so that both are told as one.
+        hold: called before that, to take the locks that `on_close` needs: a callback that settles the effect holds
+            them already when it comes to the effect's row.
         request: what is asked for; kept masked.
         workspace_id: the studio it is for.
         is_budgeted: whether its budget of API calls is used; False for what has to be done though that is used up.
@@ -100,6 +103,7 @@ class Effect:
     patience: timedelta = timedelta(0)
     on_attempt: Callable[[Connection], None] | None = None
     on_close: Callable[[Connection, Closed], None] | None = None
+    hold: Callable[[Connection], object] | None = None
     request: Mapping[str, Any] | None = None
     workspace_id: UUID | None = None
     is_budgeted: bool = True
@@ -139,27 +143,60 @@ class EffectLedger:
             return settled
         try:
             response = dict(wanted.call())
-        except OutcomeUnknown as error:
-            self._close(wanted, "unknown", error=error)
-            raise
-        except Transient as error:
-            self._close(wanted, "intent", error=error)  # it did not happen: free to be tried again
-            raise
-        except Permanent as error:
-            self._close(wanted, "failed", error=error)
-            raise
         except Exception as error:
-            self._close(wanted, "unknown", error=error)
+            self.fail(wanted, error)
             raise
-        self._close(wanted, "confirmed", response=response)
+        self.confirm(wanted, response)
         return response
+
+    def wait_for_provider(self, kind: str) -> None:
+        """Raise `CircuitOpen` while a kind's provider is left alone."""
+        if self._ready is not None:
+            self._ready(kind)
+
+    def begin_new(self, connection: Connection, kind: str, wanted: Sequence[Effect]) -> set[str]:
+        """Record as attempted, in the caller's transaction, those of these effects that nobody has asked for before.
+
+        All of one kind; the callbacks are not called, and no budget is used: who begins many does that for them all.
+
+        Returns:
+            The keys of those. Any other has a history, and is for `perform`.
+        """
+        now = self._clocks.real.now()
+        return effect_store.insert_attempted(
+            connection,
+            kind,
+            [
+                effect_store.New(
+                    one.key, one.workspace_id, json.dumps(mask(dict(one.request or {}))), one.correlation_id
+                )
+                for one in wanted
+            ],
+            now,
+            now + self._window,
+        )
+
+    def confirm_new(self, connection: Connection, kind: str, responses: Mapping[str, str]) -> None:
+        """Record in the caller's transaction that effects were had, each with the provider's id of what it made."""
+        effect_store.confirm(connection, kind, responses, self._clocks.real.now())
+
+    def confirm(self, wanted: Effect, response: Response) -> None:
+        """Record that an attempt succeeded."""
+        self._close(wanted, "confirmed", response=response)
+
+    def fail(self, wanted: Effect, error: Exception) -> None:
+        """Record what an attempt's error says of it."""
+        if isinstance(error, Permanent):
+            self._close(wanted, "failed", error=error)
+        elif isinstance(error, Transient) and not isinstance(error, OutcomeUnknown):
+            self._close(wanted, "intent", error=error)  # it did not happen: free to be tried again
+        else:
+            self._close(wanted, "unknown", error=error)
 
     def _wait_for_provider(self, wanted: Effect) -> None:
         """Raise `CircuitOpen` before anything is attempted: the intent is noted, and uses up no call of the budget."""
-        if self._ready is None:
-            return
         try:
-            self._ready(wanted.kind)
+            self.wait_for_provider(wanted.kind)
         except CircuitOpen:
             with self._database.transaction(Scope.fleet()) as connection:
                 _record_intent(connection, wanted, self._clocks.real.now())
@@ -186,9 +223,10 @@ class EffectLedger:
         if in_doubt and row.attempted_at + wanted.patience > now:
             left = row.attempted_at + wanted.patience - now
             raise Busy(f"{wanted.kind} may yet be settled by a callback.", retry_after=left)
-        self._reserve(connection, wanted)
         if wanted.on_attempt is not None and not in_doubt:
             wanted.on_attempt(connection)
+        # After what the attempt locks, as where many are begun at once: else the two would wait in a circle.
+        self._reserve(connection, wanted)
         connection.execute(
             _where(wanted).values(
                 state="attempted",
@@ -254,6 +292,8 @@ class EffectLedger:
         if state in ("confirmed", "failed"):
             values |= {"settled_at": self._clocks.real.now(), "settled_by": settled_by, "given_up_at": None}
         with self._database.transaction(Scope.fleet()) as connection:
+            if wanted.hold is not None:
+                wanted.hold(connection)
             changed = connection.execute(_where(wanted).where(effect.c.state != "confirmed").values(values)).rowcount
             if changed and wanted.on_close is not None:
                 wanted.on_close(connection, Closed(state, response, error))
@@ -264,58 +304,6 @@ def confirm(connection: Connection, kind: str, key: str, response: Response, now
     in_doubt = (effect.c.kind == kind, effect.c.key == key, effect.c.state.in_(["attempted", "unknown"]))
     values = {**settled(now, CALLBACK), "state": "confirmed", "response": dict(response)}
     return connection.execute(update(effect).where(*in_doubt).values(values)).rowcount == 1
-
-
-@dataclass(frozen=True)
-class UnknownEffect:
-    """An effect whose outcome is not known.
-
-    Attributes:
-        needs_a_person: nothing settles it any more but `decide`; else it is still being looked for.
-        key: masked.
-        request: masked when it was recorded.
-        error: masked; of the last attempt or look.
-        risks: how often it was done again though its outcome was not known.
-    """
-
-    id: UUID
-    workspace_id: UUID | None
-    kind: str
-    key: str
-    needs_a_person: bool
-    attempts: int
-    risks: int
-    looks: int
-    attempted_at: datetime
-    given_up_at: datetime | None
-    error: str | None
-    request: Mapping[str, Any]
-    correlation_id: UUID | None
-
-
-def unknown_effects(connection: Connection, *, before: UUID | None = None, limit: int = 50) -> list[UnknownEffect]:
-    """Effects whose outcome is not known, the newest first, from below an id; those under way are not among them."""
-    query = select(effect).where(effect.c.state == "unknown").order_by(effect.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(effect.c.id < before)
-    return [
-        UnknownEffect(
-            id=row.id,
-            workspace_id=row.workspace_id,
-            kind=row.kind,
-            key=mask_text(row.key),
-            needs_a_person=row.given_up_at is not None,
-            attempts=row.attempts,
-            risks=row.risks,
-            looks=row.looks,
-            attempted_at=row.attempted_at,
-            given_up_at=row.given_up_at,
-            error=row.error,
-            request=row.request,
-            correlation_id=row.correlation_id,
-        )
-        for row in connection.execute(query).all()
-    ]
 
 
 def decide(connection: Connection, clocks: Clocks, effect_id: UUID, verdict: Verdict, actor: str, note: str) -> None:

@@ -186,6 +186,17 @@ def enqueue(connection: Connection, clocks: Clocks, jobs: Iterable[Job], cause: 
     return recorded
 
 
+def enqueue_each(connection: Connection, clocks: Clocks, jobs: Sequence[tuple[Job, Cause]]) -> None:
+    """The same for jobs each of which has a cause of its own, without unique keys; they are sent without waiting."""
+    with fact_store.streamed(connection):
+        for job, cause in jobs:
+            if job.unique_key is not None:
+                raise ValueError("jobs with unique keys are enqueued by `enqueue`")
+            _insert_jobs(connection, clocks, [job], cause)
+    if jobs:
+        wake_workers(connection)
+
+
 def _take_in(connection: Connection, clocks: Clocks, jobs: Sequence[Job], cause: Cause) -> Callable[[], int]:
     jobs = _first_of_each(jobs)
     unique = [job for job in jobs if job.unique_key is not None]

@@ -14,7 +14,7 @@ A handler that returns has done its work. `Transient` has it tried again, `Perma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -75,6 +75,10 @@ class Transactional:
     """A handler that works in the batch's transaction."""
 
     run: Callable[[Connection, Work[Any]], Result]
+    together: Callable[[Connection, Sequence[Work[Any]]], Sequence[Result]] | None = None
+    """Does several pieces at once, where that costs less than one by one, and answers for each, in order. Where it
+    raises, all it did is undone and they are done one by one.
+    """
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,12 @@ class Outside:
     """A handler that talks to the outside world and opens its own transactions."""
 
     run: Callable[[Work[Any]], Result]
+    together: Callable[[Sequence[Work[Any]]], Sequence[Result | Exception]] | None = None
+    """Does several pieces at once, where that costs less than one by one; answers for each, in order, what `run` would
+    have returned or raised. What it raises itself is every piece's.
+    """
+    at_once: int = 50
+    """How many pieces that is at most: as many may be in doubt when the process is killed."""
 
 
 Handler = Transactional | Outside

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from pilar.backplane.facts import Event
-from pilar.backplane.handlers import Result, Snooze, Work
+from pilar.backplane.handlers import Outside, Result, Snooze, Work
 from pilar.backplane.notices import ABOUT_INCIDENTS, IncidentRequested, incident
 from pilar.backplane.retries import backoff
 from pilar.backplane.store import SettledRow
@@ -34,6 +35,15 @@ def done(work: Work[Any], result: Result) -> SettledRow:
         # Somebody else's words: the row is stored with those of all the batch.
         answered = json.dumps(storable(mask(result)), default=str)
     return SettledRow(work.position, work.fencing_token, "done", result=answered)
+
+
+def of_outside(handler: Outside, works: Sequence[Work[Any]]) -> list[SettledRow | Exception]:
+    """Run pieces outside, together where there are several, and say what became of each; nothing is raised."""
+    try:
+        said = handler.together(works) if handler.together is not None else [handler.run(work) for work in works]
+        return [one if isinstance(one, Exception) else done(work, one) for work, one in zip(works, said, strict=True)]
+    except Exception as error:
+        return [error for _ in works]
 
 
 def failed(work: Work[Any], error: Exception, now: datetime) -> SettledRow:

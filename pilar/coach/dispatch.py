@@ -6,25 +6,28 @@ reason is kept with the message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
 from pilar.backplane.facts import Lane
 from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
-from pilar.coach import goal_store, plan_store, store, texts
+from pilar.coach import dispatch_store, goal_store, plan_store, store, texts
 from pilar.coach.events import SendNudge
 from pilar.coach.fatigue import KEPT_BACK, LAST_QUESTION, PAUSED
+from pilar.coach.plan_store import GOAL_REPORT, MISSED
 from pilar.coach.planning import PREFIX, schedules_of
 from pilar.coach.texts import About
 from pilar.errors import Permanent
 from pilar.messaging import store as messaging
-from pilar.messaging.outbox import NewMessage, queue_message
+from pilar.messaging.outbox import NewMessage, queue_message, queue_openings
 from pilar.workspaces.configuration import StudioConfiguration
+from pilar.workspaces.fleet import load_configurations
 from pilar.workspaces.store import load_configuration
 
 LATEST = timedelta(hours=2)
@@ -79,35 +82,54 @@ class Dispatcher:
         if code is not None or enrolment is None:
             store.change_nudge(connection, work.workspace_id, nudge.id, {"skipped": code or ENDED})
             return {"skipped": code or ENDED}
-        wording = wording_of(document, nudge.type)
         about = self._about(connection, nudge, lead, document)
-        message = NewMessage(
-            lead_id=lead.id,
-            category="marketing",
-            origin=f"coach:{nudge.type}",
-            cause=f"{CAUSE}{nudge.id}",
-            text=_text(nudge.type, lead.language, enrolment.motivation_style, about, wording),
-            template=wording.template,
-            parameters=(texts.first_name(lead.name, lead.language), document.studio.name),
-            lane=Lane.BULK,
-        )
+        message = _message_of(nudge, lead.language, enrolment.motivation_style, about, document, lead.id)
         stored = queue_message(connection, self._clocks, work.workspace_id, message, work.cause)
         store.change_nudge(connection, work.workspace_id, nudge.id, {"message_id": stored})
         return {"queued": str(stored)}
+
+    def run_together(self, connection: Connection, works: Sequence[Work[SendNudge]]) -> list[Mapping[str, str]]:
+        """Do the same for many: those that there is nothing to be said against with a few statements for all."""
+        nudges = {(work.workspace_id, work.content.nudge_id): work for work in works if work.workspace_id is not None}
+        plain = self._plain(connection, list(nudges))
+        openings = [(row.workspace_id, new, nudges[row.workspace_id, row.id].cause) for row, new in plain]
+        made = queue_openings(connection, self._clocks, openings)
+        stored = {(row.workspace_id, row.id): message for (row, _), message in zip(plain, made, strict=True)}
+        dispatch_store.keep_messages(connection, stored)
+        done = {id(nudges[key]): {"queued": str(message)} for key, message in stored.items()}
+        return [done.get(id(work)) or self.run(connection, work) for work in works]
+
+    def _plain(self, connection: Connection, keys: Sequence[tuple[UUID, UUID]]) -> list[tuple[Row[Any], NewMessage]]:
+        """Those of these nudges that there is nothing to be said against, and what is written."""
+        rows = dispatch_store.held(connection, keys)
+        documents = load_configurations(connection, {row.workspace_id for row in rows})
+        plain = []
+        for row in rows:
+            document = documents.get(row.workspace_id)
+            is_plain = document is not None and row.type not in (GOAL_REPORT, MISSED, LAST_QUESTION)
+            if document is None or not is_plain or self._untimely(row, document) is not None:
+                continue
+            about = About(row.name, document.studio.name, row.target or "", row.progress or 0)
+            plain.append((row, _message_of(row, row.language, row.motivation_style, about, document)))
+        return plain
+
+    def _untimely(self, nudge: Row[Any], document: StudioConfiguration) -> str | None:
+        if self._clocks.business.now() - nudge.due_at > LATEST:
+            return LATE
+        in_force = dict(schedules_of(document))
+        is_on = bool(in_force) if nudge.type == LAST_QUESTION else nudge.type in in_force
+        return None if is_on else TURNED_OFF
 
     def _against(
         self, connection: Connection, nudge: Row[Any], enrolment: Row[Any] | None, document: StudioConfiguration
     ) -> str | None:
         if enrolment is None or enrolment.ended_at is not None:
             return ENDED
+        if (code := self._untimely(nudge, document)) is not None:
+            return code
         now = self._clocks.business.now()
-        if now - nudge.due_at > LATEST:
-            return LATE
-        in_force = dict(schedules_of(document))
         if nudge.type == LAST_QUESTION:
-            return self._against_asking(connection, nudge, enrolment) if in_force else TURNED_OFF
-        if nudge.type not in in_force:
-            return TURNED_OFF
+            return self._against_asking(connection, nudge, enrolment)
         if enrolment.paused_at is not None:
             return PAUSED
         # What it was planned for may have been mended since: the training made up for, the goal reached.
@@ -126,6 +148,28 @@ class Dispatcher:
         if goal is None:
             return About(lead.name, document.studio.name)
         return About(lead.name, document.studio.name, goal.target, goal.progress)
+
+
+def _message_of(
+    nudge: Row[Any],
+    language: str,
+    style: str,
+    about: About,
+    document: StudioConfiguration,
+    lead_id: UUID | None = None,
+) -> NewMessage:
+    """What a nudge is written as, to its lead or to whom that one was merged into."""
+    wording = wording_of(document, nudge.type)
+    return NewMessage(
+        lead_id=lead_id or nudge.lead_id,
+        category="marketing",
+        origin=f"coach:{nudge.type}",
+        cause=f"{CAUSE}{nudge.id}",
+        text=_text(nudge.type, language, style, about, wording),
+        template=wording.template,
+        parameters=(texts.first_name(about.name, language), document.studio.name),
+        lane=Lane.BULK,
+    )
 
 
 @dataclass(frozen=True)

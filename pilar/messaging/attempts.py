@@ -5,7 +5,7 @@ What does not: when a message is tried, and what follows where it does not go (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,16 +19,17 @@ from pilar.backplane.handlers import Snooze
 from pilar.clocks import Clocks
 from pilar.errors import OverBudget, PilarError
 from pilar.masking import mask_text
+from pilar.messaging import cost_store, facts_store, limit_store, rates, reactions, states, store
 from pilar.messaging import facts as facts_of
-from pilar.messaging import facts_store, limit_store, rates, reactions, states, store
 from pilar.messaging.decisions import Facts, Verdict
+from pilar.messaging.rate_card import Rate
 from pilar.messaging.rooms import People
 from pilar.messaging.verdict import decide
 
 MESSAGES = "messages"
 """The budget's name."""
 
-_RESERVED_FOR = timedelta(minutes=10)
+RESERVED_FOR = timedelta(minutes=10)
 _BEHIND = timedelta(seconds=1)
 """How long a message is put off while an earlier one to the same lead is on its way."""
 
@@ -102,7 +103,7 @@ class Attempt:
         if verdict.action == "send":
             try:
                 self._reservation = budgets.reserve(
-                    connection, self._clocks, row.workspace_id, MESSAGES, 1, expires_in=_RESERVED_FOR
+                    connection, self._clocks, row.workspace_id, MESSAGES, 1, expires_in=RESERVED_FOR
                 )
             except OverBudget as error:
                 resets = facts.now + (error.retry_after or timedelta(0))
@@ -136,6 +137,20 @@ class Attempt:
                 "error_code": None,
             },
         )
+
+    def hold(self, connection: Connection) -> None:
+        """Take the locks that `close` needs, in the order in which a status takes them."""
+        store.lock_lead(connection, self._row.workspace_id, self._row.lead_id)
+        store.lock_message(connection, self._row.workspace_id, self._row.id)
+
+    def begun(self, outgoing: Outgoing, reservation: Reservation | None) -> None:
+        """Take what was decided and set aside where many are begun at once, in place of `begin`."""
+        self._outgoing, self._reservation = outgoing, reservation
+
+    @property
+    def reservation(self) -> Reservation | None:
+        """What is set aside for it."""
+        return self._reservation
 
     def call(self) -> Mapping[str, Any]:
         """Hand it over; our id comes back with its statuses."""
@@ -188,14 +203,19 @@ def _sent_as(found: facts_of.Found, verdict: Verdict) -> dict[str, str | None]:
 
 def cost(connection: Connection, message: Row[Any], lead: Row[Any], words: str = "") -> dict[str, Any]:
     """What a message costs that a provider took, as columns; nothing where that is known already."""
+    return cost_among(cost_store.rates(connection), message, lead.country, words)
+
+
+def cost_among(known: Sequence[Rate], message: Row[Any], country: str | None, words: str = "") -> dict[str, Any]:
+    """The same by prices that were read already, for a lead of a country."""
     if message.cost_currency is not None or message.attempted_at is None:
         return {}
-    price = rates.cost_of(
-        connection,
+    price = rates.cost_among(
+        known,
         channel=message.channel,
         category=message.category,
         form=message.kind,
-        country=lead.country,
+        country=country,
         day=message.attempted_at.date(),
         sms_text=words or message.text or "",
     )
@@ -205,3 +225,8 @@ def cost(connection: Connection, message: Row[Any], lead: Row[Any], words: str =
 def as_stored(facts: Facts, verdict: Verdict) -> dict[str, Any]:
     """Facts and decision as they are kept with the message."""
     return {"facts": facts.model_dump(mode="json"), "decision": verdict.model_dump(mode="json")}
+
+
+def as_json(facts: Facts, verdict: Verdict) -> str:
+    """The same as text: quicker where many are kept."""
+    return f'{{"facts":{facts.model_dump_json()},"decision":{verdict.model_dump_json()}}}'

@@ -1,12 +1,13 @@
-"""What a verdict rests on, found out for one message. What belongs here: gathering; the rule is `verdict.py`."""
+"""What a verdict rests on, for any number of messages. What belongs here: gathering; the rule is `verdict.py`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
@@ -14,6 +15,7 @@ from pilar.backplane.budgets import window_start
 from pilar.clocks import Clocks
 from pilar.messaging import facts_store, limit_store, pace
 from pilar.messaging.decisions import Facts, SmsFacts
+from pilar.messaging.facts_store import Since
 from pilar.messaging.number_store import NumberStanding
 from pilar.messaging.outbox import OPT_OUT_NOTICE, TEST
 from pilar.messaging.phrases import phrase
@@ -93,32 +95,36 @@ def opted_out_scope(consents: dict[str, bool]) -> Literal["marketing", "all"] | 
 
 
 def gather(connection: Connection, clocks: Clocks, message: Row[Any]) -> Found:
-    """The facts about a message as they are in this transaction. Needs the fleet's scope and the lead's lock.
+    """The facts about one message; see `gather_many`."""
+    return gather_many(connection, clocks, [message])[message.id]
 
-    The studio is held, so that one that is suspended at this moment sends nothing afterwards. What rates and the
-    portfolio allow is not among them: see `with_limits`.
+
+def gather_many(connection: Connection, clocks: Clocks, messages: Collection[Row[Any]]) -> dict[UUID, Found]:
+    """The facts about messages as they are in this transaction, by the message's id.
+
+    Needs the fleet's scope and the leads' locks. The studios are held, so that one that is suspended at this moment
+    sends nothing afterwards. What rates and the portfolio allow is not among them: see `with_limits`.
 
     Args:
         connection: that transaction.
         clocks: both clocks.
-        message: the message's row, held.
+        messages: their rows, held.
     """
     now = clocks.business.now()
-    row = facts_store.gather(
-        connection,
-        message.workspace_id,
-        message.id,
-        day=window_start("day", now),
-        week=now - _WEEK,
-        lately=now - _LATELY,
-        blocked=now - BLOCKED_FOR,
-    )
-    document = as_configuration(row.configuration)
+    since = Since(day=window_start("day", now), week=now - _WEEK, lately=now - _LATELY, blocked=now - BLOCKED_FOR)
+    studios = facts_store.studios(connection, sorted({one.workspace_id for one in messages}), since)
+    rows = facts_store.messages(connection, [(one.workspace_id, one.id) for one in messages], since)
+    return {one.id: _found(one, rows[one.id], studios[one.workspace_id], now) for one in messages}
+
+
+def _found(message: Row[Any], row: Row[Any], studio: Row[Any], now: datetime) -> Found:
+    """The facts of a message, of what was gathered about it and about its studio."""
+    document = as_configuration(studio.configuration)
     consents = row.consents or {}
-    controls = row.controls or []
+    controls = studio.controls or []
     policy = document.operator.policies.whatsapp
     standing = NumberStanding()
-    template = _template(message, row)
+    template = _template(message, row, studio)
     sms_text = _sms_text(message, template, row, document)
     facts = Facts(
         now=now,
@@ -126,10 +132,11 @@ def gather(connection: Connection, clocks: Clocks, message: Row[Any]) -> Found:
         asked_for=message.reply_to is not None or message.origin == TEST,
         confirms_opt_out=message.origin == OPT_OUT_NOTICE,
         by_person=message.origin.startswith(("staff:", "notice:")) or message.origin == TEST,
-        studio_open=row.studio_state == "active" or (message.origin == TEST and row.studio_state == "provisioning"),
-        studio_state=row.studio_state,
+        studio_open=studio.studio_state == "active"
+        or (message.origin == TEST and studio.studio_state == "provisioning"),
+        studio_state=studio.studio_state,
         whatsapp_on=policy.enabled and document.feature("whatsapp"),
-        number_connected=row.number_state == "connected" and row.phone_number_id is not None,
+        number_connected=studio.number_state == "connected" and studio.phone_number_id is not None,
         paused=_paused(controls, WHATSAPP),
         dry_run=_is_dry(controls, WHATSAPP),
         opted_out=opted_out_scope(consents),
@@ -140,32 +147,32 @@ def gather(connection: Connection, clocks: Clocks, message: Row[Any]) -> Found:
         template_state=template.state if template else None,
         template_resumes_at=_resumes_at(template, now),
         country=row.country,
-        zones=plausible_zones(row.time_zone, row.phone, row.studio_zone),
-        sent_today=row.sent_today,
+        zones=plausible_zones(row.time_zone, row.phone, studio.studio_zone),
+        sent_today=studio.sent_today,
         daily_limit=policy.daily_limit,
-        people_limit=row.messaging_limit if row.has_standing else standing.messaging_limit,
+        people_limit=studio.messaging_limit if studio.has_standing else standing.messaging_limit,
         country_blocked=row.country_blocked,
         marketing_sent=tuple(row.marketing_sent or ()),
         marketing_a_day=policy.marketing_per_day,
         marketing_a_week=policy.marketing_per_week,
-        marketing_frozen_until=row.marketing_frozen_until,
-        restricted=row.restricted,
-        restricted_until=row.restricted_until,
+        marketing_frozen_until=studio.marketing_frozen_until,
+        restricted=studio.restricted,
+        restricted_until=studio.restricted_until,
         unreachable=row.unreachable_since is not None,
         marketing_waits_until=row.marketing_waits_until,
         waits_for_template=True,
-        sms=_sms(row, document, controls, has_text=bool(sms_text)) if document.operator.policies.sms.fallback else None,
+        sms=_sms(row, studio, document, has_text=bool(sms_text)) if document.operator.policies.sms.fallback else None,
     )
     return Found(
         facts=facts,
         to=row.phone or row.provider_user_id,
-        number_id=row.phone_number_id or "",
+        number_id=studio.phone_number_id or "",
         template_name=template.name if template else "",
         template_language=template.language if template else "",
         sms_text=sms_text,
-        sms_number=row.sms_number or "",
+        sms_number=studio.sms_number or "",
         is_behind=row.is_behind,
-        throughput=row.throughput or standing.throughput,
+        throughput=studio.throughput or standing.throughput,
     )
 
 
@@ -222,23 +229,23 @@ def _is_dry(controls: Sequence[dict[str, Any]], channel: str) -> bool:
     return any(one["kind"] == "dry_run" and one["channel"] in (None, channel) for one in controls)
 
 
-def _sms(
-    row: Row[Any], document: StudioConfiguration, controls: Sequence[dict[str, Any]], *, has_text: bool
-) -> SmsFacts:
+def _sms(row: Row[Any], studio: Row[Any], document: StudioConfiguration, *, has_text: bool) -> SmsFacts:
+    controls = studio.controls or []
     return SmsFacts(
         has_text=has_text,
         can_receive=row.phone is not None and row.sms_refused is None,
-        number_connected=row.sms_account is not None and row.sms_number is not None,
+        number_connected=studio.sms_account is not None and studio.sms_number is not None,
         registered=row.country != "US" or document.operator.policies.sms.us_registration == "approved",
         paused=_paused(controls, SMS),
         dry_run=_is_dry(controls, SMS),
     )
 
 
-def _template(message: Row[Any], row: Row[Any]) -> _Template | None:
+def _template(message: Row[Any], row: Row[Any], studio: Row[Any]) -> _Template | None:
     """The template that the message goes as where free text is not allowed: the one that is wanted, or a sibling."""
-    siblings = [_Template(**one) for one in row.templates or ()]
-    return best_of(siblings, message.template_name, row.language) if siblings else None
+    if not message.template_name:
+        return None
+    return best_of([_Template(**one) for one in studio.templates or ()], message.template_name, row.language)
 
 
 def _resumes_at(template: _Template | None, now: datetime) -> datetime | None:

@@ -51,6 +51,18 @@ _HOLD = text(
 )
 
 
+_KEEP = text(
+    """
+    insert into send_bucket (subject, due_at, strikes)
+    select subject, due_at, strikes
+    from unnest(cast(:subjects as text[]), cast(:dues as timestamptz[]), cast(:strikes as int[]))
+      as given (subject, due_at, strikes)
+    order by subject
+    on conflict (subject) do update set due_at = excluded.due_at, strikes = excluded.strikes
+    """
+)
+
+
 def hold_buckets(connection: Connection, subjects: Sequence[str], now: datetime) -> dict[str, Bucket]:
     """How these paces and the app's stand; nobody changes these until the transaction ends."""
     values = {"subjects": list(subjects), "app": APP}
@@ -63,10 +75,13 @@ def hold_buckets(connection: Connection, subjects: Sequence[str], now: datetime)
 
 def keep_buckets(connection: Connection, buckets: Mapping[str, Bucket]) -> None:
     """Keep how paces stand now, in the order of their subjects."""
-    rows = [{"subject": name, **buckets[name]._asdict()} for name in sorted(buckets)]
-    fresh = insert(send_bucket).values(rows)
-    changed = {"due_at": fresh.excluded.due_at, "strikes": fresh.excluded.strikes}
-    connection.execute(fresh.on_conflict_do_update(index_elements=["subject"], set_=changed))
+    names = sorted(buckets)
+    values = {
+        "subjects": names,
+        "dues": [buckets[name].due_at for name in names],
+        "strikes": [buckets[name].strikes for name in names],
+    }
+    connection.execute(_KEEP, values)
 
 
 def forget_buckets(connection: Connection, now: datetime, *, older_than: timedelta = timedelta(days=1)) -> int:
@@ -114,6 +129,28 @@ def people_reached(
     row = connection.execute(_PEOPLE, values).one()
     free_at = row.leaves + span if row.others >= most and row.leaves is not None else None
     return People(row.others, row.is_reached, free_at)
+
+
+# Whom the limit concerns once it is reached is for `people_reached`.
+_REACHED = text(
+    """
+    with reached as (
+      select distinct workspace_id, lead_id from message
+      where workspace_id = any(:studios) and attempted_at > :since and kind = 'template' and channel = 'whatsapp'
+        and state not in ('queued', 'held', 'refused', 'cancelled')
+    )
+    select workspace_id, count(*) as people, array_agg(lead_id) filter (where lead_id = any(:leads)) as known
+    from reached group by workspace_id
+    """
+)
+
+
+def reached_by_studio(
+    connection: Connection, studios: Sequence[UUID], leads: Sequence[UUID], since: datetime
+) -> dict[UUID, tuple[int, set[UUID]]]:
+    """How many people studios wrote to outside the window since a moment (business time), and which of these leads."""
+    rows = connection.execute(_REACHED, {"studios": list(studios), "leads": list(leads), "since": since})
+    return {row.workspace_id: (row.people, set(row.known or ())) for row in rows}
 
 
 def reach_of(connection: Connection, workspace_id: UUID, lead_id: UUID) -> Row[Any] | None:

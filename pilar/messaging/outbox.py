@@ -5,17 +5,19 @@ What belongs here: putting messages in. Whether they go is `verdict.py`'s, handi
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from pilar.backplane.facts import Cause, Job, Lane, enqueue
+from pilar.backplane.facts import Cause, Job, Lane, enqueue, enqueue_each
 from pilar.clocks import Clocks
 from pilar.errors import Invalid
 from pilar.ids import new_id
-from pilar.messaging import states, store
+from pilar.messaging import opening_store, states, store
 from pilar.messaging.decisions import Category
 from pilar.messaging.events import SendMessage
 
@@ -64,10 +66,7 @@ def queue_message(
     Raises:
         Invalid: it has neither text nor template, or more text than WhatsApp takes.
     """
-    if not new.text and not new.template:
-        raise Invalid("A message needs a text or a template.")
-    if new.text and len(new.text) > LONGEST_TEXT:
-        raise Invalid(f"A message has at most {LONGEST_TEXT} characters; this one has {len(new.text)}.")
+    _check(new)
     now = clocks.business.now()
     store.ensure_conversation(connection, workspace_id, new.lead_id, now)
     stored = store.add_message(
@@ -100,6 +99,76 @@ def queue_message(
     return stored
 
 
+def queue_openings(
+    connection: Connection, clocks: Clocks, openings: Sequence[tuple[UUID, NewMessage, Cause]]
+) -> list[UUID | None]:
+    """Put many messages that answer nobody into the outbox, each with its studio and story, as `queue_message` does.
+
+    Args:
+        connection: a transaction that holds the leads.
+        clocks: both clocks.
+        openings: messages that may go at once and are written by no person.
+
+    Raises:
+        Invalid: one has neither text nor template, more text than WhatsApp takes, or is no such message.
+    """
+    for _, new, _ in openings:
+        _check(new)
+        if new.reply_to is not None or new.not_before is not None or new.origin.startswith("staff:"):
+            raise Invalid("Only messages that go at once and answer nobody are put into the outbox together.")
+    now = clocks.business.now()
+    rows = [
+        opening_store.Opening(
+            workspace_id,
+            new_id(),
+            new.lead_id,
+            "text" if new.text else "template",
+            new.category,
+            new.origin,
+            new.text,
+            new.template,
+            json.dumps(list(new.parameters)) if new.template else None,
+            new.cause,
+            story.correlation_id,
+        )
+        for workspace_id, new, story in openings
+    ]
+    stored = opening_store.add(connection, rows, now)
+    jobs = [
+        (_sending(workspace_id, row.id, "queued", new.lane), story)
+        for row, (workspace_id, new, story) in zip(rows, openings, strict=True)
+        if row.id in stored
+    ]
+    enqueue_each(connection, clocks, jobs)
+    return [row.id if row.id in stored else None for row in rows]
+
+
+def _check(new: NewMessage) -> None:
+    if not new.text and not new.template:
+        raise Invalid("A message needs a text or a template.")
+    if new.text and len(new.text) > LONGEST_TEXT:
+        raise Invalid(f"A message has at most {LONGEST_TEXT} characters; this one has {len(new.text)}.")
+
+
+def _sending(
+    workspace_id: UUID,
+    message_id: UUID,
+    occasion: str,
+    lane: Lane,
+    due_at: datetime | None = None,
+    *,
+    business_time: bool = False,
+) -> Job:
+    return Job(
+        payload=SendMessage(message_id=message_id),
+        key=f"{message_id}:{occasion}",
+        workspace_id=workspace_id,
+        lane=lane,
+        due_at=due_at,
+        business_time=business_time,
+    )
+
+
 def ask_to_send(
     connection: Connection,
     clocks: Clocks,
@@ -125,12 +194,6 @@ def ask_to_send(
         not_before: when; None: now.
         business_time: whether that is business time, else real time.
     """
-    job = Job(
-        payload=SendMessage(message_id=message_id),
-        key=f"{message_id}:{occasion}",
-        workspace_id=workspace_id,
-        lane=lane,
-        due_at=not_before,
-        business_time=business_time and not_before is not None,
-    )
+    by_business = business_time and not_before is not None
+    job = _sending(workspace_id, message_id, occasion, lane, not_before, business_time=by_business)
     enqueue(connection, clocks, [job], story)

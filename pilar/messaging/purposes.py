@@ -18,13 +18,12 @@ APPROVED, REJECTED = "approved", "rejected"
 PAUSED = "paused"
 """The state of a template that rests for its quality, and comes back by itself."""
 VARIABLE = re.compile(r"\{\{(\d+)\}\}")
-VERSION = re.compile(r"_v[0-9]+$")
-"""What tells the wordings of one purpose apart; PostgreSQL reads it the same."""
+_VERSION = re.compile(r"_v[0-9]+$")
 
 
 def purpose_of(name: str) -> str:
     """What a template of that name is for."""
-    return VERSION.sub("", name)
+    return _VERSION.sub("", name)
 
 
 def variables_of(body: str) -> frozenset[str]:

@@ -69,8 +69,8 @@ def all_rates(connection: Connection) -> Sequence[Rate]:
     return sorted(found, key=lambda one: (one.channel, one.category, one.country, one.valid_from, one.set_by or ""))
 
 
-def cost_of(
-    connection: Connection,
+def cost_among(
+    known: Sequence[Rate],
     *,
     channel: str,
     category: Category,
@@ -79,7 +79,7 @@ def cost_of(
     day: date,
     sms_text: str = "",
 ) -> Price:
-    """What a message costs that is taken on a day; the same arguments as `rate_card.price_of`."""
+    """What a message costs that is taken on a day, by the founder's prices; the arguments are `price_of`'s."""
     parts = parts_of_sms(sms_text) if channel == "sms" else 1
     billed = billed_as(channel, category, form)
-    return price_of(cost_store.rates(connection), channel, billed, country, day, parts)
+    return price_of(known, channel, billed, country, day, parts)

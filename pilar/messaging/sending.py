@@ -22,7 +22,7 @@ from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
-from pilar.errors import Permanent, Transient
+from pilar.errors import Permanent, PilarError, Transient
 from pilar.masking import mask_text
 from pilar.messaging import states, store
 from pilar.messaging.attempts import Attempt, Decided, Outgoing, Rerouted, as_stored
@@ -75,7 +75,7 @@ class Sender:
             Transient: the provider did not take it now; the queue tries again.
         """
         with self._database.transaction(Scope.fleet()) as connection:
-            row = store.find_message(connection, work.content.message_id)
+            row = store.find_message(connection, work.content.message_id, work.workspace_id)
             if row is None or row.state not in (*states.UNSENT, *states.IN_DOUBT):
                 return {"state": row.state if row else "gone"}
             hand_over = self._hand_over(
@@ -83,35 +83,40 @@ class Sender:
             )
         attempt = Attempt(self._clocks, row, hand_over, self._people)
         try:
-            self._ledger.perform(
-                Effect(
-                    kind=KINDS[row.channel],
-                    key=str(row.id),
-                    call=attempt.call,
-                    find=lambda: self._told(row),
-                    repeatable=row.category != MARKETING,
-                    risks=1,
-                    patience=_CALLBACK_PATIENCE,
-                    on_attempt=attempt.begin,
-                    on_close=attempt.close,
-                    request={"form": row.kind, "origin": row.origin},
-                    workspace_id=row.workspace_id,
-                    correlation_id=row.correlation_id,
-                )
-            )
-        except Decided as decided:
-            return self._keep(row, decided, work)
-        except Rerouted as rerouted:
-            return self._reroute(row, rerouted.channel, work)
-        except Transient as error:
-            if work.attempts < work.max_attempts:
-                raise
-            return self._give_up(row, error)
-        except Permanent as error:
-            if is_dead_letter(error):
-                raise
-            return {"state": states.FAILED, "error": mask_text(error.message)}
+            self._ledger.perform(self.effect_of(row, attempt))
+        except (Decided, Rerouted, PilarError) as error:
+            return self.ended(row, error, work)
         return {"state": states.ACCEPTED}
+
+    def effect_of(self, row: Row[Any], attempt: Attempt) -> Effect:
+        """The effect that an attempt at a message is part of."""
+        return Effect(
+            kind=KINDS[row.channel],
+            key=str(row.id),
+            call=attempt.call,
+            find=lambda: self._told(row),
+            repeatable=row.category != MARKETING,
+            risks=1,
+            patience=_CALLBACK_PATIENCE,
+            on_attempt=attempt.begin,
+            on_close=attempt.close,
+            hold=attempt.hold,
+            request={"form": row.kind, "origin": row.origin},
+            workspace_id=row.workspace_id,
+            correlation_id=row.correlation_id,
+        )
+
+    def ended(self, row: Row[Any], error: Exception, work: Work[SendMessage]) -> dict[str, Any]:
+        """What came of a message that did not go, kept with it; raise the error where the queue is to know of it."""
+        if isinstance(error, Decided):
+            return self._keep(row, error, work)
+        if isinstance(error, Rerouted):
+            return self._reroute(row, error.channel, work)
+        if isinstance(error, Transient) and work.attempts >= work.max_attempts:
+            return self._give_up(row, error)
+        if isinstance(error, Permanent) and not is_dead_letter(error):
+            return {"state": states.FAILED, "error": mask_text(error.message)}
+        raise error
 
     def _hand_over(self, account: Integration | None, row: Row[Any]) -> Callable[[Row[Any], Outgoing], str]:
         """What calls the provider; a studio without credentials gets as far as the verdict, which says so."""
@@ -119,7 +124,7 @@ class Sender:
         credentials = unseal(self._box, account) if is_sealed else {}
         if row.channel == "sms":
             return self._sms.over(account, credentials)
-        return _OverWhatsApp(self._graph, credentials.get("access_token", ""))
+        return OverWhatsApp(self._graph, credentials.get("access_token", ""))
 
     def _reroute(self, row: Row[Any], channel: str, work: Work[SendMessage]) -> dict[str, Any]:
         """Have a message go by another channel."""
@@ -176,7 +181,7 @@ class Sender:
         return {"state": values["state"], "error": values["error"]}
 
 
-class _OverWhatsApp:
+class OverWhatsApp:
     """Hands a message to WhatsApp; our id comes back with its statuses."""
 
     def __init__(self, graph: GraphClient, token: str) -> None:
@@ -184,6 +189,7 @@ class _OverWhatsApp:
         self._token = token
 
     def __call__(self, row: Row[Any], out: Outgoing) -> str:
+        """Hand a message over, and return WhatsApp's id of it."""
         callback = str(row.id)
         if out.form == "text":
             return self._graph.send_text(self._token, out.number, out.to, out.words, callback=callback)

@@ -62,9 +62,9 @@ def apply(
 def _message_of(connection: Connection, workspace_id: UUID, told: MessageStatus) -> Row[Any] | None:
     if told.callback:
         try:
-            found = store.find_message(connection, UUID(told.callback))
+            found = store.find_message(connection, UUID(told.callback), workspace_id)
         except ValueError:
             found = None  # somebody else's callback, on a number that several systems send from
-        if found is not None and found.workspace_id == workspace_id:
+        if found is not None:
             return found
     return store.find_by_provider_id(connection, workspace_id, told.message_id)

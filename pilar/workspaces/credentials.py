@@ -36,7 +36,12 @@ def unseal(box: SecretBox, integration: Integration | None) -> dict[str, str]:
     """The credentials of an integration; raise `Permanent` where it has none."""
     if integration is None or integration.sealed_credentials is None:
         raise Permanent("This studio has no credentials at the provider yet.")
-    document: dict[str, str] = json.loads(box.open(integration.sealed_credentials))
+    return unsealed(box, integration.sealed_credentials)
+
+
+def unsealed(box: SecretBox, sealed: bytes) -> dict[str, str]:
+    """The credentials in an encrypted document."""
+    document: dict[str, str] = json.loads(box.open(sealed))
     return document
 
 

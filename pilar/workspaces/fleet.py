@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, cast, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from pilar.workspaces.configuration import StudioConfiguration
+from pilar.workspaces.store import as_configuration
 from pilar.workspaces.tables import workspace, workspace_configuration
 
 
@@ -26,9 +27,9 @@ def load_configurations(connection: Connection, studios: Iterable[UUID]) -> dict
     """
     in_force = workspace_configuration.c
     query = (
-        select(in_force.workspace_id, in_force.document)
+        select(in_force.workspace_id, cast(in_force.document, Text).label("document"))
         .where(in_force.workspace_id.in_(list(studios)))
         .ext(distinct_on(in_force.workspace_id))
         .order_by(in_force.workspace_id, in_force.version.desc())
     )
-    return {row.workspace_id: StudioConfiguration.model_validate(row.document) for row in connection.execute(query)}
+    return {row.workspace_id: as_configuration(row.document) for row in connection.execute(query)}

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pilar.backplane.effects import Effect, EffectLedger, EffectSettled, decide, unknown_effects
+from pilar.backplane.effects import Effect, EffectLedger, EffectSettled, decide
 from pilar.backplane.reconciling import GIVE_UP_AFTER, GRACE, Doubt, Policy, Reconciled, Reconcilers, reconcile
+from pilar.backplane.unknown_effects import unknown_effects
 from pilar.database.engine import Scope
 from pilar.errors import Busy, Conflict, NotFound, OutcomeUnknown, Permanent, Transient
 from pilar.ids import new_id

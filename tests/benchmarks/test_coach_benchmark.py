@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.coach.burst import burst
 from benchmarks.coach.plan import QUICK, Plan
 from benchmarks.coach.planning import planning
 from benchmarks.queue.server import Server
@@ -11,7 +12,7 @@ from benchmarks.report import Verdict
 
 
 def test_a_plan_is_scaled_in_its_studios() -> None:
-    assert Plan().scaled(0.01) == Plan(studios=100)
+    assert Plan().scaled(0.02) == Plan(studios=200, burst_studios=3)
     assert Plan().studios * Plan().leads == 1_000_000
 
 
@@ -22,3 +23,14 @@ def test_all_leads_are_planned_for_once(postgres_url: str, template_database: st
     assert made.value is not None
     assert made.value >= 400
     assert all(figure.verdict is not Verdict.MISSING for figure in figures.values())
+
+
+@pytest.mark.slow
+def test_a_burst_goes_out_and_pages_are_looked_at_meanwhile(postgres_url: str, template_database: str) -> None:
+    figures = {figure.name: figure for figure in burst(Server(postgres_url, migrated=template_database), QUICK)}
+    assert all(figure.verdict is not Verdict.MISSING for figure in figures.values())
+    assert {
+        "peak memory of worker 1",
+        "peak memory of the web service",
+        "the overview during the burst, at worst",
+    } <= set(figures)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from pilar.backplane.effects import decide, unknown_effects
+from pilar.backplane.effects import decide
 from pilar.backplane.facts import Cause
 from pilar.backplane.reconciling import GRACE, Reconciled, reconcile
+from pilar.backplane.unknown_effects import unknown_effects
 from pilar.database.engine import Scope
 from pilar.errors import OutcomeUnknown
 from pilar.messaging.outbox import NewMessage, queue_message

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pilar.backplane.effects import decide, unknown_effects
+from pilar.backplane.effects import decide
 from pilar.backplane.reconciling import GIVE_UP_AFTER, GRACE, Reconciled, reconcile
+from pilar.backplane.unknown_effects import unknown_effects
 from pilar.database.engine import Scope
 from pilar.errors import OutcomeUnknown, Transient
 from pilar.providers.email.client import Mailer

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from pilar.backplane import effects
+from pilar.backplane.unknown_effects import unknown_effects
 from pilar.database.engine import Scope
 from webhook_ingest import cursors
 from webhook_ingest.deps import Asked, System
@@ -63,7 +64,7 @@ class SettledEffect(BaseModel):
 def list_unknown_effects(app: System, limit: cursors.Limit = 50, cursor: cursors.Cursor = None) -> UnknownEffectPage:
     """Effects whose outcome is not known, the newest first."""
     with app.database.transaction(Scope.fleet()) as connection:
-        found = effects.unknown_effects(connection, before=cursors.after_id(cursor), limit=limit + 1)
+        found = unknown_effects(connection, before=cursors.after_id(cursor), limit=limit + 1)
     items = [UnknownEffectItem.model_validate(one, from_attributes=True) for one in found[:limit]]
     return UnknownEffectPage(items=items, next_cursor=cursors.encode(items[-1].id) if len(found) > limit else None)
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from pilar.backplane.effects import Verdict, decide, unknown_effects
+from pilar.backplane.effects import Verdict, decide
+from pilar.backplane.unknown_effects import unknown_effects
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid, PilarError
 from pilar.workspaces.store import studio_names

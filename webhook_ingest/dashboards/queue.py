@@ -18,11 +18,11 @@ from starlette.responses import RedirectResponse, Response
 
 from pilar.backplane import pauses
 from pilar.backplane.breakers import State
-from pilar.backplane.effects import unknown_effects
 from pilar.backplane.facts import Kind
 from pilar.backplane.histograms import BOUNDS, Histogram
 from pilar.backplane.lanes import LaneState
 from pilar.backplane.pauses import Dimension, Pause
+from pilar.backplane.unknown_effects import unknown_effects
 from pilar.database.engine import Scope
 from pilar.errors import Invalid, NotFound, PilarError
 from pilar.workspaces.store import get_workspace, studio_names
