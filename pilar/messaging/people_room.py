@@ -13,7 +13,9 @@ from uuid import UUID
 from pilar.messaging import people_room_store as store
 from pilar.people import About, Moment, Room, told
 
-TABLES = frozenset({"message", "conversation", "consent", "lead_alias", "lead_note", "lead_call", "lead_erasure"})
+TABLES = frozenset(
+    {"message", "conversation", "consent", "lead_alias", "lead_note", "lead_call", "lead_erasure", "lead_reach"}
+)
 BENEATH = frozenset({"message_status", "message_media"})
 
 

@@ -14,6 +14,15 @@ _OF = "where workspace_id = :w and lead_id = :lead"
 _MOVE = (
     f"update message set lead_id = :to {_OF}",
     f"update lead_note set lead_id = :to {_OF}",
+    # Whoever is one person is reached as the one who stays is; what is known of the other only counts where nothing is.
+    f"""
+    insert into lead_reach
+      (workspace_id, lead_id, undelivered, unreachable_since, marketing_waits, marketing_waits_until, sms_refused)
+    select workspace_id, :to, undelivered, unreachable_since, marketing_waits, marketing_waits_until, sms_refused
+    from lead_reach {_OF}
+    on conflict do nothing
+    """,
+    f"delete from lead_reach {_OF}",
     f"update lead_call set lead_id = :to {_OF}",
     f"delete from lead_erasure {_OF}",
     "select pilar_move_consent(:w, :lead, :to, :now)",
@@ -56,6 +65,7 @@ _ERASE = (
     where workspace_id = :w and message_id in (select id from message {_OF})
     """,
     f"delete from lead_note {_OF}",
+    f"delete from lead_reach {_OF}",
     f"update lead_call set provider_call_id = 'erased:' || id {_OF}",
     "select pilar_erase_proofs(:w, :lead)",
     f"update conversation set mode_reason = 'The lead was erased.', unread = 0, assigned_to = null {_OF}",
@@ -84,6 +94,7 @@ _TABLES = {
     where m.workspace_id = :w and m.lead_id = :lead order by f.asked_at
     """,
     "notes": f"select * from lead_note {_OF} order by written_at",
+    "reach": f"select * from lead_reach {_OF}",
     "calls": f"select * from lead_call {_OF} order by began_at",
 }
 

@@ -38,8 +38,9 @@ def connect(house: House, studio: Studio) -> None:
         workspaces.upsert_integration(connection, studio.workspace_id, "whatsapp", now=house.real.now(), **values)
 
 
-def knock(client: TestClient, number: int = 1, *, item: dict[str, Any] | None = None, to: str = "7700001") -> None:
-    """Have Meta deliver a lead's message, or whatever else."""
+def knock(client: TestClient, number: int = 1, *, item: dict[str, Any] | None = None, to: str = "7700001",
+          time: int = 1_767_225_600) -> None:  # fmt: skip
+    """Have Meta deliver a lead's message, or whatever else, at some second of its own clock."""
     message = {"id": f"wamid.HBgL{number}", "from": LEAD, "timestamp": "1767225600", "type": "text",
                "text": {"body": f"{TEXT} {number}"}}  # fmt: skip
     value = {
@@ -49,7 +50,10 @@ def knock(client: TestClient, number: int = 1, *, item: dict[str, Any] | None = 
         "messages": [message],
     }
     change = item or {"field": "messages", "value": value}
-    send(client, {"object": "whatsapp_business_account", "entry": [{"id": "100100100", "changes": [change]}]})
+    send(
+        client,
+        {"object": "whatsapp_business_account", "entry": [{"id": "100100100", "time": time, "changes": [change]}]},
+    )
 
 
 def send(client: TestClient, document: Any) -> None:
@@ -192,16 +196,16 @@ def test_a_replayed_decision_on_a_template_does_not_undo_a_newer_one(
             f" ('{north.workspace_id}', '{new_id()}', 'coach_nudge', 'nl', 'marketing', 'x', 'pending', now())"
         )
 
-    def decide(event: str) -> None:
+    def decide(event: str, time: int) -> None:
         value = {"event": event, "message_template_id": 5, "message_template_name": "coach_nudge",
                  "message_template_language": "nl", "reason": "NONE"}  # fmt: skip
-        knock(client, item={"field": "message_template_status_update", "value": value})
+        knock(client, item={"field": "message_template_status_update", "value": value}, time=time)
         drain(house)
 
     state = "select state from message_template where name = 'coach_nudge'"
-    decide("REJECTED")
+    decide("REJECTED", 1_767_225_600)
     assert rows(house, state) == [("rejected",)]
-    decide("APPROVED")
+    decide("APPROVED", 1_767_225_700)
     [_, old] = listed(client, admin)["items"]
     assert client.post(f"{INBOX}/{old['id']}/replay", headers=admin).status_code == 200
     drain(house)
