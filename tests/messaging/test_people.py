@@ -60,6 +60,7 @@ select distinct on (lead_id) :w, lead_id, lead_id, id, 'collecting', 0, 0, :now,
 insert into coach_nudge (workspace_id, id, lead_id, type, local_day, time_zone, due_at, planned_at, skipped)
 select :w, gen_random_uuid(), :lead, 'morning_nudge', cast(:now as date) + n, 'UTC', :now, :now,
        case n when 1 then 'late' end from generate_series(1, 2) n;
+insert into lead_reach (workspace_id, lead_id, undelivered, marketing_waits, sms_refused) values (:w, :lead, 1, 0, '30006');
 insert into coach_pace values (:w, :lead, :lead, :now, 'slowed', 'weekly', 3);
 insert into analytics.lead_engagement values (:w, :lead, 50, null, 50, 50, 50, 50, 50, 0, 0, 0, :now);
 insert into experiment (id, name, subject, unit, goal, variants, salt, state, alpha, minimum_per_variant, started_at,
