@@ -34,6 +34,8 @@ from pilar.database.shared_clock import shared_clocks
 from pilar.errors import NotConfigured
 from pilar.experiments import invariants as experiments_invariants
 from pilar.experiments import people_store as experiments_people
+from pilar.followups import invariants as followups_invariants
+from pilar.followups import people_store as followups_people
 from pilar.gateways import Gateways
 from pilar.health import invariants as health_invariants
 from pilar.health.model_check import ModelChecker
@@ -80,6 +82,7 @@ from pilar.registrations import (
     register_asked,
     register_coach,
     register_doubts,
+    register_followups,
     register_healing,
     register_messaging,
     register_models,
@@ -98,6 +101,7 @@ KEEP_LEADS = (
     experiments_people.ROOM,
     agents_people.ROOM,
     coach_people.ROOM,
+    followups_people.ROOM,
 )
 """The rooms that keep something about leads: each says what becomes of it when a lead is merged, told or erased."""
 
@@ -203,6 +207,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     )
     register_access(registry, Invitations(database, clocks, gateways.mailer, ledger, settings))
     register_coach(registry, clocks)
+    register_followups(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
     register_models(registry, reconcilers, ModelAnswerer(database, clocks, gateways.models, (coaching_facts,)))
     drift = register_healing(registry, settings, database, clocks, box, gateways, ledger)
@@ -233,6 +238,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
             *affiliates_invariants.INVARIANTS,
             *agents_invariants.INVARIANTS,
             *coach_invariants.INVARIANTS,
+            *followups_invariants.INVARIANTS,
         ),
         overview=Overview(steps, box, settings.public_url),
         setup=Setup(clocks, gateways.graph, box, settings),

@@ -46,6 +46,8 @@ from pilar.crypto import SecretBox
 from pilar.database.engine import Database
 from pilar.experiments.events import ExperimentDecided
 from pilar.experiments.outcomes import OutcomeKeeper
+from pilar.followups.events import SendFollowup
+from pilar.followups.sending import FollowupSender
 from pilar.gateways import Gateways
 from pilar.health import events as health_events
 from pilar.health.asked import Checker
@@ -72,6 +74,8 @@ from pilar.messaging.events import (
     RegisterAgain,
     ReleaseHeld,
     SendMessage,
+    SessionWindowClosed,
+    SessionWindowClosing,
     SubmitTemplates,
     TemplateChanged,
 )
@@ -313,6 +317,8 @@ def register_messaging(
     registry.on_delivery("twilio", "messaging.sms", Transactional(SmsInbox(clocks, people).on_delivery))
     registry.on_job(EraseLead, Transactional(Eraser(clocks, people).on_job))
     registry.know_event(RefusalUnclear)
+    registry.know_event(SessionWindowClosing)
+    registry.know_event(SessionWindowClosed)
     registry.on_job(RegisterAgain, Outside(registrar.run))
     registry.on_event(TemplateChanged, "messaging.waits", Transactional(TemplateWaits(clocks).on_template))
     registry.on_job(ReadNumber, Outside(numbers.on_job))
@@ -405,6 +411,11 @@ def register_coach(registry: Registry, clocks: Clocks) -> None:
     registry.on_event(TrainingRecorded, "coach.trainings", Transactional(Trainings(clocks).on_recorded))
     for told in coach_events.TOLD:
         registry.know_event(told)
+
+
+def register_followups(registry: Registry, clocks: Clocks) -> None:
+    """Who writes to leads who fell silent."""
+    registry.on_job(SendFollowup, Transactional(FollowupSender(clocks).run))
 
 
 def register_asked(registry: Registry, clocks: Clocks, webhooks: WebhookKeeper, models: ModelChecker) -> None:

@@ -16,8 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import psycopg
+from pydantic import ValidationError
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from pilar.app import App
@@ -25,19 +28,24 @@ from pilar.backplane import budgets, locks, retention
 from pilar.backplane.reconciling import reconcile
 from pilar.backplane.sealing import seal
 from pilar.database.engine import Scope
-from pilar.errors import Transient
-from pilar.messaging import limit_store, media
+from pilar.errors import PilarError, Transient
+from pilar.followups import planning
+from pilar.messaging import limit_store, media, template_sync, windows
 from pilar.provisioning import erasing
 from pilar.provisioning.channel_look import look_at_all
 from pilar.provisioning.following import follow_up
 from pilar.security import sessions
+from pilar.workspaces.fleet import open_workspaces
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=30)
 LONGEST = timedelta(seconds=20)
 """A chore begins nothing new after so long: a worker that is told to stop waits for it. The rest is the next time's."""
+STRETCH = 200
+"""Studios that are taken in one transaction."""
 CLEANING = timedelta(hours=1)
+READING = timedelta(hours=1)
 ONCE_A_DAY = timedelta(hours=24)
 
 
@@ -126,14 +134,75 @@ def erase_closed_studios(app: App) -> int:
     return erasing.erase_closed(app.database, app.clocks, deadline=app.clocks.real.now() + LONGEST)
 
 
+def plan_followups(app: App) -> int:
+    """Plan what silent leads get, and call off what became needless; return how much there was."""
+    return _by_studio(app, lambda connection, studios: _total(planning.plan(connection, app.clocks, studios)))
+
+
+def watch_windows(app: App) -> int:
+    """Tell of session windows that close on leads who wait; return of how many."""
+
+    def look(connection: Connection, studios: Sequence[UUID]) -> int:
+        watched = windows.watch(connection, app.clocks, studios)
+        return watched.closing + watched.closed + watched.texts
+
+    return _by_studio(app, look)
+
+
+def read_templates(app: App) -> int:
+    """Have each studio's templates read at WhatsApp once a day, unless a worker has seen to it within the hour.
+
+    Who is asked for twice a day is read once: what was left over is asked for by the next hour's.
+    """
+    with app.database.transaction(Scope.fleet()) as connection:
+        if app.locks.acquire(connection, "upkeep:read_templates", "upkeep", ttl=READING) is None:
+            return 0
+    return _by_studio(app, lambda connection, studios: template_sync.ask_for_all(connection, app.clocks, studios))
+
+
+def _total(planned: planning.Planned) -> int:
+    return planned.planned + planned.stopped
+
+
+def _by_studio(app: App, work: Callable[[Connection, Sequence[UUID]], int]) -> int:
+    """Do work for all studios, a stretch at a time and for no longer than a chore may take.
+
+    It begins anywhere, so that what is left over when time is up is not the same studios again and again. A stretch
+    that fails, as where a configuration can't be read, is done studio by studio, and a broken studio is left out.
+    """
+    until = app.clocks.real.now() + LONGEST
+    with app.database.transaction(Scope.fleet()) as connection:
+        studios = open_workspaces(connection)
+    begin = random.randrange(len(studios)) if studios else 0  # noqa: S311 - not for a secret
+    studios, done = studios[begin:] + studios[:begin], 0
+    one_by_one: list[UUID] = []
+    while (studios or one_by_one) and app.clocks.real.now() < until:
+        if one_by_one:
+            stretch = [one_by_one.pop()]
+        else:
+            stretch, studios = studios[:STRETCH], studios[STRETCH:]
+        try:
+            with app.database.transaction(Scope.fleet()) as connection:
+                done += work(connection, stretch)
+        except (PilarError, ValidationError) as error:
+            if len(stretch) > 1:
+                one_by_one.extend(stretch)
+            else:
+                log.warning("studio %s is left out: %s", stretch[0], type(error).__name__)
+    return done
+
+
 CHORES = (
     Chore("remove expired locks", timedelta(minutes=5), remove_expired_locks),
     Chore("give back reservations", timedelta(minutes=1), give_back_reservations),
     Chore("follow up waits", timedelta(minutes=1), follow_up_waits),
     Chore("settle effects in doubt", timedelta(minutes=5), settle_effects),
     Chore("seal the audit log", timedelta(minutes=5), seal_audit),
+    Chore("plan follow-ups", timedelta(minutes=15), plan_followups),
+    Chore("watch session windows", timedelta(minutes=15), watch_windows),
     Chore("read subscriptions again", timedelta(minutes=15), read_subscriptions),
     Chore("look at channels", timedelta(minutes=1), look_at_channels),
+    Chore("read templates", READING, read_templates),
     Chore("erase closed studios", timedelta(hours=1), erase_closed_studios),
     Chore("clean up", timedelta(hours=1), clean_up_daily),
 )

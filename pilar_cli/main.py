@@ -20,6 +20,7 @@ from pilar_cli import (
     queue,
     rates,
     sandbox_commands,
+    templates,
     tokens,
     up,
     worker,
@@ -52,6 +53,7 @@ app.add_typer(defaults.app, name="defaults")
 app.add_typer(keys.app, name="keys")
 app.add_typer(leads.app, name="leads")
 app.add_typer(rates.app, name="rates")
+app.add_typer(templates.app, name="templates")
 
 if __name__ == "__main__":
     app()

@@ -36,6 +36,7 @@ from webhook_ingest.api import (
     provisioning,
     provisioning_acts,
     security,
+    whatsapp_templates,
     work,
 )
 from webhook_ingest.api import calendar as calendar_api
@@ -67,6 +68,7 @@ from webhook_ingest.dashboards import effects as effects_page
 from webhook_ingest.dashboards import inbox as inbox_page
 from webhook_ingest.dashboards import leads as leads_page
 from webhook_ingest.dashboards import people as people_page
+from webhook_ingest.dashboards import whatsapp_templates as templates_page
 from webhook_ingest.route import MEBIBYTE, Forgery, Route, only
 from webhook_ingest.webhooks import entrance
 
@@ -414,6 +416,17 @@ API = (
     Route("DELETE", "/api/calendar/{workspace_id}/feeds/{feed_id}", calendar_api.revoke_feed,
           "revoke_calendar_feed", STUDIO_LEAD_WRITES, status=204,
           summary="Have a secret address show nothing any more.", responses={404: "There is none."}),
+    Route("GET", "/api/whatsapp/templates/{workspace_id}", whatsapp_templates.list_templates,
+          "list_studio_templates", STUDIO, summary="A studio's templates with state, quality and use."),
+    Route("PUT", "/api/whatsapp/templates/{workspace_id}/{name}/{language}", whatsapp_templates.write_template,
+          "write_template", STUDIO_LEAD_WRITES, summary="Write a template, or another text for one not approved.",
+          responses={409: "WhatsApp has that name with another text.", 422: "WhatsApp takes no such template."}),
+    Route("POST", "/api/whatsapp/templates/{workspace_id}/sync", whatsapp_templates.sync_templates,
+          "sync_studio_templates", STUDIO_LEAD_WRITES, status=202,
+          summary="Have drafts submitted and all templates read at WhatsApp.",
+          responses={409: "The studio is not on WhatsApp yet."}),
+    Route("GET", "/api/whatsapp/followups/{workspace_id}", whatsapp_templates.list_followups, "list_followups",
+          STUDIO, summary="A studio's follow-ups: what came of them, what is to come, and why others were stopped."),
     Route("GET", "/api/whatsapp-coach/schedule/{workspace_id}", coach_api.coach_schedule, "coach_schedule", STUDIO,
           summary="When which kind of coaching message is due."),
     Route("PUT", "/api/whatsapp-coach/schedule/{workspace_id}", coach_api.change_coach_schedule,
@@ -573,6 +586,12 @@ PAGES = (
           answers="page", forgery=Forgery.ORIGIN, body_limit=FILE_OF_LEADS),
     Route("GET", "/studios/{workspace_id}/rules", rules.rules, "rules", STUDIO, answers="page"),
     Route("POST", "/studios/{workspace_id}/rules/{rule_id}/active", rules.set_rule_active, "set_rule_active",
+          STUDIO_LEAD_WRITES, answers="page"),
+    Route("GET", "/studios/{workspace_id}/templates", templates_page.templates, "templates_page", STUDIO,
+          answers="page"),
+    Route("POST", "/studios/{workspace_id}/templates", templates_page.write_template, "write_template_by_page",
+          STUDIO_LEAD_WRITES, answers="page"),
+    Route("POST", "/studios/{workspace_id}/templates/sync", templates_page.sync_templates, "sync_templates_by_page",
           STUDIO_LEAD_WRITES, answers="page"),
     Route("GET", "/studios/{workspace_id}/coach", coach.coach, "coach", STUDIO, answers="page"),
     Route("GET", "/studios/{workspace_id}/coach/schedule", coach_schedule.schedule, "coach_schedule_page", STUDIO_LEAD,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import AwareDatetime
+
 from pilar.backplane.facts import Payload
 
 
@@ -65,6 +67,26 @@ class ReadNumber(Payload):
 
     type_name: ClassVar[str] = "messaging.read_number"
     from_outside: ClassVar[bool] = True
+
+
+class OfWindow(Payload):
+    """A lead waits for an answer, and their 24-hour window is about to close or has closed."""
+
+    lead_id: UUID
+    closes_at: AwareDatetime
+    """Business time."""
+
+
+class SessionWindowClosing(OfWindow):
+    """A window closes soon on a lead whom nobody has answered."""
+
+    type_name: ClassVar[str] = "whatsapp.session_window_closing"
+
+
+class SessionWindowClosed(OfWindow):
+    """A window has closed on a lead whom nobody had answered."""
+
+    type_name: ClassVar[str] = "whatsapp.session_window_closed"
 
 
 class SendMessage(Payload):

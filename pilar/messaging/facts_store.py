@@ -54,7 +54,7 @@ _STUDIOS = text(
               and o.attempted_at >= :day) as sent_today,
            (select jsonb_agg(jsonb_build_object('name', t.name, 'language', t.language, 'state', t.state,
                                                 'body', t.body, 'paused_until', t.paused_until))
-            from message_template t where t.workspace_id = w.workspace_id) as templates
+            from message_template t where t.workspace_id = w.workspace_id and t.unusable is null) as templates
     from workspace w
     left join integration wa on wa.workspace_id = w.workspace_id and wa.provider = 'whatsapp'
     left join integration tw on tw.workspace_id = w.workspace_id and tw.provider = 'twilio'

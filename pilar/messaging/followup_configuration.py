@@ -83,6 +83,7 @@ def put_in_force(
             "after_minutes": one.after_minutes,
             "at_most": one.at_most,
             "active": one.active,
+            "time_of_day": one.time_of_day,
             "created_at": now,
         }
         for one in wanted.followups
@@ -93,7 +94,9 @@ def put_in_force(
 
 def in_force(connection: Connection, workspace_id: UUID) -> FollowupConfiguration | None:
     """The section that a studio's templates and follow-ups amount to; None where it has neither."""
-    rows, followups = store.templates_of(connection, workspace_id), store.followups_of(connection, workspace_id)
+    # What was made at WhatsApp is no part of what the studio has configured here.
+    rows = [row for row in store.templates_of(connection, workspace_id) if not row.adopted]
+    followups = store.followups_of(connection, workspace_id)
     if not rows and not followups:
         return None
     bodies: dict[str, dict[str, str]] = {}
@@ -111,6 +114,7 @@ def in_force(connection: Connection, workspace_id: UUID) -> FollowupConfiguratio
                 after_minutes=row.after_minutes,
                 at_most=row.at_most,
                 active=row.active,
+                time_of_day=row.time_of_day,
             )
             for row in followups
         ),

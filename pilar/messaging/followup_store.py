@@ -14,7 +14,7 @@ from pilar.messaging.template_store import change_template, templates_of
 
 __all__ = ["add_template", "change_template", "followups_of", "keep_followups", "templates_of"]
 
-_CHANGED = ("template_name", "after_minutes", "at_most", "active")
+_CHANGED = ("template_name", "after_minutes", "at_most", "active", "time_of_day")
 
 
 def add_template(connection: Connection, values: Mapping[str, Any]) -> None:

@@ -33,7 +33,14 @@ from pilar.messaging.zones import country_of
 from pilar.providers.whatsapp import deliveries
 from pilar.providers.whatsapp.account_news import AccountNews
 from pilar.providers.whatsapp.call_events import Call
-from pilar.providers.whatsapp.deliveries import Change, InboundMessage, MessageStatus, Preference, TemplateStatus
+from pilar.providers.whatsapp.deliveries import (
+    Change,
+    InboundMessage,
+    MessageStatus,
+    Preference,
+    TemplateQuality,
+    TemplateStatus,
+)
 from pilar.workspaces import store as workspaces
 
 SIGNED_FOR = "signed_for"
@@ -97,7 +104,7 @@ class WhatsAppInbox:
     def _take(self, connection: Connection, work: Work[Delivery], change: Change, studios: _Studios) -> str:
         if isinstance(change, deliveries.Unknown):
             return _passed_over(change.field, change.kind)
-        if isinstance(change, TemplateStatus | AccountNews):
+        if isinstance(change, TemplateStatus | TemplateQuality | AccountNews):
             studio = studios.of_account(change.account_id)
         else:
             studio = studios.of_number(change.phone_number_id, change.account_id)
@@ -114,6 +121,11 @@ class WhatsAppInbox:
             return templates.note_status(
                 connection, self._clocks, studio, change, work.cause, occasion=work.content.external_id
             )
+        if isinstance(change, TemplateQuality):
+            # Scores come in any order and without a moment: which one holds is asked for.
+            occasion = f"quality:{work.content.external_id}:{change.name}:{change.language}"
+            templates.ask_to_submit(connection, self._clocks, studio, occasion=occasion, story=work.cause)
+            return "templates_asked_for"
         if isinstance(change, AccountNews):
             return number_news.note(
                 connection, self._clocks, studio, change, work.cause, occasion=work.content.external_id

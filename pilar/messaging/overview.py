@@ -14,11 +14,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from pilar.errors import NotFound
-from pilar.messaging import media_store, note_store, page_store, states, store, template_store
+from pilar.messaging import media_store, note_store, page_store, states, store, template_store, window_store
 from pilar.messaging.facts import opted_out_scope, window_closes_at
 from pilar.messaging.number_test import STAFF
 from pilar.messaging.template_choices import TemplateChoice, choices, filled
 from pilar.messaging.verdict import objection_to_answer
+from pilar.messaging.windows import SOON
 
 Mode = Literal["bot", "person"]
 Place = tuple[bool, datetime, UUID]
@@ -184,6 +185,7 @@ def list_conversations(
     limit: int,
     assigned_to: UUID | None = None,
     is_unassigned: bool = False,
+    is_closing: bool = False,
 ) -> list[Conversation]:
     """A studio's threads: those that wait for a person first, then the newest.
 
@@ -196,10 +198,12 @@ def list_conversations(
         limit: how many at most.
         assigned_to: only those that this person sees to.
         is_unassigned: only those that nobody sees to.
+        is_closing: only those whose lead waits while the 24-hour window closes soon.
     """
+    closing = window_store.is_closing(now, SOON) if is_closing else None
     rows = page_store.list_conversations(
         connection, workspace_id, mode=mode, after=after, limit=limit,
-        assigned_to=assigned_to, is_unassigned=is_unassigned,
+        assigned_to=assigned_to, is_unassigned=is_unassigned, closing=closing,
     )  # fmt: skip
     return [
         Conversation(
@@ -221,6 +225,11 @@ def list_conversations(
         )
         for row in rows
     ]
+
+
+def count_closing(connection: Connection, workspace_id: UUID, now: datetime) -> int:
+    """How many leads wait while their 24-hour window closes soon."""
+    return window_store.count_closing(connection, workspace_id, now, SOON)
 
 
 def count_conversations(connection: Connection, workspace_id: UUID) -> dict[str, int]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true, tuple_
 
 from pilar.messaging.tables import conversation, lead, message, message_status, messaging_day, send_control
 from pilar.workspaces.tables import workspace
@@ -26,6 +26,7 @@ def list_conversations(
     limit: int,
     assigned_to: UUID | None = None,
     is_unassigned: bool = False,
+    closing: ColumnElement[bool] | None = None,
 ) -> Sequence[Row[Any]]:
     """A studio's threads with their leads and last words: those that wait for a person first, then the newest.
 
@@ -37,6 +38,7 @@ def list_conversations(
         limit: how many at most.
         assigned_to: only those that this person sees to.
         is_unassigned: only those that nobody sees to.
+        closing: only those of which this holds, as `window_store.is_closing` has it.
     """
     # The page is cut before the last words are looked up: once per thread that is shown, not per thread there is.
     waits = and_(conversation.c.mode == "person", conversation.c.unread > 0)
@@ -48,6 +50,8 @@ def list_conversations(
         cut = cut.where(conversation.c.assigned_to == assigned_to)
     if is_unassigned:
         cut = cut.where(conversation.c.assigned_to.is_(None))
+    if closing is not None:
+        cut = cut.where(closing)
     if after is not None:
         cut = cut.where(place < tuple_(*after))
     order = (waits.desc(), conversation.c.last_message_at.desc(), conversation.c.lead_id.desc())

@@ -14,7 +14,10 @@ from pilar.messaging import people_room_store as store
 from pilar.people import About, Moment, Room, told
 
 TABLES = frozenset(
-    {"message", "conversation", "consent", "lead_alias", "lead_note", "lead_call", "lead_erasure", "lead_reach"}
+    {
+        *("message", "conversation", "consent", "lead_alias", "lead_note", "lead_call", "lead_erasure"),
+        *("lead_reach", "session_window"),
+    }
 )
 BENEATH = frozenset({"message_status", "message_media"})
 

@@ -25,6 +25,12 @@ _MOVE = (
     f"delete from lead_reach {_OF}",
     f"update lead_call set lead_id = :to {_OF}",
     f"delete from lead_erasure {_OF}",
+    """
+    delete from session_window o using session_window k
+    where o.workspace_id = :w and o.lead_id = :lead and k.workspace_id = :w and k.lead_id = :to
+      and k.opened_at = o.opened_at
+    """,
+    f"update session_window set lead_id = :to {_OF}",
     "select pilar_move_consent(:w, :lead, :to, :now)",
     # A person who took one of the two over has both from now on, and the bot was right to write until now.
     """
@@ -66,6 +72,7 @@ _ERASE = (
     """,
     f"delete from lead_note {_OF}",
     f"delete from lead_reach {_OF}",
+    f"delete from session_window {_OF}",
     f"update lead_call set provider_call_id = 'erased:' || id {_OF}",
     "select pilar_erase_proofs(:w, :lead)",
     f"update conversation set mode_reason = 'The lead was erased.', unread = 0, assigned_to = null {_OF}",
@@ -95,6 +102,7 @@ _TABLES = {
     """,
     "notes": f"select * from lead_note {_OF} order by written_at",
     "reach": f"select * from lead_reach {_OF}",
+    "session_windows": f"select * from session_window {_OF} order by opened_at",
     "calls": f"select * from lead_call {_OF} order by began_at",
 }
 

@@ -26,6 +26,11 @@ def purpose_of(name: str) -> str:
     return _VERSION.sub("", name)
 
 
+def without_country(language: str) -> str:
+    """The language that a template speaks: `en` of WhatsApp's `en_US`."""
+    return language.partition("_")[0]
+
+
 def variables_of(body: str) -> frozenset[str]:
     """What is filled in, by number."""
     return frozenset(VARIABLE.findall(body))
@@ -75,7 +80,7 @@ class Template(Protocol):
 
     @property
     def language(self) -> str:
-        """ISO 639-1."""
+        """ISO 639-1, or as WhatsApp has it, such as `en_US`."""
 
     @property
     def state(self) -> str:
@@ -92,8 +97,8 @@ _One = TypeVar("_One", bound=Template)
 def best_of(templates: Sequence[_One], name: str, language: str) -> _One | None:
     """The template to use where one of that name is wanted, of all the studio's.
 
-    An approved one comes first, then one that comes back; then the language decides, then the name. Another wording
-    stands in only where it takes the same values.
+    An approved one comes first, then one that comes back; then the language decides, then the name, and last whether it
+    is for one country. Another wording stands in only where it takes the same values.
     """
     same = [one for one in templates if one.name == name]
     takes = [variables_of(one.body) for one in same]
@@ -105,7 +110,8 @@ def best_of(templates: Sequence[_One], name: str, language: str) -> _One | None:
 
     def rank(one: _One) -> tuple[int, int, bool, str, str]:
         usable = 0 if one.state == APPROVED else 1 if one.state == PAUSED else 2
-        spoken = 0 if one.language == language else 1 if one.language == "en" else 2
+        speaks = without_country(one.language)
+        spoken = 0 if speaks == language else 1 if speaks == "en" else 2
         return (usable, spoken, one.name != name, one.name, one.language)
 
     return min(siblings, key=rank, default=None)

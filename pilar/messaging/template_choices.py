@@ -14,6 +14,7 @@ from pilar.messaging import template_store
 from pilar.messaging.decisions import Category
 from pilar.messaging.names import first_name
 from pilar.messaging.number_test import TEMPLATE
+from pilar.messaging.purposes import without_country
 from pilar.workspaces import store as workspaces
 
 _VARIABLE = re.compile(r"\{\{(\d+)\}\}")
@@ -43,7 +44,8 @@ def choices(connection: Connection, workspace_id: UUID, lead: Row[Any]) -> list[
     """The approved templates, each in the lead's language, else in English, else in any that is approved."""
     studio = workspaces.get_workspace(connection, workspace_id).name
     values = (first_name(lead.name) or studio, studio)
-    found = template_store.templates_of(connection, workspace_id, state="approved")
+    approved = template_store.templates_of(connection, workspace_id, state="approved")
+    found = [row for row in approved if row.unusable is None]
     names = dict.fromkeys(row.name for row in found if row.category in _CATEGORIES and row.name != TEMPLATE)
     return [_choice(_spoken([row for row in found if row.name == name], lead.language), values) for name in names]
 
@@ -59,7 +61,11 @@ def filled(body: str, parameters: Sequence[str]) -> str:
 
 
 def _spoken(siblings: Sequence[Row[Any]], language: str) -> Row[Any]:
-    return min(siblings, key=lambda row: (row.language != language, row.language != "en", row.language))
+    def rank(row: Row[Any]) -> tuple[bool, bool, str]:
+        speaks = without_country(row.language)
+        return (speaks != language, speaks != "en", row.language)
+
+    return min(siblings, key=rank)
 
 
 def _choice(row: Row[Any], values: Sequence[str]) -> TemplateChoice:

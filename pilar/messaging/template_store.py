@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from pilar.messaging.purposes import best_of
+from pilar.messaging.purposes import best_of, without_country
 from pilar.messaging.tables import message_template
 
 
@@ -36,6 +37,14 @@ def find_template(
     return connection.execute(query.with_for_update() if hold else query).one_or_none()
 
 
+def find_spoken(
+    connection: Connection, workspace_id: UUID, name: str, language: str, *, hold: bool = False
+) -> Row[Any] | None:
+    """A template by its name and WhatsApp's word for its language: kept as such, or as the language alone."""
+    found = find_template(connection, workspace_id, name, language, hold=hold)
+    return found or find_template(connection, workspace_id, name, without_country(language), hold=hold)
+
+
 def get_template(connection: Connection, workspace_id: UUID, template_id: UUID) -> Row[Any] | None:
     """A template by our id."""
     query = select(message_template).filter_by(workspace_id=workspace_id, id=template_id)
@@ -47,6 +56,11 @@ def change_template(connection: Connection, workspace_id: UUID, template_id: UUI
     connection.execute(
         update(message_template).filter_by(workspace_id=workspace_id, id=template_id).values(dict(values))
     )
+
+
+def adopt(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Keep a template that was made at WhatsApp, unless it is here already."""
+    connection.execute(insert(message_template).values(dict(values)).on_conflict_do_nothing())
 
 
 def note_refused(connection: Connection, workspace_id: UUID, name: str, language: str, state: str, reason: str) -> bool:

@@ -24,12 +24,14 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import Permanent
 from pilar.ids import new_id
 from pilar.messaging import template_store as store
+from pilar.messaging import template_sync
 from pilar.messaging.defaults import EXAMPLES
 from pilar.messaging.events import ReleaseHeld, SubmitTemplates, TemplateChanged
 from pilar.messaging.news import age_of, newest
 from pilar.messaging.purposes import PAUSED, variables_of
-from pilar.providers.whatsapp.client import GraphClient, WhatsAppTemplate
+from pilar.providers.whatsapp.client import GraphClient
 from pilar.providers.whatsapp.deliveries import TemplateStatus
+from pilar.providers.whatsapp.template_shapes import WhatsAppTemplate
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.credentials import unseal
 
@@ -71,7 +73,7 @@ def note_status(
         story: what follows refers to.
         occasion: the delivery's name: where it can't be told what is newer, WhatsApp is asked once for each.
     """
-    row = store.find_template(connection, workspace_id, told.name, told.language.partition("_")[0], hold=True)
+    row = store.find_spoken(connection, workspace_id, told.name, told.language, hold=True)
     if row is None:
         return "template_unknown"
     # What is under review is decided next, whenever it was read.
@@ -133,9 +135,8 @@ class TemplateKeeper:
             self._submit_one(token, account.external_id, draft, story)
         handed_in = {(one.id, one.body) for one in drafts}
         begun = self._clocks.business.now()
-        known = {
-            (one.name, one.language.partition("_")[0]): one for one in self._graph.templates(token, account.external_id)
-        }
+        listed = self._graph.templates(token, account.external_id)
+        known = template_sync.by_name(listed)
         counts: Counter[str] = Counter()
         with self._database.transaction(Scope.fleet()) as connection:
             for row in store.templates_of(connection, workspace_id, hold=True):
@@ -145,6 +146,9 @@ class TemplateKeeper:
                 if there is not None and is_handed_in:
                     self._keep_read(connection, row, there, begun, story)
                 counts[there.status.lower() if there else row.state] += 1
+            for row in template_sync.take_in(connection, workspace_id, listed, begun):
+                values = {"state": template_sync.GONE, "reason": template_sync.WHY_GONE, "read_at": begun}
+                _keep(connection, self._clocks, row, values | {"paused_until": None}, story)
         return dict(counts)
 
     def _keep_read(

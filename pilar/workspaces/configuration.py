@@ -61,6 +61,12 @@ def _with_known_words(body: str) -> str:
     return body
 
 
+def _at_a_decent_hour(at: str) -> str:
+    if not "08:00" <= at < "21:00":
+        raise ValueError(f"{at} is in the quiet hours: choose a time from 08:00 to 20:59")
+    return at
+
+
 def _each_once(what: str, names: list[str]) -> set[str]:
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
@@ -114,6 +120,20 @@ class StudioProfile(Section):
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "en"
 
 
+class LastText(Section):
+    """A last free text to a lead whom nobody has answered, before their 24-hour window closes.
+
+    Attributes:
+        minutes_before: how long before it closes.
+        texts: by language; a lead gets it in theirs, else in the studio's, else not at all.
+    """
+
+    minutes_before: int = Field(60, ge=30, le=12 * 60)
+    texts: dict[Language, Annotated[str, StringConstraints(min_length=1, max_length=1_024, strip_whitespace=True)]] = (
+        Field(min_length=1)
+    )
+
+
 class WhatsAppPolicy(Section):
     """Whether and how much the studio writes over WhatsApp."""
 
@@ -122,6 +142,7 @@ class WhatsAppPolicy(Section):
     marketing_per_day: int = Field(4, ge=0, le=50, description="to one lead, in a moving day")
     marketing_per_week: int = Field(20, ge=0, le=200, description="to one lead, in a moving week")
     unreachable_after: int = Field(3, ge=1, le=20, description="messages in a row that could not be delivered")
+    last_text: LastText | None = Field(None, description="none: a window closes without a word of ours")
 
 
 class SmsPolicy(Section):
@@ -257,13 +278,26 @@ class FollowupTemplate(Section):
 
 
 class Followup(Section):
-    """When a lead who fell silent is written to again, and with which template."""
+    """When a lead who fell silent is written to again, and with which template.
+
+    Attributes:
+        after_minutes: of silence, since our answer or since the one before of this name.
+        at_most: how often one lead gets it, ever.
+        time_of_day: HH:MM where the lead is: the first such time when the silence has lasted; None: at once, by day.
+    """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
     template: str
     after_minutes: int = Field(ge=15, le=60 * 24 * 90)
     at_most: int = Field(1, ge=1, le=10)
     active: bool = True
+    time_of_day: Annotated[TimeOfDay, AfterValidator(_at_a_decent_hour)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what says nothing: what was stored before it could be said stays the same document."""
+        told: dict[str, Any] = plain(self)
+        return {name: value for name, value in told.items() if name != "time_of_day" or value is not None}
 
 
 class FollowupConfiguration(Section):

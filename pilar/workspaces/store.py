@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -247,6 +247,19 @@ def upsert_integration(
     connection.execute(
         statement.on_conflict_do_update(index_elements=["workspace_id", "provider"], set_={**values, "updated_at": now})
     )
+
+
+def connected_to(connection: Connection, studios: Iterable[UUID], provider: str) -> list[UUID]:
+    """Those of the studios that are active and whose account at a provider is connected."""
+    query = (
+        select(integration.c.workspace_id)
+        .join(workspace, workspace.c.workspace_id == integration.c.workspace_id)
+        .where(integration.c.workspace_id.in_(list(studios)), integration.c.provider == provider)
+        .where(
+            integration.c.state == "connected", integration.c.external_id.is_not(None), workspace.c.state == "active"
+        )
+    )
+    return list(connection.execute(query.order_by(integration.c.workspace_id)).scalars())
 
 
 def get_integration(

@@ -79,6 +79,12 @@ insert into booking (workspace_id, id, event_type_id, lead_id, starts_at, ends_a
                      source, cause, created_at)
 values (:w, :lead, :lead, :lead, :now, :now, :now, cast(:now as timestamptz) + interval '1 hour', 'booked', 'x', 'x',
         :now);
+insert into followup (workspace_id, id, name, template_name, after_minutes, at_most, active, created_at)
+values (:w, :lead, 'x', 'x', 60, 1, true, :now);
+insert into followup_step (workspace_id, id, lead_id, followup_id, number, silent_since, due_at, skipped, planned_at)
+select :w, gen_random_uuid(), :lead, :lead, n, :now, :now, case n when 1 then 'late' end, :now
+from generate_series(1, 2) n;
+insert into session_window (workspace_id, lead_id, opened_at, closes_at) values (:w, :lead, :now, :now);
 insert into rule_firing (workspace_id, message_id, lead_id, turn_id, fired_at, latency_ms)
 select :w, id, :lead, :lead, :now, 1 from message where lead_id = :lead limit 1
 """

@@ -47,6 +47,8 @@ def test_schedules_and_sensors_run_from_the_start_and_schedules_follow_utc() -> 
         "*/5 * * * *",
         "*/15 * * * *",
         "5 * * * *",
+        "10,25,40,55 * * * *",
+        "20 2 * * *",
         "17 * * * *",
         "20 * * * *",
         "35 * * * *",

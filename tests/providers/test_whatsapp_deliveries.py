@@ -19,6 +19,7 @@ from pilar.providers.whatsapp.deliveries import (
     MessageStatus,
     Preference,
     StatusError,
+    TemplateQuality,
     TemplateStatus,
     Unknown,
     read,
@@ -194,6 +195,15 @@ def test_a_decision_about_a_template_is_read(template_id: object) -> None:
     assert rejected == TemplateStatus("102", "77", "welcome", "nl", "REJECTED", "PROMOTIONAL")
     assert isinstance(approved, TemplateStatus)
     assert approved.reason is None
+
+
+def test_another_score_of_a_template_is_read() -> None:
+    update = {"previous_quality_score": "GREEN", "new_quality_score": "RED", "message_template_id": 7,
+              "message_template_name": "welcome", "message_template_language": "en_US"}  # fmt: skip
+    field = "message_template_quality_update"
+    known, unreadable = read(delivery(change(field, **update), change(field, message_template_name="welcome")))
+    assert known == TemplateQuality("102", "welcome", "en_US", "RED")
+    assert unreadable == Unknown("102", field, MALFORMED)
 
 
 def test_who_stops_or_resumes_marketing_is_read() -> None:

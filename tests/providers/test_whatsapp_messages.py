@@ -138,19 +138,22 @@ def test_a_template_is_handed_in_for_review(graph: GraphClient, server: LocalSer
 
 
 def test_all_pages_of_templates_are_read(graph: GraphClient, server: LocalServer) -> None:
-    def one(name: str, **changes: str) -> dict[str, str]:
+    def one(name: str, **changes: Any) -> dict[str, Any]:
         wanted = {"id": "1", "name": name, "language": "nl", "category": "UTILITY", "status": "APPROVED"}
         return wanted | {"rejected_reason": "NONE"} | changes
 
+    header = {"type": "HEADER", "format": "IMAGE"}
+    buttons = {"type": "BUTTONS", "buttons": [{"type": "URL", "url": "https://studio.example/"}]}
+    told = {"components": [header, {"type": "BODY", "text": "Hoi!"}, buttons], "quality_score": {"score": "GREEN"}}
     server.answers(
         Answer(body={"data": [one("a")], "paging": {"cursors": {"after": "x"}, "next": "…"}}),
-        Answer(body={"data": [one("b", status="REJECTED", rejected_reason="PROMOTIONAL")]}),
+        Answer(body={"data": [one("b", status="REJECTED", rejected_reason="PROMOTIONAL", **told)]}),
     )
     assert graph.templates("studio-token", "102") == [
         WhatsAppTemplate("1", "a", "nl", "UTILITY", "APPROVED", None),
-        WhatsAppTemplate("1", "b", "nl", "UTILITY", "REJECTED", "PROMOTIONAL"),
+        WhatsAppTemplate("1", "b", "nl", "UTILITY", "REJECTED", "PROMOTIONAL", "Hoi!", "GREEN", ("HEADER",)),
     ]
-    fields = "id,name,language,category,status,rejected_reason"
+    fields = "id,name,language,category,status,rejected_reason,quality_score,components"
     assert [request.query for request in server.requests] == [
         {"fields": fields, "limit": "100"},
         {"fields": fields, "limit": "100", "after": "x"},

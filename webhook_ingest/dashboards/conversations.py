@@ -32,7 +32,7 @@ from webhook_ingest.problems import status_of
 _PER_PAGE = 50
 _MESSAGES = 100
 
-Who = Literal["all", "person", "bot", "mine", "unassigned"]
+Who = Literal["all", "person", "bot", "mine", "unassigned", "closing"]
 
 
 def inbox(
@@ -44,6 +44,7 @@ def inbox(
         studio = workspaces.get_workspace(connection, workspace_id)
         counts = overview.count_conversations(connection, workspace_id)
         counts |= overview.count_assigned(connection, workspace_id, me)
+        counts["closing"] = overview.count_closing(connection, workspace_id, now)
         found = overview.list_conversations(
             connection,
             workspace_id,
@@ -73,6 +74,8 @@ def wanted(who: Who, me: UUID | None) -> dict[str, Any]:
         return {"mode": None, "assigned_to": me or UUID(int=0)}
     if who == "unassigned":
         return {"mode": "person", "is_unassigned": True}
+    if who == "closing":
+        return {"mode": None, "is_closing": True}
     return {"mode": None if who == "all" else who}
 
 

@@ -74,6 +74,8 @@ NOTICES = {
     "lead-consent": "Kept. It holds for everything that is queued already.",
     "lead-merged": "They are one lead now.",
     "lead-erasure": "The erasure is under way.",
+    "own-template-written": "Written. WhatsApp reviews it as soon as the studio is connected.",
+    "templates-asked-for": "Drafts are being submitted, and all templates read from WhatsApp.",
     "schedule-changed": "The schedule is in force. What is still to come has been planned anew.",
     "defaults-changed": "It is in force.",
     "defaults-rolled-back": "The earlier version is in force again, as a new one.",

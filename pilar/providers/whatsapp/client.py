@@ -20,16 +20,15 @@ from pilar.errors import CredentialsRefused
 from pilar.providers import documents
 from pilar.providers.calls import http_client, required
 from pilar.providers.documents import Document, Unreadable
-from pilar.providers.whatsapp import files
+from pilar.providers.whatsapp import files, template_shapes
 from pilar.providers.whatsapp.errors import META, refusal_of
 from pilar.providers.whatsapp.numbers import as_e164, split
+from pilar.providers.whatsapp.template_shapes import WhatsAppTemplate
 from pilar.settings import Settings
 
 VERSION = "v23.0"
 ACCOUNT_SCOPE = "whatsapp_business_management"
 NUMBER_FIELDS = "id,display_phone_number,verified_name,code_verification_status,status"
-TEMPLATE_FIELDS = "id,name,language,category,status,rejected_reason"
-NO_REASON = "NONE"
 
 Form = TypeVar("Form")
 
@@ -58,22 +57,6 @@ class SubmittedTemplate:
 
     id: str
     status: str
-
-
-@dataclass(frozen=True)
-class WhatsAppTemplate:
-    """A template as it stands at Meta; category and status are Meta's words (MARKETING, APPROVED, …).
-
-    Attributes:
-        reason: why it was rejected, None where it was not.
-    """
-
-    id: str
-    name: str
-    language: str
-    category: str
-    status: str
-    reason: str | None
 
 
 class GraphClient:
@@ -321,7 +304,7 @@ class GraphClient:
             Invalid: Meta won't have it, perhaps because the account has this name in this language already.
             OutcomeUnknown: it may be there now: `templates` tells.
         """
-        components = [_body(body, examples)]
+        components = [template_shapes.body(body, examples)]
         wanted = {"name": name, "language": language, "category": category.upper(), "components": components}
         with self._meta.changes("submit_template"):
             answer = self._call("POST", (waba_id, "message_templates"), token, body=wanted)
@@ -341,14 +324,19 @@ class GraphClient:
             OutcomeUnknown: it may be under review now: `templates` tells.
         """
         with self._meta.changes("edit_template"):
-            answer = self._call("POST", (template_id,), token, body={"components": [_body(body, examples)]})
+            answer = self._call(
+                "POST", (template_id,), token, body={"components": [template_shapes.body(body, examples)]}
+            )
             if answer.get("success") is not True:
                 raise Unreadable("neither success nor an error")
 
     def templates(self, token: str, waba_id: str) -> list[WhatsAppTemplate]:
         """All templates of an account, in every state."""
         with self._meta.reads("templates"):
-            return [_template(one) for one in self._all(token, (waba_id, "message_templates"), TEMPLATE_FIELDS)]
+            return [
+                template_shapes.read(one)
+                for one in self._all(token, (waba_id, "message_templates"), template_shapes.FIELDS)
+            ]
 
     def node(self, operation: str, token: str, node_id: str, fields: str, form: Callable[[Document], Form]) -> Form:
         """Some fields of anything that Meta has an id for, in the form that the reader makes of them."""
@@ -408,11 +396,6 @@ class GraphClient:
         return documents.parse(answer.content)
 
 
-def _body(text: str, examples: Sequence[str]) -> dict[str, Any]:
-    component: dict[str, Any] = {"type": "BODY", "text": text}
-    return component | {"example": {"body_text": [list(examples)]}} if examples else component
-
-
 def _number(document: Document) -> WhatsAppNumber:
     return WhatsAppNumber(
         id=documents.text(document, "id"),
@@ -420,16 +403,4 @@ def _number(document: Document) -> WhatsAppNumber:
         verified_name=documents.optional_text(document, "verified_name"),
         code_verified=document.get("code_verification_status") == "VERIFIED",
         status=documents.optional_text(document, "status"),
-    )
-
-
-def _template(document: Document) -> WhatsAppTemplate:
-    reason = documents.optional_text(document, "rejected_reason")
-    return WhatsAppTemplate(
-        id=documents.text(document, "id"),
-        name=documents.text(document, "name"),
-        language=documents.text(document, "language"),
-        category=documents.text(document, "category"),
-        status=documents.text(document, "status"),
-        reason=None if reason == NO_REASON else reason,
     )

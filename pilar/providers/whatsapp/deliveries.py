@@ -121,6 +121,16 @@ class TemplateStatus:
 
 
 @dataclass(frozen=True)
+class TemplateQuality:
+    """People take a template otherwise than before; `score` is Meta's word (GREEN, YELLOW, RED, UNKNOWN)."""
+
+    account_id: str
+    name: str
+    language: str
+    score: str
+
+
+@dataclass(frozen=True)
 class Preference:
     """Somebody stopped or resumed a business's marketing in WhatsApp's own settings."""
 
@@ -140,7 +150,7 @@ class Unknown:
     kind: str
 
 
-Change = InboundMessage | Call | MessageStatus | TemplateStatus | Preference | AccountNews | Unknown
+Change = InboundMessage | Call | MessageStatus | TemplateStatus | TemplateQuality | Preference | AccountNews | Unknown
 
 
 def read(document: Document) -> list[Change]:
@@ -207,6 +217,8 @@ def _change(account_id: str, field: str, value: Document, at: datetime | None) -
     elif field == "message_template_status_update":
         told = _guarded(_template, account_id, field, value, value)
         yield replace(told, at=at) if isinstance(told, TemplateStatus) else told
+    elif field == "message_template_quality_update":
+        yield _guarded(_quality, account_id, field, value, value)
     elif field in account_news.FIELDS:
         yield account_news.read_news(account_id, field, value, at)
     else:
@@ -326,6 +338,15 @@ def _template(account_id: str, _value: Document, update: Document) -> Change:
         event=text(update, "event"),
         reason=None if reason == _NO_REASON else reason,
         title=optional_text(child(update, "other_info"), "title"),
+    )
+
+
+def _quality(account_id: str, _value: Document, update: Document) -> Change:
+    return TemplateQuality(
+        account_id=account_id,
+        name=text(update, "message_template_name"),
+        language=text(update, "message_template_language"),
+        score=text(update, "new_quality_score"),
     )
 
 
