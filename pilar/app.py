@@ -27,7 +27,10 @@ from pilar.bookings import people_store as bookings_people
 from pilar.clocks import Clocks
 from pilar.coach import invariants as coach_invariants
 from pilar.coach import people_store as coach_people
+from pilar.coach.chart import painted
+from pilar.coach.personalising import Personaliser
 from pilar.coach.told import coaching_facts
+from pilar.coach.trying import Rehearsal
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database
 from pilar.database.shared_clock import shared_clocks
@@ -44,6 +47,7 @@ from pilar.messaging import people_room as messaging_people
 from pilar.messaging.lead_import import LeadImporter
 from pilar.messaging.media import MediaKeeper
 from pilar.messaging.number_news import NumberKeeper
+from pilar.messaging.pictures import Pictures
 from pilar.messaging.registering import Registrar
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
@@ -86,6 +90,7 @@ from pilar.registrations import (
     register_healing,
     register_messaging,
     register_models,
+    register_personalising,
     register_subscriptions,
     studio_defaults,
 )
@@ -127,6 +132,7 @@ class App:
     people: People
     subscriptions: SubscriptionKeeper
     together: TogetherSender
+    rehearsal: Rehearsal
 
     def drain(self, worker: str) -> Drain:
         """A drain under a name of its own, for one process."""
@@ -190,7 +196,8 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     registry = build_registry(settings, database, clocks, box, gateways, locks, steps, waits, keeper)
     people = People(box, KEEP_LEADS)
     sms = SmsSender(gateways.twilio, settings.public_url)
-    sender = Sender(database, clocks, gateways.graph, sms, ledger, box, people)
+    pictures = Pictures(database, clocks, gateways.graph, ledger, box, painted)
+    sender = Sender(database, clocks, gateways.graph, sms, ledger, box, people, pictures)
     importer = LeadImporter(database, clocks, people)
     files = MediaKeeper(database, clocks, gateways.graph, box)
     registrar = Registrar(database, clocks, gateways.graph, box)
@@ -211,6 +218,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
     register_models(registry, reconcilers, ModelAnswerer(database, clocks, gateways.models, (coaching_facts,)))
     drift = register_healing(registry, settings, database, clocks, box, gateways, ledger)
+    register_personalising(registry, reconcilers, Personaliser(database, clocks, gateways.models))
     register_asked(
         registry,
         clocks,
@@ -246,6 +254,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         people=people,
         subscriptions=keeper,
         together=together,
+        rehearsal=Rehearsal(database, clocks, gateways.models),
     )
 
 

@@ -20,6 +20,7 @@ from pilar.agents.answering import Answerer
 from pilar.agents.defaults import STUDIO, default_agent, install_rules
 from pilar.agents.events import AnswerTurn, AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
 from pilar.agents.model_answers import ModelAnswerer
+from pilar.agents.slot_offers import hear_choice
 from pilar.agents.support import Support
 from pilar.backplane import audit
 from pilar.backplane.effects import EffectLedger, EffectSettled
@@ -34,10 +35,12 @@ from pilar.bookings.feeds import revoke_all
 from pilar.clocks import Clocks
 from pilar.coach import events as coach_events
 from pilar.coach.asked import Coach
+from pilar.coach.checkin import hear_checkin
 from pilar.coach.defaults import training_logic
 from pilar.coach.dispatch import Dispatcher
 from pilar.coach.enrolment import Enrolments
-from pilar.coach.events import SendNudge, TrainingRecorded, WakeNudges
+from pilar.coach.events import PersonaliseNudge, SendNudge, TrainingRecorded, WakeNudges
+from pilar.coach.personalising import Personaliser
 from pilar.coach.training_logic import check as check_training
 from pilar.coach.training_logic import plan_anew
 from pilar.coach.trainings import Trainings
@@ -152,6 +155,9 @@ from pilar.security.leaving import end_access
 from pilar.settings import Settings
 from pilar.workspaces.configuration import StudioProfile
 from pilar.workspaces.store import get_workspace
+
+HEARERS = (hear_checkin, hear_choice)
+"""Who hears a lead's message before the rules do, in turn."""
 
 SHOWN_ON_OVERVIEW = (
     ProvisioningBegun,
@@ -330,7 +336,7 @@ def register_messaging(
     registry.on_job(HandBack, Transactional(HandingBack(clocks).on_job))
     registry.on_job(ReleaseHeld, Transactional(Release(clocks).run))
     registry.on_event(TemplateChanged, "provisioning.templates", Transactional(messages.on_template))
-    registry.on_event(MessageReceived, "agents.answer", Transactional(Answerer(clocks).on_message))
+    registry.on_event(MessageReceived, "agents.answer", Transactional(Answerer(clocks, HEARERS).on_message))
     registry.know_event(HandedOver)
 
 
@@ -339,6 +345,12 @@ def register_models(registry: Registry, reconcilers: Reconcilers, answerer: Mode
     registry.on_job(AnswerTurn, Outside(answerer.on_job))
     registry.on_event(EffectSettled, "agents.effects", Transactional(answerer.on_settled))
     answerer.register(reconcilers)
+
+
+def register_personalising(registry: Registry, reconcilers: Reconcilers, personaliser: Personaliser) -> None:
+    """Who has models write nudges."""
+    registry.on_job(PersonaliseNudge, Outside(personaliser.on_job))
+    personaliser.register(reconcilers)
 
 
 def register_doubts(
@@ -429,7 +441,7 @@ def register_asked(registry: Registry, clocks: Clocks, webhooks: WebhookKeeper, 
     for asked in RESUMED_BY:
         registry.on_event(asked, "provisioning.resume", Transactional(resumer.on_asked))
     registry.on_event(WebhookRecreate, "provisioning.subscribe", Outside(webhooks.on_asked))
-    support = Support(clocks, Answerer(clocks))
+    support = Support(clocks, Answerer(clocks, HEARERS))
     registry.on_event(AutoReplyRequest, "agents.reply", Transactional(support.on_reply_requested))
     registry.on_event(EscalationNeeded, "agents.hand_over", Transactional(support.on_escalation))
     registry.on_event(SupportIncident, "agents.incident", Transactional(support.on_incident))

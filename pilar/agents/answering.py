@@ -7,7 +7,7 @@ the firing in its table, or none of them. Whether the answer may go is decided w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from pilar.agents import functions, store, turns
 from pilar.agents.asking import Asker, Studio, asker_of, studio_of, worded
 from pilar.agents.deciding import Decision, decide, unit_of
 from pilar.agents.functions import Occasion, Outcome
+from pilar.agents.hearing import Hearer, Hearing
 from pilar.agents.rules import Action, CallFunction, Escalate, SendTemplate, SendText, TagLead
 from pilar.backplane.facts import Cause
 from pilar.backplane.handlers import Work
@@ -28,7 +29,7 @@ from pilar.messaging import conversations
 from pilar.messaging import store as messaging
 from pilar.messaging.events import MessageReceived
 from pilar.messaging.names import first_name
-from pilar.messaging.outbox import NewMessage, queue_message
+from pilar.messaging.outbox import Button, NewMessage, queue_message
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,10 @@ class _Asked:
 class Answerer:
     """Answers messages by rules."""
 
-    def __init__(self, clocks: Clocks) -> None:
+    def __init__(self, clocks: Clocks, hearers: Sequence[Hearer] = ()) -> None:
+        """Take who hears a message before the rules do, in turn."""
         self._clocks = clocks
+        self._hearers = hearers
 
     def on_message(self, connection: Connection, work: Work[MessageReceived]) -> dict[str, Any]:
         """Answer a message, once; return which rule did, or why nothing was said."""
@@ -71,6 +74,8 @@ class Answerer:
         studio, asker, now = studio_of(connection, workspace_id), asker_of(lead), self._clocks.business.now()
         asked = _Asked(studio, asker, lead, message, story, now)
         choice = (message.details or {}).get("choice")
+        if heard := self._heard(connection, asked, choice):
+            return heard
         decision = decide(connection, studio, asker, message.text or "", now, kind=message.kind, choice=choice)
         if decision.rule is None:
             if not message.text:
@@ -93,6 +98,26 @@ class Answerer:
             "variant": variant,
             "answer": str(answer) if answer else None,
         }
+
+    def _heard(self, connection: Connection, asked: _Asked, choice: str | None) -> dict[str, Any] | None:
+        """Whether a message answers what was asked of its lead; if so, it is answered by who asked."""
+        told = Hearing(
+            workspace_id=asked.studio.workspace_id,
+            lead_id=asked.lead.id,
+            message_id=asked.message.id,
+            text=asked.message.text or "",
+            choice=choice,
+            language=asked.lead.language,
+            story=asked.story,
+        )
+        for hearer in self._hearers:
+            heard = hearer(connection, self._clocks, told)
+            if heard is not None:
+                outcome = Outcome(heard.texts, heard.values, heard.needs_person, heard.buttons)
+                answer = self._say(connection, asked, heard.origin, outcome)
+                self._keep(connection, asked, Decision(), None, answer)
+                return {"rule": None, "heard": heard.origin, "answer": str(answer) if answer else None}
+        return None
 
     def _act(
         self, connection: Connection, asked: _Asked, actions: Iterable[Action], origin: str, source: str
@@ -137,7 +162,7 @@ class Answerer:
 
     def _say(self, connection: Connection, asked: _Asked, origin: str, outcome: Outcome) -> UUID | None:
         text = worded(connection, asked.studio, asked.asker, outcome.said, outcome.values)
-        answer = self._send(connection, asked, origin, text=text)
+        answer = self._send(connection, asked, origin, text=text, buttons=outcome.buttons)
         if outcome.needs_person:
             turns.leave_unread(connection, asked.studio.workspace_id, asked.lead.id)
         return answer
@@ -150,6 +175,7 @@ class Answerer:
         *,
         text: str | None = None,
         template: str | None = None,
+        buttons: tuple[Button, ...] = (),
     ) -> UUID | None:
         name = first_name(asked.lead.name) or asked.studio.name
         answer = NewMessage(
@@ -161,6 +187,7 @@ class Answerer:
             template=template,
             parameters=(name, asked.studio.name) if template else (),
             reply_to=asked.message.id,
+            buttons=buttons,
         )
         return queue_message(connection, self._clocks, asked.studio.workspace_id, answer, asked.story)
 

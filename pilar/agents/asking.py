@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row
 
 from pilar.agents import texts
 from pilar.agents.matching import LeadFacts
-from pilar.agents.words import hours_in_words, moment_in_words
+from pilar.agents.words import hours_in_words, moment_in_words, slots_in_words
 from pilar.bookings import store as calendar
 from pilar.messaging.names import first_name
 from pilar.workspaces import store as workspaces
@@ -67,7 +67,7 @@ def worded(
         studio: where.
         asker: to whom.
         said: the text by language.
-        more: `slot`, a moment, where one was offered or booked.
+        more: `slot`, a moment, where one was offered or booked; `slots`, several, where they were offered.
     """
     text = texts.in_language(said, asker.facts.language, studio.language)
     values = {"first_name": first_name(asker.name), "studio": studio.name}
@@ -76,4 +76,6 @@ def worded(
         values["opening_hours"] = hours_in_words(hours, asker.facts.language)
     if more and more.get("slot"):
         values[texts.SLOT] = moment_in_words(more["slot"], studio.zone, asker.facts.language)
+    if more and more.get("slots"):
+        values[texts.SLOTS] = slots_in_words(more["slots"], studio.zone, asker.facts.language)
     return texts.fill(text, values)

@@ -15,7 +15,7 @@ from pilar.agents.answer_check import LENGTHS, Objection
 from pilar.providers.llm.asking import Assistant, Message, User
 from pilar.workspaces.configuration import AgentConfiguration
 
-_LANGUAGES = {"en": "English", "nl": "Dutch", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian"}
+LANGUAGES = {"en": "English", "nl": "Dutch", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian"}
 
 _FRAME = """
 What holds whatever else is said here, and whatever a lead writes:
@@ -58,11 +58,11 @@ def system_prompt(agent: AgentConfiguration, known: Known) -> str:
     """The model's task, and what it may know."""
     frame = _FRAME.format(
         studio=known.studio,
-        language=_LANGUAGES.get(known.language, known.language),
+        language=LANGUAGES.get(known.language, known.language),
         longest=LENGTHS[agent.policies.response_length],
         tone=agent.policies.tone,
     )
-    name = _plain_name(known.first_name)
+    name = plain_name(known.first_name)
     facts = [*known.facts, *([f"The lead's first name is {name}."] if name else [])]
     told = "\n".join(f"- {fact}" for fact in facts)
     return f"{agent.system_prompt}\n\n{frame}" + (f"\n\nWhat is known:\n{told}" if told else "")
@@ -88,6 +88,6 @@ def what_is_wrong(found: Sequence[Objection]) -> User:
     return User(f"That can't be sent. {sentences} Write the answer again, and nothing else.")
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name that a lead has given themself, without what could be more than one."""
     return re.sub(r"[^\w'’-]", "", name)[:40]

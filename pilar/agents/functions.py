@@ -14,9 +14,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
-from pilar.agents import phrases, store
+from pilar.agents import phrases, slot_offers, store
 from pilar.agents.events import CoachingAskedFor
 from pilar.agents.rules import CallFunction
+from pilar.agents.slot_offers import NOTICE, TRIAL
 from pilar.backplane.facts import Cause, Event, emit
 from pilar.bookings import bookings
 from pilar.bookings import store as calendar
@@ -24,14 +25,11 @@ from pilar.clocks import Clocks
 from pilar.errors import Conflict, NotFound
 from pilar.messaging import consent
 from pilar.messaging import store as messaging
+from pilar.messaging.outbox import Button
 
-TRIAL = "trial-session"
-"""What is booked, by its short name."""
 WANTS_TRIAL = "trial"
 """The tag of a lead who asked for a trial and has none booked; their «yes» books one."""
 
-NOTICE = timedelta(hours=2)
-"""Nobody is asked to come sooner than that."""
 HELD = timedelta(hours=4)
 """For how long a time that was offered to one lead is offered to no other, as long as there are others."""
 
@@ -47,11 +45,13 @@ class Outcome:
         said: the text by language.
         values: what it is filled in with.
         needs_person: nobody but a person can go on from here.
+        buttons: what can be chosen from.
     """
 
     said: Mapping[str, str]
     values: Mapping[str, Any] = field(default_factory=dict)
     needs_person: bool = False
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def perform(connection: Connection, clocks: Clocks, wanted: CallFunction, at: Oc
     """Do it, and return what is to be said about it."""
     if wanted.function == "offer_trial_slot":
         return _offer(connection, clocks, at, wanted.texts)
+    if wanted.function == "offer_slots":
+        return _offer_several(connection, clocks, at, wanted.texts)
     if wanted.function == "book_offered_slot":
         return _book(connection, clocks, at, wanted.texts)
     return _take_wish(connection, clocks, at, wanted.texts)
@@ -85,6 +87,9 @@ def foresee(
     """What would be said if it were done now; nothing is."""
     if wanted.function == "ask_for_coaching":
         return Outcome(wanted.texts)
+    if wanted.function == "offer_slots":
+        slots = slot_offers.choose(connection, workspace_id, TRIAL, now)
+        return Outcome(wanted.texts, {"slots": slots}) if slots else _nothing_free()
     slot = _offered(properties) if wanted.function == "book_offered_slot" else None
     slot = slot or next_slot(connection, workspace_id, lead_id, now)
     return Outcome(wanted.texts, {"slot": slot}) if slot else _nothing_free()
@@ -115,6 +120,14 @@ def _offer(connection: Connection, clocks: Clocks, at: Occasion, said: Mapping[s
     offered = {**at.lead.properties, "offered_slot": slot.isoformat(), "offered_at": now.isoformat()}
     messaging.change_lead(connection, at.workspace_id, at.lead.id, {"properties": offered})
     return Outcome(said, {"slot": slot})
+
+
+def _offer_several(connection: Connection, clocks: Clocks, at: Occasion, said: Mapping[str, str]) -> Outcome:
+    cause = f"answer:{at.message_id}"
+    made = slot_offers.offer(connection, clocks, at.workspace_id, at.lead.id, TRIAL, cause=cause)
+    if made is None:
+        return _nothing_free()
+    return Outcome(said, {"slots": made.slots}, buttons=made.buttons(at.lead.language))
 
 
 def _book(connection: Connection, clocks: Clocks, at: Occasion, said: Mapping[str, str]) -> Outcome:

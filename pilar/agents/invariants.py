@@ -57,6 +57,15 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "an_offer_books_for_whom_it_was_made",
+        "What an offer of times has led to is a booking of the lead to whom they were offered.",
+        """
+        select o.workspace_id, o.id, o.lead_id, b.lead_id as booked_for from slot_offer o
+        join booking b on b.workspace_id = o.workspace_id and b.id = o.booking_id
+        where b.lead_id <> o.lead_id
+        """,
+    ),
+    Invariant(
         "models_speak_where_the_studio_said_so",
         "A model was asked only in a studio whose configuration had it answer at some time.",
         """

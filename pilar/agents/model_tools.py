@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from pilar.agents.asking import Studio
-from pilar.agents.functions import NOTICE, TRIAL
+from pilar.agents.slot_offers import NOTICE, TRIAL
 from pilar.agents.words import moment_in_words
 from pilar.bookings import bookings
 from pilar.errors import NotFound

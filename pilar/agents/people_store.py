@@ -1,4 +1,4 @@
-"""Which rules and models answered a lead. What belongs here: what happens to that, as `pilar/people.py` asks rooms."""
+"""What answered a lead, and which times they were offered. What belongs here: what `pilar/people.py` asks of it."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ _MOVE = (
     """,
     f"update model_turn set lead_id = :to {_OF}",
     f"update rule_firing set lead_id = :to {_OF}",
+    f"update slot_offer set lead_id = :to {_OF}",
 )
 
 
@@ -50,16 +51,18 @@ def _tell(about: About) -> dict[str, list[dict[str, Any]]]:
     queries = {
         "rule_firings": f"select * from rule_firing {_OF} order by fired_at",
         "model_turns": f"select * from model_turn {_OF} order by opened_at",
+        "slot_offers": f"select * from slot_offer {_OF} order by made_at",
     }
     return {name: told(about.connection.execute(text(query), about.key)) for name, query in queries.items()}
 
 
 def _erase(about: About) -> None:
-    """Nothing of theirs is put to a model any more; that there were turns stays, and says nothing of them."""
+    """Nothing is put to a model or offered any more; that there were turns stays, and says nothing of them."""
     statement = (
         f"update model_turn set state = 'dropped', reason = 'erased', ended_at = :now {_OF} and ended_at is null"
     )
-    about.connection.execute(text(statement), about.key)
+    for one in (statement, f"delete from slot_offer {_OF}"):
+        about.connection.execute(text(one), about.key)
 
 
 def _moments(about: About, limit: int) -> list[Moment]:
@@ -77,4 +80,6 @@ def _moments(about: About, limit: int) -> list[Moment]:
 
 _ENDS = {"handed_over": "a person was asked to", "dropped": "nothing more was said by it"}
 
-ROOM = Room("agents", frozenset({"rule_firing", "model_turn"}), _move, _tell, erase=_erase, moments=_moments)
+ROOM = Room(
+    "agents", frozenset({"rule_firing", "model_turn", "slot_offer"}), _move, _tell, erase=_erase, moments=_moments
+)

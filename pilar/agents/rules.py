@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pilar.agents import patterns, texts
 
 Goal = Literal["reply", "booking"]
-Function = Literal["offer_trial_slot", "book_offered_slot", "ask_for_coaching"]
+Function = Literal["offer_trial_slot", "offer_slots", "book_offered_slot", "ask_for_coaching"]
 Phrase = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
@@ -184,7 +184,8 @@ class CallFunction(_Document):
 
     Attributes:
         function: which.
-        texts: what is said when it is done; {slot} is the time that was offered or booked.
+        texts: what is said when it is done; {slot} is the time that was offered or booked, and {slots} are those that
+            `offer_slots` lets the lead choose from.
     """
 
     type: Literal["call_function"] = "call_function"
@@ -193,7 +194,8 @@ class CallFunction(_Document):
 
     @model_validator(mode="after")
     def _check(self) -> CallFunction:
-        known = texts.ANYWHERE if self.function == "ask_for_coaching" else texts.ANYWHERE | {texts.SLOT}
+        more = {"ask_for_coaching": (), "offer_slots": (texts.SLOTS,)}.get(self.function, (texts.SLOT,))
+        known = texts.ANYWHERE.union(more)
         for text in self.texts.values():
             texts.check(text, known)
         return self

@@ -88,6 +88,24 @@ model_turn = tenant_table(
     comment="Messages of a lead that a model answers together.",
 )
 
+slot_offer = tenant_table(
+    "slot_offer",
+    workspace_key(),
+    Column("id", Uuid, primary_key=True),
+    Column("lead_id", Uuid, nullable=False),
+    Column("event_type", Text, nullable=False, comment="the short name of what is offered"),
+    json_column("slots", comment="list of moments of business time, in the order of their numbers"),
+    Column("cause", Text, nullable=False, comment="what made it, once per studio"),
+    Column("made_at", Timestamp, nullable=False, comment="business time"),
+    Column("expires_at", Timestamp, nullable=False, comment="business time from when on it is good for nothing"),
+    Column("booking_id", Uuid, comment="what it led to; null: nothing yet"),
+    ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
+    ForeignKeyConstraint(["workspace_id", "booking_id"], ["booking.workspace_id", "booking.id"]),
+    UniqueConstraint("workspace_id", "cause"),
+    Index(None, "workspace_id", "lead_id", "made_at"),
+    comment="Free times that a lead may choose from.",
+)
+
 rule_performance = tenant_table(
     "rule_performance",
     workspace_key(),

@@ -12,6 +12,8 @@ from string import Formatter
 ANYWHERE = frozenset({"first_name", "studio", "opening_hours"})
 SLOT = "slot"
 """Known only where a time is offered or booked."""
+SLOTS = "slots"
+"""Known only where several times are offered: a line each, with its number."""
 
 
 def check(text: str, known: frozenset[str]) -> None:

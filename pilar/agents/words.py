@@ -33,6 +33,8 @@ _MOMENT = {
     "nl": "{weekday} {day} {month} om {time}",
     "de": "{weekday}, {day}. {month} um {time} Uhr",
 }
+_SHORT_MONTHS = {("nl", 3): "mrt"}
+"""Those that are not their first three letters."""
 _TO = {"en": "to", "nl": "t/m", "de": "bis"}
 _NO_HOURS = {"en": "by appointment", "nl": "op afspraak", "de": "nach Vereinbarung"}
 
@@ -53,6 +55,20 @@ def moment_in_words(moment: datetime, zone: ZoneInfo, language: str) -> str:
         month=_MONTHS[language][local.month - 1],
         time=f"{local:%H:%M}",
     )
+
+
+def slots_in_words(slots: Sequence[datetime], zone: ZoneInfo, language: str) -> str:
+    """Times to choose from, a line each: «1) Tuesday 3 March at 09:00»."""
+    return "\n".join(f"{number}) {moment_in_words(one, zone, language)}" for number, one in enumerate(slots, 1))
+
+
+def moment_in_short(moment: datetime, zone: ZoneInfo, language: str) -> str:
+    """A moment as it stands on a button, in at most 17 characters: «Tue 3 Mar 09:00»."""
+    language = _spoken(language)
+    local = moment.astimezone(zone)
+    day = _DAYS[language][local.isoweekday() - 1][: 3 if language == "en" else 2]
+    month = _SHORT_MONTHS.get((language, local.month)) or _MONTHS[language][local.month - 1][:3]
+    return f"{day} {local.day} {month} {local:%H:%M}"
 
 
 def hours_in_words(hours: Sequence[Hours], language: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
@@ -41,12 +41,21 @@ _READ = text(
 )
 _KEEP = text(
     """
-    update coach_nudge n set message_id = given.message_id
-    from unnest(cast(:studios as uuid[]), cast(:nudges as uuid[]), cast(:messages as uuid[]))
-      as given (workspace_id, id, message_id)
+    update coach_nudge n set message_id = given.message_id, written_by = given.written_by
+    from unnest(cast(:studios as uuid[]), cast(:nudges as uuid[]), cast(:messages as uuid[]), cast(:writers as text[]))
+      as given (workspace_id, id, message_id, written_by)
     where n.workspace_id = given.workspace_id and n.id = given.id
     """
 )
+
+
+class Written(NamedTuple):
+    """A nudge that was made a message; none where its cause had made one before."""
+
+    workspace_id: UUID
+    nudge_id: UUID
+    message_id: UUID | None
+    written_by: str
 
 
 def held(connection: Connection, keys: Collection[tuple[UUID, UUID]]) -> Sequence[Row[Any]]:
@@ -58,10 +67,11 @@ def held(connection: Connection, keys: Collection[tuple[UUID, UUID]]) -> Sequenc
     return connection.execute(_READ, _given(mine)).all() if mine else []
 
 
-def keep_messages(connection: Connection, messages: Mapping[tuple[UUID, UUID], UUID | None]) -> None:
-    """Keep which message each of these nudges, by studio and id, was made."""
-    if messages:
-        connection.execute(_KEEP, {**_given(messages), "messages": list(messages.values())})
+def keep_messages(connection: Connection, written: Sequence[Written]) -> None:
+    """Keep which message each nudge was made, and who wrote it."""
+    if written:
+        names = ("studios", "nudges", "messages", "writers")
+        connection.execute(_KEEP, dict(zip(names, map(list, zip(*written, strict=True)), strict=True)))
 
 
 def _given(keys: Collection[tuple[UUID, UUID]]) -> dict[str, list[UUID]]:

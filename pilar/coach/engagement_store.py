@@ -13,7 +13,7 @@ from uuid import UUID
 import pandas as pd
 from sqlalchemy import Connection, Row, select, text
 
-from pilar.coach.dispatch import CAUSE
+from pilar.coach.composing import CAUSE
 from pilar.coach.engagement import ACTIVE_WITHIN, BUCKETS, HALF_AS_QUICK, HALF_LIFE, LOOKED_BACK, WEIGHTS
 from pilar.coach.engagement_tables import coach_engagement, coach_pace, lead_engagement
 from pilar.coach.fatigue import CHOSEN, KEPT_BACK, PAUSED, RESUMED

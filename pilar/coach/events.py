@@ -33,6 +33,14 @@ class SendNudge(Payload):
     nudge_id: UUID
 
 
+class PersonaliseNudge(Payload):
+    """Have a model write a nudge that is due, for its lead."""
+
+    type_name: ClassVar[str] = "coach.personalise"
+
+    nudge_id: UUID
+
+
 class NudgeAskedFor(Payload):
     """A studio's leads are to be written to now, with one kind of nudge: each at most once on their local day."""
 

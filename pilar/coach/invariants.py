@@ -85,9 +85,29 @@ INVARIANTS = (
           where k.workspace_id = n.workspace_id
             and k.digest in (
               pilar_key_digest(3, 'coach.nudge', n.id::text),
+              pilar_key_digest(3, 'coach.personalise', n.id::text),
               pilar_key_digest(3, 'coach.wake', n.plan_id || ':' || floor(extract(epoch from n.due_at))::bigint))
             and (exists (select from pending_work w where w.position = k.position)
                  or exists (select from dead_letter d where d.position = k.position)))
+        """,
+    ),
+    Invariant(
+        "models_write_nudges_where_the_studio_said_so",
+        "A model was asked for a nudge only in a studio whose configuration had it write them at some time.",
+        """
+        select n.workspace_id, n.id, n.model from coach_nudge n where n.asked_at is not null and not exists (
+          select from workspace_configuration c where c.workspace_id = n.workspace_id
+             and c.document -> 'coaching' ->> 'written_by' = 'model')
+        """,
+    ),
+    Invariant(
+        "each_nudge_tells_who_wrote_it",
+        "A nudge that a model wrote was asked for, and one that it did not write though it was asked tells why.",
+        """
+        select workspace_id, id, written_by, not_by_model from coach_nudge
+        where message_id is not null and asked_at is not null
+          and (written_by = 'model') = (not_by_model is not null)
+           or written_by = 'model' and asked_at is null
         """,
     ),
     Invariant(

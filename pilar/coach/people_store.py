@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from pilar.coach import engagement_store, fatigue, store, trainings
-from pilar.coach.dispatch import in_words
+from pilar.coach.standing import in_words
 from pilar.people import About, Moment, Room, told
 
 _FORGET_ENGAGEMENT = "delete from analytics.lead_engagement where workspace_id = :w and lead_id = :lead"
@@ -52,6 +52,7 @@ _MOVE = (
     "update coach_nudge set lead_id = :to where workspace_id = :w and lead_id = :lead",
     "update coach_pace set lead_id = :to where workspace_id = :w and lead_id = :lead",
     "delete from coach_enrolment where workspace_id = :w and lead_id = :lead",
+    "update coach_checkin set lead_id = :to where workspace_id = :w and lead_id = :lead",
     "update coach_goal set lead_id = :to where workspace_id = :w and lead_id = :lead",
     # A training at one moment is one training, whichever of the two it was told of.
     """
@@ -83,6 +84,7 @@ _FORGET = (
     delete from coach_milestone m using coach_goal g
     where g.workspace_id = :w and g.lead_id = :lead and m.workspace_id = g.workspace_id and m.goal_id = g.id
     """,
+    "delete from coach_checkin where workspace_id = :w and lead_id = :lead",
     "delete from coach_goal where workspace_id = :w and lead_id = :lead",
     "delete from coach_training where workspace_id = :w and lead_id = :lead",
     "delete from coach_state where workspace_id = :w and lead_id = :lead",
@@ -90,6 +92,7 @@ _FORGET = (
 _TOLD = {
     "enrolment": "select * from coach_enrolment {where}",
     "nudges": "select * from coach_nudge {where} order by due_at",
+    "checkins": "select * from coach_checkin {where} order by answered_at",
     "paces": "select * from coach_pace {where} order by decided_at, id",
     "engagement": "select * from analytics.lead_engagement {where}",
     "goals": "select * from coach_goal {where} order by created_at",
@@ -151,7 +154,7 @@ def _moments(about: About, limit: int) -> list[Moment]:
                 row.due_at,
                 "nudge",
                 str(row.type).replace("_", " ").capitalize(),
-                f"not made: {in_words(row.skipped)}" if row.skipped else "made a message" if row.message_id else "due",
+                _stands(row),
             )
             for row in rows
         ]
@@ -180,11 +183,19 @@ def _goals_and_trainings(about: About, limit: int) -> list[Moment]:
     return [Moment(row.at, row.kind, row.says, row.detail) for row in rows]
 
 
+def _stands(row: Row[Any]) -> str:
+    if row.message_id is None:
+        return f"not made: {in_words(row.skipped)}" if row.skipped else "due"
+    by = {"model": f"written by {row.model}", "studio": "in the studio's words"}.get(row.written_by, "made a message")
+    return f"{by}; no model: {row.not_by_model}" if row.not_by_model else by
+
+
 ROOM = Room(
     "coach",
     frozenset(
         {
-            *("coach_enrolment", "coach_nudge", "coach_pace", "coach_goal", "coach_training", "coach_state"),
+            *("coach_enrolment", "coach_nudge", "coach_checkin", "coach_pace"),
+            *("coach_goal", "coach_training", "coach_state"),
             "analytics.lead_engagement",
         }
     ),

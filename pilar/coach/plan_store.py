@@ -105,20 +105,22 @@ HAS_GOAL = """
 exists (select from coach_goal g where g.workspace_id = e.workspace_id and g.lead_id = e.lead_id and g.state = 'active')
 """
 
+_NOT_KEPT = """
+b.workspace_id = e.workspace_id and b.lead_id = e.lead_id and b.state = 'booked'
+  and b.ends_at <= :now - cast(:settles as interval) and b.ends_at > :now - cast(:looked_back as interval)
+  and exists (select from coach_training t where t.workspace_id = b.workspace_id
+                and t.trained_at > b.starts_at - cast(:records as interval))
+  and not exists (select from coach_training t where t.workspace_id = b.workspace_id and t.lead_id = b.lead_id
+                    and (t.booking_id = b.id
+                         or t.trained_at between b.starts_at - cast(:around as interval)
+                                             and b.ends_at + cast(:around as interval)))
+  and not exists (select from coach_nudge p where p.workspace_id = e.workspace_id and p.lead_id = e.lead_id
+                    and p.type = 'missed_training_nudge' and p.due_at >= b.ends_at and p.id is distinct from :but)
+"""
+
 # A booking that was not kept, or a pause that is longer than the lead's own rhythm; each is written about once.
-HAS_MISSED = """
-(exists (
-  select from booking b
-  where b.workspace_id = e.workspace_id and b.lead_id = e.lead_id and b.state = 'booked'
-    and b.ends_at <= :now - cast(:settles as interval) and b.ends_at > :now - cast(:looked_back as interval)
-    and exists (select from coach_training t where t.workspace_id = b.workspace_id
-                  and t.trained_at > b.starts_at - cast(:records as interval))
-    and not exists (select from coach_training t where t.workspace_id = b.workspace_id and t.lead_id = b.lead_id
-                      and (t.booking_id = b.id
-                           or t.trained_at between b.starts_at - cast(:around as interval)
-                                               and b.ends_at + cast(:around as interval)))
-    and not exists (select from coach_nudge p where p.workspace_id = e.workspace_id and p.lead_id = e.lead_id
-                      and p.type = 'missed_training_nudge' and p.due_at >= b.ends_at and p.id is distinct from :but))
+HAS_MISSED = f"""
+(exists (select from booking b where {_NOT_KEPT})
  or exists (
   select from coach_state c
   where c.workspace_id = e.workspace_id and c.lead_id = e.lead_id and c.longest_pause_days is not null
@@ -204,6 +206,17 @@ from fresh group by 1, 2 order by 1, 2
 
 _HAS_SOMETHING = """
 select {condition} as has from coach_enrolment e where e.workspace_id = :workspace_id and e.lead_id = :lead_id
+"""
+
+_MISSED = f"""
+select what.name, b.starts_at from coach_enrolment e
+join booking b on {_NOT_KEPT}
+join booking_event_type what on what.workspace_id = b.workspace_id and what.id = b.event_type_id
+where e.workspace_id = :workspace_id and e.lead_id = :lead_id
+union all
+select null, c.last_training_at from coach_state c
+where c.workspace_id = :workspace_id and c.lead_id = :lead_id and c.last_training_at is not null
+order by 1 nulls last, 2 desc limit 1
 """
 
 _WAKE = """
@@ -302,7 +315,7 @@ def add_nudges(
 
 
 def has_something(
-    connection: Connection, workspace_id: UUID, lead_id: UUID, kind: str, now: datetime, nudge_id: UUID
+    connection: Connection, workspace_id: UUID, lead_id: UUID, kind: str, now: datetime, nudge_id: UUID | None
 ) -> bool:
     """Whether there is still something that a nudge of a type could be about.
 
@@ -312,7 +325,7 @@ def has_something(
         lead_id: whose.
         kind: of nudge.
         now: business time.
-        nudge_id: the nudge itself, which is no earlier one.
+        nudge_id: the nudge itself, which is no earlier one; None: there is none yet.
     """
     condition = {GOAL_REPORT: HAS_GOAL, MISSED: HAS_MISSED}.get(kind)
     if condition is None:
@@ -322,6 +335,17 @@ def has_something(
         values |= _facts(now, nudge_id)
     found = connection.execute(text(_HAS_SOMETHING.format(condition=condition)), values).scalar_one_or_none()
     return bool(found)
+
+
+def what_was_missed(
+    connection: Connection, workspace_id: UUID, lead_id: UUID, now: datetime, nudge_id: UUID | None
+) -> Row[Any] | None:
+    """What a lead missed (name) and when: a booking that was not kept; else no name, and their last training.
+
+    None where neither is known. Takes what `has_something` takes.
+    """
+    values = {"workspace_id": workspace_id, "lead_id": lead_id, **_facts(now, nudge_id)}
+    return connection.execute(text(_MISSED), values).one_or_none()
 
 
 def waiting_nudges(connection: Connection, workspace_id: UUID, plan_id: UUID, due_at: datetime) -> list[UUID]:

@@ -86,6 +86,12 @@ def find_nudge(connection: Connection, workspace_id: UUID, nudge_id: UUID, *, ho
     return connection.execute(query.with_for_update() if hold else query).one_or_none()
 
 
+def newest_nudge(connection: Connection, workspace_id: UUID, lead_id: UUID, kind: str) -> Row[Any]:
+    """The nudge of a type that is for a lead's latest day; there is one."""
+    query = select(coach_nudge).filter_by(workspace_id=workspace_id, lead_id=lead_id, type=kind)
+    return connection.execute(query.order_by(coach_nudge.c.local_day.desc()).limit(1)).one()
+
+
 def change_nudge(connection: Connection, workspace_id: UUID, nudge_id: UUID, values: Mapping[str, Any]) -> None:
     """Change a nudge's row."""
     connection.execute(update(coach_nudge).filter_by(workspace_id=workspace_id, id=nudge_id).values(dict(values)))

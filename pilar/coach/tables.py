@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, Column, Date, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 
 from pilar.database.schema import ANALYTICS, Timestamp, tenant_table, workspace_key
 
@@ -47,6 +59,11 @@ coach_nudge = tenant_table(
     ),
     Column("planned_at", Timestamp, nullable=False, comment="business time"),
     Column("plan_id", Uuid, comment="of the plan that made it: its work wakes the nudges of a moment together"),
+    Column("asked_at", Timestamp, comment="business time: when a model was asked to write it, once; null: none was"),
+    Column("written_by", Text, comment="model, studio (its own text) or coach (ours); null: there is no message"),
+    Column("not_by_model", Text, comment="why no model wrote it though the studio wants that, in one word"),
+    Column("model", Text, comment="that was asked, as its provider names it"),
+    Column("tokens", Integer, comment="that the model took, read and written"),
     # Not to the lead itself: planning would queue behind whoever holds the lead's row.
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["coach_enrolment.workspace_id", "coach_enrolment.lead_id"]),
     ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),
@@ -60,6 +77,21 @@ coach_nudge = tenant_table(
         postgresql_where=text("message_id is null and skipped is null"),
     ),
     comment="A coaching message that was planned: one per lead, type and day.",
+)
+
+coach_checkin = tenant_table(
+    "coach_checkin",
+    workspace_key(),
+    Column("nudge_id", Uuid, primary_key=True, comment="the weekly check-in that was answered"),
+    Column("lead_id", Uuid, nullable=False),
+    Column("message_id", Uuid, nullable=False, comment="the lead's words"),
+    Column("trainings", SmallInteger, comment="how many there were, by the lead; null: not told"),
+    Column("feeling", SmallInteger, comment="1 (bad) to 5 (great), as the words are understood; null: not told"),
+    Column("answered_at", Timestamp, nullable=False, comment="business time"),
+    ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
+    ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),
+    Index(None, "workspace_id", "lead_id", "answered_at"),
+    comment="What leads told about their week.",
 )
 
 coach_activity = tenant_table(

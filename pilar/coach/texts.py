@@ -16,6 +16,12 @@ STYLES = ("encouraging", "challenging", "supportive")
 """Of motivation: each type has a text in each."""
 
 _OF_GOAL = ("{goal}", "{progress}")
+_OF_MISSED = "{missed}"
+_LAST_TRAINING = {
+    "en": "your last training was {when}",
+    "nl": "je laatste training was {when}",
+    "de": "dein letztes Training war {when}",
+}
 _LONGEST_NAME = 60
 
 _NAMELESS = {"en": "there", "nl": "daar", "de": "du"}
@@ -40,19 +46,19 @@ _TEXTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
     "missed_training_nudge": {
         "en": {
-            "encouraging": "Hi {name}, we missed you at {studio}! Your next session counts double. When do you come?",
-            "challenging": "Hi {name}, you skipped a training. You know what to do. Which day do you make up for it?",
-            "supportive": "Hi {name}, it didn't work out with training lately, and that happens. Can I help you?",
+            "encouraging": "Hi {name}, we missed you at {studio}: {missed}. The next counts double! When do you come?",
+            "challenging": "Hi {name}, you skipped a training: {missed}. Which day do you make up for it?",
+            "supportive": "Hi {name}, training didn't work out lately: {missed}. That happens. Can I help you?",
         },
         "nl": {
-            "encouraging": "Hoi {name}, we misten je bij {studio}! De volgende telt dubbel. Wanneer kom je weer?",
-            "challenging": "Hoi {name}, je hebt een training overgeslagen. Welke dag haal je die in?",
-            "supportive": "Hoi {name}, trainen lukte even niet, en dat kan gebeuren. Kan ik je ergens mee helpen?",
+            "encouraging": "Hoi {name}, we misten je bij {studio}: {missed}. De volgende telt dubbel! Wanneer kom je?",
+            "challenging": "Hoi {name}, je hebt een training overgeslagen: {missed}. Welke dag haal je die in?",
+            "supportive": "Hoi {name}, trainen lukte even niet: {missed}. Dat kan gebeuren. Kan ik je helpen?",
         },
         "de": {
-            "encouraging": "Hallo {name}, du hast bei {studio} gefehlt! Das nächste Mal zählt doppelt. Wann kommst du?",
-            "challenging": "Hallo {name}, ein Training ist ausgefallen. An welchem Tag holst du es nach?",
-            "supportive": "Hallo {name}, mit dem Training hat es nicht geklappt, das kommt vor. Kann ich helfen?",
+            "encouraging": "Hallo {name}, du hast bei {studio} gefehlt: {missed}. Dafür bald wieder! Wann kommst du?",
+            "challenging": "Hallo {name}, ein Training ist ausgefallen: {missed}. An welchem Tag holst du es nach?",
+            "supportive": "Hallo {name}, das Training hat nicht geklappt: {missed}. Das kommt vor. Kann ich helfen?",
         },
     },
     "goal_progress_report": {
@@ -74,19 +80,19 @@ _TEXTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
     "weekly_checkin": {
         "en": {
-            "encouraging": "Hi {name}, another week done with {studio}! What went well? Tell me one thing.",
-            "challenging": "Hi {name}, be honest: what did you get done this week, and what will you add next week?",
-            "supportive": "Hi {name}, how was your week? Whatever it was like, we take it from here.",
+            "encouraging": "Hi {name}, another week with {studio}! How many times did you train, and how did it feel?",
+            "challenging": "Hi {name}, be honest: how many times did you train this week, and how did it feel?",
+            "supportive": "Hi {name}, whatever your week was like: how many times did you train, and how do you feel?",
         },
         "nl": {
-            "encouraging": "Hoi {name}, weer een week met {studio} erop! Wat ging er goed? Noem me één ding.",
-            "challenging": "Hoi {name}, eerlijk: wat is er deze week gelukt, en wat doe je er volgende week bij?",
-            "supportive": "Hoi {name}, hoe was je week? Hoe die ook was, we gaan van hieruit verder.",
+            "encouraging": "Hoi {name}, weer een week met {studio} erop! Hoe vaak heb je getraind, en hoe voelde het?",
+            "challenging": "Hoi {name}, eerlijk: hoe vaak heb je deze week getraind, en hoe voelde het?",
+            "supportive": "Hoi {name}, hoe je week ook was: hoe vaak heb je getraind, en hoe voel je je?",
         },
         "de": {
-            "encouraging": "Hallo {name}, wieder eine Woche mit {studio} geschafft! Was lief gut? Nenn mir eine Sache.",
-            "challenging": "Hallo {name}, ehrlich: Was hast du diese Woche geschafft, und was kommt nächste dazu?",
-            "supportive": "Hallo {name}, wie war deine Woche? Egal wie sie war, wir machen von hier aus weiter.",
+            "encouraging": "Hallo {name}, wieder eine Woche mit {studio}! Wie oft hast du trainiert, und wie war es?",
+            "challenging": "Hallo {name}, ehrlich: Wie oft hast du diese Woche trainiert, und wie war es?",
+            "supportive": "Hallo {name}, egal wie deine Woche war: Wie oft hast du trainiert, und wie geht es dir?",
         },
     },
     "nutrition_reminder": {
@@ -144,18 +150,21 @@ class About:
         studio: its name.
         goal: what the lead wants to reach, in their words; empty where there is none.
         progress: how much of it is reached, percent.
+        missed: what was missed, as a clause (`missed_in_words`); empty where that is not known.
     """
 
     name: str | None
     studio: str
     goal: str = ""
     progress: int = 0
+    missed: str = ""
 
 
 def text_of(kind: str, language: str, style: str, about: About, own: Mapping[str, str] | None = None) -> str:
     """A nudge's free text: the studio's own if it has one in the lead's language, else ours, else in English.
 
-    One of the studio's that speaks of a goal is not for who has none.
+    One of the studio's that speaks of a goal is not for who has none, nor one that names what was missed where that is
+    not known.
 
     Args:
         kind: the type of nudge.
@@ -164,7 +173,7 @@ def text_of(kind: str, language: str, style: str, about: About, own: Mapping[str
         about: what it speaks of.
         own: the studio's texts by language.
     """
-    if own and language in own and (about.goal or not any(word in own[language] for word in _OF_GOAL)):
+    if own and language in own and _can_be_filled(own[language], about):
         return _filled(own[language], language, about)
     spoken = language if language in _TEXTS[kind] else "en"
     return _filled(_TEXTS[kind][spoken][style], spoken, about)
@@ -176,9 +185,36 @@ def last_question(language: str, about: About) -> str:
     return _filled(_LAST_QUESTION[spoken], spoken, about)
 
 
+def is_own(language: str, about: About, own: Mapping[str, str]) -> bool:
+    """Whether the studio's own text is what `text_of` gives."""
+    return language in own and _can_be_filled(own[language], about)
+
+
+def missed_in_words(what: str | None, when: str, language: str) -> str:
+    """What a lead missed, as a clause.
+
+    Args:
+        what: what was booked; None: nothing was, and the lead has paused since their last training.
+        when: the moment of either, in words of that language.
+        language: in English where we don't speak it.
+    """
+    return f"{what}, {when}" if what else _LAST_TRAINING.get(language, _LAST_TRAINING["en"]).format(when=when)
+
+
+def _can_be_filled(text: str, about: About) -> bool:
+    needs_goal = any(word in text for word in _OF_GOAL)
+    return not (needs_goal and not about.goal) and not (_OF_MISSED in text and not about.missed)
+
+
 def _filled(text: str, language: str, about: About) -> str:
+    if not about.missed:
+        text = text.replace(f": {_OF_MISSED}", "")
     return text.format(
-        name=first_name(about.name, language), studio=about.studio, goal=about.goal, progress=about.progress
+        name=first_name(about.name, language),
+        studio=about.studio,
+        goal=about.goal,
+        progress=about.progress,
+        missed=about.missed,
     )
 
 

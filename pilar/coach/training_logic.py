@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from pilar.bookings.defaults import default_calendar
 from pilar.clocks import Clocks
 from pilar.coach import schedule, store
 from pilar.coach.planning import plan
@@ -86,6 +87,17 @@ def next_moments(
     return found
 
 
+def can_be_offered(document: StudioConfiguration) -> list[tuple[str, str]]:
+    """Short name and name of what leads of a studio can be offered free times for."""
+    calendar = document.calendar or default_calendar()
+    return [(one.slug, one.name) for one in calendar.event_types if one.active]
+
+
+def can_be_personal(document: StudioConfiguration) -> bool:
+    """Whether a studio may have its nudges written by a model."""
+    return document.agent is not None and document.feature("personal_texts")
+
+
 def check(wanted: CoachingConfiguration) -> None:
     """Raise `Invalid` where a schedule can't be read or never comes."""
     for entry in wanted.schedules:
@@ -93,8 +105,19 @@ def check(wanted: CoachingConfiguration) -> None:
 
 
 def check_for(wanted: CoachingConfiguration, document: StudioConfiguration) -> None:
-    """Raise `Invalid` where a schedule can't be read or never comes, or names a template that the studio lacks."""
+    """Raise `Invalid` where a schedule can't be read or never comes, or where the studio lacks what it names."""
     check(wanted)
+    slugs = [slug for slug, _ in can_be_offered(document)]
+    if wanted.offers is not None and wanted.offers not in slugs:
+        raise Invalid(
+            f"{wanted.offers!r} is nothing that can be booked in the studio. It has {', '.join(slugs) or 'nothing'}."
+        )
+    is_new = wanted.written_by == "model" and document.coaching.written_by != "model"
+    if is_new and not can_be_personal(document):
+        raise Invalid(
+            "A model can write no coaching messages here: that needs an agent in the studio's configuration, and the"
+            " plan's feature personal_texts (PRO), turned on."
+        )
     followups = document.followups
     known = {TEMPLATE, *((one.name for one in followups.templates) if followups else ())}
     for entry in wanted.schedules:

@@ -23,7 +23,7 @@ from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Permanent
-from pilar.messaging import sending, states, store, templates
+from pilar.messaging import pictures, sending, states, store, templates
 from pilar.messaging.outbox import ask_to_send
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.workspaces import store as workspaces
@@ -43,6 +43,8 @@ class MessagingDoubts:
         """Say how each kind is settled."""
         for kind in sending.KINDS.values():
             reconcilers.on_kind(kind, self._told, self._policy_of_send, passing=True)
+        # Nobody knows the id of an upload in doubt, and a second one does no harm.
+        reconcilers.on_kind(pictures.EFFECT, None, Policy.REPEAT, passing=True)
         reconcilers.on_kind(templates.EFFECT, self._template, Policy.REPEAT)
 
     def on_settled(self, connection: Connection, work: Work[EffectSettled]) -> dict[str, Any]:

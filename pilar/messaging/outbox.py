@@ -6,9 +6,10 @@ What belongs here: putting messages in. Whether they go is `verdict.py`'s, handi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -30,6 +31,19 @@ TEST = "test"
 
 
 @dataclass(frozen=True)
+class Button:
+    """What a lead may choose instead of writing, in an open window.
+
+    Attributes:
+        id: comes back with the choice, at most 256 characters.
+        title: at most 20 characters, another for each.
+    """
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True)
 class NewMessage:
     """A message to a lead.
 
@@ -44,6 +58,8 @@ class NewMessage:
         reply_to: the message it answers.
         lane: the queue's; answers don't wait behind what was planned.
         not_before: it is kept back until then, in business time; None: it is not.
+        buttons: at most three, under a text that says the same in words: a template and an SMS go without them.
+        picture: what is drawn above the text, for the painter of pictures; a template and an SMS go without it.
     """
 
     lead_id: UUID
@@ -56,6 +72,8 @@ class NewMessage:
     reply_to: UUID | None = None
     lane: Lane = Lane.REPLY
     not_before: datetime | None = None
+    buttons: tuple[Button, ...] = ()
+    picture: Mapping[str, Any] | None = None
 
 
 def queue_message(
@@ -84,6 +102,7 @@ def queue_message(
             "template_name": new.template,
             "template_parameters": list(new.parameters) if new.template else None,
             "reply_to": new.reply_to,
+            "details": _beside_words(new),
             "cause": new.cause,
             "correlation_id": story.correlation_id,
             "occurred_at": now,
@@ -114,8 +133,9 @@ def queue_openings(
     """
     for _, new, _ in openings:
         _check(new)
-        if new.reply_to is not None or new.not_before is not None or new.origin.startswith("staff:"):
-            raise Invalid("Only messages that go at once and answer nobody are put into the outbox together.")
+        more = new.reply_to, new.not_before, new.picture
+        if any(one is not None for one in more) or new.buttons or new.origin.startswith("staff:"):
+            raise Invalid("Only words that go at once and answer nobody are put into the outbox together.")
     now = clocks.business.now()
     rows = [
         opening_store.Opening(
@@ -167,6 +187,12 @@ def _sending(
         due_at=due_at,
         business_time=business_time,
     )
+
+
+def _beside_words(new: NewMessage) -> dict[str, Any] | None:
+    """What a message holds beside its words, as it is kept."""
+    held: dict[str, Any] = {"buttons": [asdict(one) for one in new.buttons]} if new.buttons else {}
+    return {**held, **({"picture": dict(new.picture)} if new.picture else {})} or None
 
 
 def ask_to_send(

@@ -28,6 +28,7 @@ from pilar.messaging import states, store
 from pilar.messaging.attempts import Attempt, Decided, Outgoing, Rerouted, as_stored
 from pilar.messaging.events import SendMessage
 from pilar.messaging.outbox import ask_to_send
+from pilar.messaging.pictures import Pictures
 from pilar.messaging.reactions import is_dead_letter
 from pilar.messaging.rooms import People
 from pilar.messaging.sms import EFFECT as SMS_EFFECT
@@ -42,6 +43,12 @@ KINDS = {"whatsapp": EFFECT, "sms": SMS_EFFECT}
 """The kind of effect, by channel."""
 MARKETING = "marketing"
 _ACCOUNT = {"whatsapp": "whatsapp", "sms": "twilio"}
+
+LONGEST_WITH_MORE = 1_024
+"""Characters of a text that has buttons or stands under a picture, by Meta's reference; a longer one goes without."""
+
+MOST_UPLOADS = 2
+"""How often a picture is tried: then its message goes without, and soon enough to be of use."""
 
 _CALLBACK_PATIENCE = timedelta(minutes=1)
 """How long a status may take that settles a send whose outcome is unknown: they come within seconds."""
@@ -59,6 +66,7 @@ class Sender:
         ledger: EffectLedger,
         box: SecretBox,
         people: People | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         self._database = database
         self._clocks = clocks
@@ -67,6 +75,7 @@ class Sender:
         self._ledger = ledger
         self._box = box
         self._people = people
+        self._pictures = pictures
 
     def send(self, work: Work[SendMessage]) -> dict[str, Any]:
         """Send a message if the verdict allows it, and record what came of it.
@@ -78,9 +87,8 @@ class Sender:
             row = store.find_message(connection, work.content.message_id, work.workspace_id)
             if row is None or row.state not in (*states.UNSENT, *states.IN_DOUBT):
                 return {"state": row.state if row else "gone"}
-            hand_over = self._hand_over(
-                workspaces.get_integration(connection, row.workspace_id, _ACCOUNT[row.channel]), row
-            )
+            account = workspaces.get_integration(connection, row.workspace_id, _ACCOUNT[row.channel])
+        hand_over = self._hand_over(account, row, self._picture_of(row, account, work))
         attempt = Attempt(self._clocks, row, hand_over, self._people)
         try:
             self._ledger.perform(self.effect_of(row, attempt))
@@ -118,13 +126,21 @@ class Sender:
             return {"state": states.FAILED, "error": mask_text(error.message)}
         raise error
 
-    def _hand_over(self, account: Integration | None, row: Row[Any]) -> Callable[[Row[Any], Outgoing], str]:
+    def _picture_of(self, row: Row[Any], account: Integration | None, work: Work[SendMessage]) -> str | None:
+        """Meta's id of the picture that goes with a message; None: it goes without."""
+        if self._pictures is None or row.channel != "whatsapp" or not (row.details or {}).get("picture"):
+            return None
+        return self._pictures.uploaded(row, account, is_last_try=work.attempts >= MOST_UPLOADS)
+
+    def _hand_over(
+        self, account: Integration | None, row: Row[Any], picture: str | None
+    ) -> Callable[[Row[Any], Outgoing], str]:
         """What calls the provider; a studio without credentials gets as far as the verdict, which says so."""
         is_sealed = account is not None and account.sealed_credentials is not None
         credentials = unseal(self._box, account) if is_sealed else {}
         if row.channel == "sms":
             return self._sms.over(account, credentials)
-        return OverWhatsApp(self._graph, credentials.get("access_token", ""))
+        return OverWhatsApp(self._graph, credentials.get("access_token", ""), picture)
 
     def _reroute(self, row: Row[Any], channel: str, work: Work[SendMessage]) -> dict[str, Any]:
         """Have a message go by another channel."""
@@ -184,13 +200,19 @@ class Sender:
 class OverWhatsApp:
     """Hands a message to WhatsApp; our id comes back with its statuses."""
 
-    def __init__(self, graph: GraphClient, token: str) -> None:
+    def __init__(self, graph: GraphClient, token: str, picture: str | None = None) -> None:
         self._graph = graph
         self._token = token
+        self._picture = picture
 
     def __call__(self, row: Row[Any], out: Outgoing) -> str:
         """Hand a message over, and return WhatsApp's id of it."""
         callback = str(row.id)
+        if out.form == "text" and self._picture and len(out.words) <= LONGEST_WITH_MORE:
+            return self._graph.send_image(self._token, out.number, out.to, self._picture, out.words, callback=callback)
+        buttons = {one["id"]: one["title"] for one in (row.details or {}).get("buttons", ())}
+        if out.form == "text" and buttons and len(out.words) <= LONGEST_WITH_MORE:
+            return self._graph.send_buttons(self._token, out.number, out.to, out.words, buttons, callback=callback)
         if out.form == "text":
             return self._graph.send_text(self._token, out.number, out.to, out.words, callback=callback)
         return self._graph.send_template(

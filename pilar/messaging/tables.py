@@ -119,7 +119,8 @@ message = tenant_table(
     json_column(
         "details",
         nullable=True,
-        comment="personal data; in: what the kind holds beside words: choice, file, place, reaction, contacts",
+        comment="personal data; in: what the kind holds beside words: choice, file, place, reaction, contacts;"
+        " out: buttons, and what a picture is drawn from",
     ),
     Column("edited_at", Timestamp, comment="in: when the lead changed its words, as the provider tells"),
     Column("deleted_at", Timestamp, comment="in: when the lead took it back, as the provider tells"),

@@ -18,6 +18,7 @@ _PLAIN = text(
     join message m on m.workspace_id = given.workspace_id and m.id = given.id
     join integration wa on wa.workspace_id = m.workspace_id and wa.provider = 'whatsapp'
     where m.channel = 'whatsapp' and m.state = any(:unsent) and wa.sealed_credentials is not null
+      and m.details -> 'picture' is null
     """
 )
 _ATTEMPTED = text(

@@ -75,7 +75,7 @@ def _each_once(what: str, names: list[str]) -> set[str]:
 
 
 MOST_VARIABLES = 2
-COACH_WORDS = ("name", "studio", "goal", "progress")
+COACH_WORDS = ("name", "studio", "goal", "progress", "missed")
 """What a coach's text may name, in braces."""
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 TemplateBody = Annotated[
@@ -231,8 +231,8 @@ class CoachSchedule(Section):
         cron: on a wall clock: minute, hour, day of the month, month, day of the week.
         time_zone: whose clock: the lead's, or the studio's. A lead who has named an hour means their own.
         template: what goes where the lead has not written within 24 hours; None: the coach's own.
-        texts: what goes within them, by language, in place of the coach's own; it may name {name}, {studio}, {goal}
-            and {progress}.
+        texts: what goes within them, by language, in place of the coach's own; it may name {name}, {studio}, {goal},
+            {progress} and {missed}.
     """
 
     type: CoachType
@@ -259,14 +259,23 @@ class CoachingPreferences(Section):
 
 
 class CoachingConfiguration(Section):
-    """The coach's part: the training logic."""
+    """The coach's part: the training logic.
 
-    came_later: ClassVar[frozenset[str]] = frozenset({"most_per_week"})
+    Attributes:
+        written_by: while a lead's window is open, nudges go with their type's texts, or the agent's model writes each
+            for its lead (`personal_texts` of the plan).
+        offers: the short name of what can be booked that is offered, with three free times, to who missed a training;
+            None: nothing is.
+    """
+
+    came_later: ClassVar[frozenset[str]] = frozenset({"most_per_week", "written_by", "offers"})
 
     enabled: bool = True
     schedules: tuple[CoachSchedule, ...] = ()
     preferences: CoachingPreferences = CoachingPreferences()
     most_per_week: int = Field(10, ge=1, le=50, description="nudges to one lead, in a moving week")
+    written_by: Literal["texts", "model"] = "texts"
+    offers: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)] | None = None
 
 
 class FollowupTemplate(Section):

@@ -17,7 +17,7 @@ from pilar.workspaces.configuration import StudioConfiguration
 from pilar.workspaces.plans import GRANTS, Plan
 from pilar.workspaces.store import get_workspace, load_configuration
 
-Feature = Literal["whatsapp", "coach", "followups", "calendar", "experiments", "voice"]
+Feature = Literal["whatsapp", "coach", "followups", "calendar", "experiments", "voice", "personal_texts"]
 
 FEATURES: Mapping[Feature, str] = {
     "whatsapp": "Messages over WhatsApp",
@@ -26,6 +26,7 @@ FEATURES: Mapping[Feature, str] = {
     "calendar": "Calendar",
     "experiments": "Experiments",
     "voice": "Voice messages",
+    "personal_texts": "Coaching that a model writes for each lead",
 }
 """Every feature that a plan may grant, as people call it."""
 

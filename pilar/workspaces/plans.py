@@ -58,7 +58,7 @@ GRANTS: Mapping[Plan, Grant] = {
             ("api_calls", "day"): 50_000,
         },
         members=20,
-        features=frozenset({"whatsapp", "coach", "followups", "calendar", "experiments", "voice"}),
+        features=frozenset({"whatsapp", "coach", "followups", "calendar", "experiments", "voice", "personal_texts"}),
     ),
 }
 

@@ -85,6 +85,10 @@ insert into followup_step (workspace_id, id, lead_id, followup_id, number, silen
 select :w, gen_random_uuid(), :lead, :lead, n, :now, :now, case n when 1 then 'late' end, :now
 from generate_series(1, 2) n;
 insert into session_window (workspace_id, lead_id, opened_at, closes_at) values (:w, :lead, :now, :now);
+insert into slot_offer (workspace_id, id, lead_id, event_type, slots, cause, made_at, expires_at, booking_id)
+values (:w, :lead, :lead, 'trial', '[]', 'x', :now, :now, :lead);
+insert into coach_checkin (workspace_id, nudge_id, lead_id, message_id, trainings, answered_at)
+select :w, gen_random_uuid(), :lead, id, 3, :now from message where lead_id = :lead limit 1;
 insert into rule_firing (workspace_id, message_id, lead_id, turn_id, fired_at, latency_ms)
 select :w, id, :lead, :lead, :now, 1 from message where lead_id = :lead limit 1
 """

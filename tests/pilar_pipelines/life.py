@@ -24,7 +24,7 @@ from pilar.agents import store as agents
 from pilar.agents.defaults import install_rules
 from pilar.clocks import system_clocks
 from pilar.coach import store as coach
-from pilar.coach.dispatch import CAUSE
+from pilar.coach.composing import CAUSE
 from pilar.coach.tables import coach_nudge
 from pilar.database.engine import Scope
 from pilar.experiments.assignment import Variant

@@ -6,10 +6,12 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from pilar.agents.defaults import default_agent
 from pilar.database.engine import Scope
 from pilar.security.principals import Kind
 from pilar.workspaces.configuration import CoachingConfiguration
-from pilar.workspaces.store import load_configuration
+from pilar.workspaces.plans import Plan
+from pilar.workspaces.store import load_configuration, save_configuration
 from tests.webhook_ingest.conftest import House, Studio
 from tests.webhook_ingest.test_coach import words
 from webhook_ingest.dashboards import rendering
@@ -91,3 +93,25 @@ def test_the_next_moments_are_told_over_the_api(client: TestClient, house: House
     assert by_type["coach.morning_nudge"] == ["2027-03-01T23:00:00Z", "2027-03-02T23:00:00Z"]
     assert by_type["coach.motivation_message"] == [], "it is turned off"
     assert client.get(address, headers=headers, params={"time_zone": "Mars"}).status_code == 422
+
+
+def test_an_owner_has_a_model_write_and_times_offered_where_the_studio_can(browser: TestClient, house: House) -> None:
+    studio = house.studio("North")
+    csrf = house.sign_in(browser, studio.owner)
+    address = f"/studios/{studio.workspace_id}/coach/schedule"
+    assert "needs an agent" in browser.get(address).text
+    refused = browser.post(address, data=form(csrf, by_model="on"))
+    assert refused.status_code == 422 and "needs an agent" in words(refused.text)
+    refused = browser.post(address, data=form(csrf, offers="sauna"))
+    assert refused.status_code == 422 and "nothing that can be booked" in words(refused.text)
+    with house.app.database.transaction(Scope.fleet()) as connection:
+        _, document = load_configuration(connection, studio.workspace_id)
+        able = document.model_copy(update={"plan": Plan.PRO, "agent": default_agent(document.studio)})
+        save_configuration(connection, studio.workspace_id, able, changed_by="test", note="",
+                           now=house.app.clocks.business.now())  # fmt: skip
+    wanted = form(csrf, by_model="on", offers="personal-training", version="2")
+    assert rendering.NOTICES["schedule-changed"] in browser.post(address, data=wanted).text
+    coaching = in_force(house, studio)[1]
+    assert (coaching.written_by, coaching.offers) == ("model", "personal-training")
+    shown = browser.get(address).text
+    assert 'name="by_model" value="on" checked' in shown and 'value="personal-training" selected' in shown

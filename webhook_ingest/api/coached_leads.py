@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from pilar.coach import enrolment, goals, trainings
+from pilar.coach import checkin_store, enrolment, goals, trainings
 from pilar.coach.goals import Goal, GoalType
 from pilar.coach.lead_state import LeadState, state_of
 from pilar.database.engine import Scope
@@ -24,6 +24,7 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whi
 Percent = Annotated[int, Field(ge=0, le=100)]
 Frequency = Literal["daily", "weekly", "bi-weekly"]
 Style = Literal["encouraging", "challenging", "supportive"]
+_CHECKINS = 100
 
 
 class NewMilestoneItem(BaseModel):
@@ -166,6 +167,21 @@ class LeadCoachingState(BaseModel):
     metrics: Metrics
 
 
+class Checkin(BaseModel):
+    """What a lead told about a week, as their words are understood; null: not told."""
+
+    message_id: UUID
+    trainings: int | None
+    feeling: int | None = Field(description="1 (bad) to 5 (great)")
+    answered_at: datetime
+
+
+class Checkins(BaseModel):
+    """What a lead told about their weeks, the newest first."""
+
+    items: list[Checkin]
+
+
 class AttendedTraining(BaseModel):
     """A training that a lead attended: name the lead by id or by number."""
 
@@ -267,6 +283,15 @@ def record_trainings(app: System, caller: Asked, told: AttendedTrainings, worksp
     with app.database.transaction(Scope.workspace(studio)) as connection:
         recorded = trainings.record(connection, app.clocks, studio, attended, "api")
     return TakenIn(recorded=recorded, known=len(attended) - recorded)
+
+
+def list_checkins(app: System, caller: Asked, lead_id: UUID, workspace_id: UUID | None = None) -> Checkins:
+    """What a lead told about their weeks; the newest hundred."""
+    studio = _studio(caller, workspace_id)
+    with app.database.transaction(Scope.workspace(studio)) as connection:
+        get_lead(connection, studio, lead_id)
+        rows = checkin_store.latest(connection, studio, lead_id, _CHECKINS)
+    return Checkins(items=[Checkin(**{name: getattr(row, name) for name in Checkin.model_fields}) for row in rows])
 
 
 def _studio(caller: Caller, workspace_id: UUID | None) -> UUID:

@@ -10,10 +10,10 @@ from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilar.coach import enrolment
-from pilar.coach.dispatch import in_words
 from pilar.coach.overview import activity_of, schedule_of
 from pilar.coach.results import results_of
 from pilar.coach.schedule import EVERY
+from pilar.coach.standing import in_words
 from pilar.database.engine import Scope
 from pilar.workspaces.store import get_workspace
 from webhook_ingest.dashboards import charts

@@ -6,7 +6,7 @@ What does not: what may be scheduled (`pilar.workspaces.configuration`) and when
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -51,6 +51,8 @@ class Shown:
 
     coaching_on: bool
     entries: Sequence[Entry]
+    by_model: bool
+    offers: str
     problem: str | None = None
 
 
@@ -63,7 +65,8 @@ def schedule(request: Request, app: System, workspace_id: UUID, zone: str = "") 
         Entry(one.type, one.enabled, one.cron, one.time_zone, one.template or "", one.texts.get(language, ""))
         for one in _rows(document.coaching)
     ]
-    shown = Shown(document.coaching.enabled, entries)
+    coaching = document.coaching
+    shown = Shown(coaching.enabled, entries, coaching.written_by == "model", coaching.offers or "")
     return _page(request, app, workspace_id, version, document, shown, document.coaching, zone)
 
 
@@ -80,6 +83,8 @@ def change_schedule(
     text: _Texts,
     on: Annotated[list[str] | None, Form(max_length=20)] = None,
     coaching_on: Annotated[str, Form()] = "",
+    by_model: Annotated[str, Form()] = "",
+    offers: Annotated[str, Form(max_length=60)] = "",
     zone: _Zone = "",
     act: Annotated[str, Form()] = "preview",
 ) -> Response:
@@ -91,7 +96,7 @@ def change_schedule(
         Entry(kind, str(number) in turned_on, *(field.strip() for field in fields))
         for number, (kind, *fields) in enumerate(zip(type, cron, clock, template, text, strict=True))
     ]
-    shown = Shown(bool(coaching_on), entries)
+    shown = Shown(bool(coaching_on), entries, bool(by_model), offers)
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         in_force, document = load_configuration(connection, workspace_id)
     wanted: CoachingConfiguration | None = None
@@ -107,7 +112,7 @@ def change_schedule(
                 )  # fmt: skip
             return RedirectResponse(f"/studios/{workspace_id}/coach/schedule?notice=schedule-changed", 303)
     except (ValidationError, Invalid) as error:
-        shown, wanted = Shown(shown.coaching_on, entries, _in_words(error, entries)), None
+        shown, wanted = replace(shown, problem=_in_words(error, entries)), None
     return _page(request, app, workspace_id, version if wanted else in_force, document, shown, wanted, zone)
 
 
@@ -135,6 +140,10 @@ def _page(
         language=document.studio.language,
         version=version,
         coaching_on=shown.coaching_on,
+        by_model=shown.by_model,
+        offers=shown.offers,
+        can_be_offered=training_logic.can_be_offered(document),
+        can_be_personal=training_logic.can_be_personal(document),
         entries=shown.entries,
         problem=problem,
         zones=(home, elsewhere),
@@ -176,6 +185,8 @@ def _read(shown: Shown, document: StudioConfiguration) -> CoachingConfiguration:
             "schedules": schedules,
             "preferences": document.coaching.preferences.model_dump(),
             "most_per_week": document.coaching.most_per_week,
+            "written_by": "model" if shown.by_model else "texts",
+            "offers": shown.offers or None,
         }
     )
 

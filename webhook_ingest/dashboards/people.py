@@ -9,7 +9,8 @@ from fastapi import Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from pilar.backplane.facts import Cause
-from pilar.coach import lead_state, trainings
+from pilar.coach import goals, lead_state, trainings
+from pilar.coach.chart import chart_of, painted
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid, NotFound, PilarError
 from pilar.ids import new_id
@@ -73,6 +74,18 @@ def add(
 def person(request: Request, app: System, caller: Asked, workspace_id: UUID, lead_id: UUID) -> Response:
     """A lead, what they allowed and what happened; an id that was merged leads to who stayed."""
     return _person(request, app, caller, workspace_id, lead_id)
+
+
+def goal_picture(app: System, workspace_id: UUID, lead_id: UUID, goal_id: UUID) -> Response:
+    """The picture of a lead's goal, as their report shows it, painted anew."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        studio = get_workspace(connection, workspace_id)
+        lead = store.get_lead(connection, workspace_id, lead_id)
+        found = [one for one in goals.goals_of(connection, workspace_id, lead.id) if one.row.id == goal_id]
+    if not found:
+        raise NotFound("This lead has no such goal.")
+    content = painted(chart_of(found[0], studio.name, lead.language))
+    return Response(content, media_type="image/png", headers={"Cache-Control": "private, no-store"})
 
 
 def change(

@@ -1,7 +1,7 @@
-"""What PILAR asks of Meta's Graph API. What belongs here: Embedded Signup, numbers, templates, and sending messages.
+"""What PILAR asks of Meta's Graph API. What belongs here: Embedded Signup, numbers and templates.
 
-What does not: webhooks coming in (`signature.py`, `deliveries.py`), in which order a studio is connected
-(`provisioning`), and whether a message may be sent at all (`messaging`).
+What does not: sending (`messages.py`), webhooks coming in (`signature.py`, `deliveries.py`), in which order a studio is
+connected (`provisioning`), and whether a message may be sent at all (`messaging`).
 Every call names the token it is made with: the studio's own, except where the app speaks for itself.
 """
 
@@ -22,6 +22,7 @@ from pilar.providers.calls import http_client, required
 from pilar.providers.documents import Document, Unreadable
 from pilar.providers.whatsapp import files, template_shapes
 from pilar.providers.whatsapp.errors import META, refusal_of
+from pilar.providers.whatsapp.messages import Messages
 from pilar.providers.whatsapp.numbers import as_e164, split
 from pilar.providers.whatsapp.template_shapes import WhatsAppTemplate
 from pilar.settings import Settings
@@ -59,7 +60,7 @@ class SubmittedTemplate:
     status: str
 
 
-class GraphClient:
+class GraphClient(Messages):
     """The Graph API, by way of a thin client of our own. Safe to share between threads."""
 
     def __init__(self, settings: Settings, breakers: Breakers | None = None) -> None:
@@ -201,69 +202,6 @@ class GraphClient:
             ours = [app for app in apps if documents.child(app, "whatsapp_business_api_data").get("id") == app_id]
             return Subscription(documents.optional_text(ours[0], "override_callback_uri")) if ours else None
 
-    def send_text(
-        self, token: str, phone_number_id: str, to: str, body: str, *, callback: str, reply_to: str | None = None
-    ) -> str:
-        """Send free text, which is allowed while the lead's window is open.
-
-        Args:
-            token: the studio's.
-            phone_number_id: Meta's, of the number that sends.
-            to: the lead's number in E.164, or their WhatsApp id.
-            body: at most 4,096 characters.
-            callback: comes back with each status of the message, 512 characters at most: our id of it.
-            reply_to: Meta's id of the message that is quoted.
-
-        Returns:
-            Meta's id of the message. It has been accepted, not sent: a window that turns out to be closed comes as a
-            status.
-
-        Raises:
-            Invalid: it lacks something.
-            OutcomeUnknown: it may have been accepted: a status that carries `callback` tells.
-        """
-        content: dict[str, Any] = {"type": "text", "text": {"body": body, "preview_url": False}}
-        if reply_to is not None:
-            content["context"] = {"message_id": reply_to}
-        return self._send("send_text", token, phone_number_id, to, callback, content)
-
-    def send_template(
-        self,
-        token: str,
-        phone_number_id: str,
-        to: str,
-        name: str,
-        language: str,
-        parameters: Sequence[str],
-        *,
-        callback: str,
-    ) -> str:
-        """Send an approved template, whether the window is open or not.
-
-        Args:
-            token: the studio's.
-            phone_number_id: Meta's, of the number that sends.
-            to: the lead's number in E.164, or their WhatsApp id.
-            name: the template's.
-            language: the template's, such as `nl`.
-            parameters: what takes the place of {{1}}, {{2}} and so on.
-            callback: as with `send_text`.
-
-        Returns:
-            Meta's id of the message, as with `send_text`.
-
-        Raises:
-            Permanent: the template is not there or not approved, paused or disabled; `reaction_to` tells which.
-            Invalid: the number of parameters is not the template's.
-            OutcomeUnknown: as with `send_text`.
-        """
-        template: dict[str, Any] = {"name": name, "language": {"code": language}}
-        if parameters:
-            values = [{"type": "text", "text": value} for value in parameters]
-            template["components"] = [{"type": "body", "parameters": values}]
-        content = {"type": "template", "template": template}
-        return self._send("send_template", token, phone_number_id, to, callback, content)
-
     def media(self, token: str, media_id: str, largest: int) -> bytes:
         """A picture, sound or file that came with a message, as long as Meta keeps it.
 
@@ -343,23 +281,6 @@ class GraphClient:
         with self._meta.reads(operation):
             return form(self._call("GET", (node_id,), token, query={"fields": fields}))
 
-    def _send(
-        self, operation: str, token: str, phone_number_id: str, to: str, callback: str, content: Mapping[str, Any]
-    ) -> str:
-        body = {
-            "messaging_product": "whatsapp",
-            "recipient_type": "individual",
-            "to": to,
-            "biz_opaque_callback_data": callback,
-            **content,
-        }
-        with self._meta.changes(operation):
-            answer = self._call("POST", (phone_number_id, "messages"), token, body=body)
-            accepted = documents.children(answer, "messages")
-            if len(accepted) != 1:
-                raise Unreadable("one message was sent, and not one was accepted")
-            return documents.text(accepted[0], "id")
-
     def _all(self, token: str, path: tuple[str, ...], fields: str) -> Iterator[Document]:
         """Every item of a list, page by page."""
         query = {"fields": fields, "limit": "100"}
@@ -386,11 +307,13 @@ class GraphClient:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
     ) -> Document:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         # Ids can come from a studio's browser: one that holds a slash must not lead to another resource.
         address = "/".join([self._settings.meta_api_base, VERSION, *(quote(part, safe="") for part in path)])
-        answer = self._http.request(method, address, params=query, json=body, headers=headers)
+        answer = self._http.request(method, address, params=query, json=body, data=form, files=files, headers=headers)
         if answer.status_code >= 400:
             raise refusal_of(answer)
         return documents.parse(answer.content)

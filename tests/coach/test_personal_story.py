@@ -1,0 +1,162 @@
+"""A model writes nudges: through the sandbox, whatever the model does and wherever the worker is killed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pilar.agents.defaults import default_agent
+from pilar.backplane import budgets
+from pilar.coach.planning import plan
+from pilar.coach.trying import Sample
+from pilar.database.engine import Scope
+from pilar.workspaces import store as workspaces
+from pilar.workspaces.plans import Plan
+from tests.agents.looking import assert_promises_hold
+from tests.coach.test_story import MONDAY, TUESDAY, WEDNESDAY, asks_for_coaching, day_comes
+from tests.fixtures.opened import LEAD, Studio
+from tests.fixtures.system import MortalDatabase
+
+SAID = "Goedemorgen! Wat ga je vandaag doen voor je training?"
+WROTE = "written_by, not_by_model"
+
+
+@pytest.fixture
+def studio(opened_studio: Studio) -> Studio:
+    """A studio in Utrecht on a Monday morning, whose model writes nudges; one lead is coached."""
+    opened_studio.system.travel_to(MONDAY)
+    let_model_write(opened_studio)
+    asks_for_coaching(opened_studio)
+    return opened_studio
+
+
+def let_model_write(studio: Studio, plan: Plan = Plan.PRO, **changes: Any) -> None:
+    system = studio.system
+    with system.database.transaction(Scope.fleet()) as connection:
+        _, document = workspaces.load_configuration(connection, studio.id)
+        agent = document.agent or default_agent(document.studio)
+        coaching = document.coaching.model_copy(update={"written_by": "model", **changes})
+        document = document.model_copy(update={"agent": agent, "coaching": coaching, "plan": plan})
+        workspaces.save_configuration(
+            connection, studio.id, document, changed_by="owner:1", note="", now=system.business.now()
+        )
+
+
+def wrote(studio: Studio, columns: str = WROTE) -> list[tuple[Any, ...]]:
+    query = f"select {columns} from coach_nudge where message_id is not null order by due_at, id"
+    return [tuple(row) for row in studio.system.rows(query)]
+
+
+def said(studio: Studio) -> list[str]:
+    query = "select text from message where left(origin, 6) = 'coach:' order by occurred_at, id"
+    return [str(one) for one in studio.system.column(query)]
+
+
+def test_a_model_writes_inside_the_window_and_nobody_is_asked_outside_it(studio: Studio) -> None:
+    system = studio.system
+    system.sandbox.script_models({"match": "Write the message", "reply": SAID})
+    day_comes(studio, TUESDAY)
+    assert said(studio) == [SAID]
+    [(by, why, model, tokens)] = wrote(studio, f"{WROTE}, model, tokens")
+    assert (by, why) == ("model", None) and model and tokens > 0
+    [question] = system.sandbox.questions()
+    assert "Studio Noord" in question["system"] and "Dutch" in question["system"]
+    assert LEAD not in question["system"]
+    assert system.column("select sum(reserved) from budget_usage where resource = 'tokens'") in ([None], [0])
+    kept = str(system.rows("select request, response from effect where kind = 'model.nudge'"))
+    assert "Goedemorgen" not in kept, "the ledger holds no words"
+    day_comes(studio, WEDNESDAY)
+    assert wrote(studio)[1] == ("coach", "window_closed")
+    assert len(system.sandbox.questions()) == 1
+    assert system.column("select kind from message where left(origin, 6) = 'coach:' order by id") == [
+        "text",
+        "template",
+    ]
+    assert_promises_hold(system)
+
+
+@pytest.mark.parametrize(
+    ("scripts", "reason"),
+    [
+        ([{"reply": "Neem ibuprofen 400 mg en ga trainen, dat is goed voor je."}], "unusable,medical"),
+        ([{"refusal": "No."}], "unusable,declined"),
+        ([{"error": "overloaded", "times": None}], "away"),
+        ([{"error": "invalid_key", "times": None}], "not_configured"),
+    ],
+)
+def test_without_a_usable_answer_the_standard_text_goes(studio: Studio, scripts: list[Any], reason: str) -> None:
+    studio.system.sandbox.script_models(*scripts)
+    day_comes(studio, TUESDAY)
+    assert wrote(studio) == [("coach", reason)]
+    assert "Elke beweging telt" in said(studio)[0]
+    assert_promises_hold(studio.system)
+
+
+def test_neither_budget_nor_plan_is_overstepped(studio: Studio) -> None:
+    with studio.system.database.transaction(Scope.fleet()) as connection:
+        budgets.set_limit(connection, studio.id, budgets.TOKENS, "hour", 10, "queue")
+    day_comes(studio, TUESDAY)
+    assert wrote(studio) == [("coach", "over_budget")]
+    studio.writes("Dank je")
+    let_model_write(studio, Plan.BASIC)
+    day_comes(studio, WEDNESDAY)
+    assert wrote(studio)[1] == ("coach", "plan")
+    assert studio.system.sandbox.questions() == []
+    assert_promises_hold(studio.system)
+
+
+def test_a_trial_may_ask_the_model_and_sends_nothing(studio: Studio) -> None:
+    system, lead = studio.system, studio.lead()
+    system.sandbox.script_models({"match": "Write the message", "reply": SAID}, {"reply": "Neem ibuprofen 400 mg."})
+    messages = system.column("select count(*) from message")
+    rehearsal = system.app.rehearsal
+    plain = rehearsal.of(studio.id, "morning_nudge", lead)
+    assert (plain.would_ask_model, plain.tokens, plain.draft.written_by) == (True, None, "coach")
+    assert (plain.skipped, plain.verdict.action, plain.verdict.form) == ({}, "send", "text")
+    assert system.sandbox.questions() == []
+    asked = rehearsal.of(studio.id, "morning_nudge", lead, ask_model=True)
+    assert (asked.draft.text, asked.draft.written_by, asked.not_by_model) == (SAID, "model", None)
+    assert asked.tokens
+    bad = rehearsal.of(studio.id, "morning_nudge", lead, ask_model=True)
+    assert (bad.draft.written_by, bad.not_by_model) == ("coach", "unusable,medical")
+    with system.database.transaction(Scope.fleet()) as connection:
+        budgets.set_limit(connection, studio.id, budgets.TOKENS, "hour", 10, "queue")
+    assert rehearsal.of(studio.id, "morning_nudge", lead, ask_model=True).not_by_model == "over_budget"
+    assert rehearsal.of(studio.id, "morning_nudge", Sample(window_open=False)).not_by_model == "window_closed"
+    assert len(system.sandbox.questions()) == 2
+    used = "select used, reserved from budget_usage where resource = 'tokens' and period = 'day'"
+    assert [tuple(row) for row in system.rows(used)] in ([], [(asked.tokens + (bad.tokens or 0), 0)])
+    assert system.column("select count(*) from message") == messages
+    assert system.sandbox.effects().get("meta.message_sent", 0) == messages[0] - 1
+    assert_promises_hold(system)
+
+
+def _killed(studio: Studio, moment: int, *, after_commit: bool) -> None:
+    system = studio.system
+    system.sandbox.script_models({"match": "Write the message", "reply": SAID, "times": None})
+    studio.run(plan, [studio.id])
+    system.travel_to(TUESDAY)
+    dying = MortalDatabase(system.database.url, dies_at=moment, after_commit=after_commit)
+    system.settle(dying=dying)
+    dying.close()
+    assert dying.died, "the story is shorter by now: fewer moments"
+    system.clock.skip(timedelta(hours=1))
+    system.settle()
+    assert len(said(studio)) == 1
+    assert len(system.sandbox.questions()) <= 1
+    assert wrote(studio) in ([("model", None)], [("coach", "lost")])
+    assert_promises_hold(system)
+
+
+@pytest.mark.parametrize(("moment", "after_commit"), [(4, True), (5, False)])
+def test_a_kill_asks_once_and_sends_once(studio: Studio, moment: int, after_commit: bool) -> None:
+    _killed(studio, moment, after_commit=after_commit)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_commit", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("moment", range(1, 10))
+def test_a_kill_at_any_commit_asks_once_and_sends_once(studio: Studio, moment: int, after_commit: bool) -> None:
+    _killed(studio, moment, after_commit=after_commit)
