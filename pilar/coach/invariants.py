@@ -11,7 +11,8 @@ INVARIANTS = (
         """
         select n.workspace_id, n.id, n.lead_id, m.id as message_id, m.lead_id as written_to
         from coach_nudge n join message m on m.workspace_id = n.workspace_id and m.id = n.message_id
-        where m.lead_id <> n.lead_id or m.category <> 'marketing' or m.cause <> 'nudge:' || n.id
+        where m.lead_id <> n.lead_id or m.category <> 'marketing'
+           or m.cause not in ('nudge:' || n.id, 'erased:' || m.id)
            or m.origin <> 'coach:' || n.type
         """,
     ),
@@ -23,7 +24,8 @@ INVARIANTS = (
         select m.workspace_id, m.id, m.lead_id, m.attempted_at, zone from message m
         left join lateral jsonb_array_elements_text(m.verdict -> 'facts' -> 'zones') zone on true
         where m.direction = 'out' and starts_with(m.origin, 'coach:') and m.attempted_at is not null
-          and (zone is null or not (m.attempted_at at time zone zone)::time between '08:00' and '20:59:59.999999')
+          and (zone is null and m.cause <> 'erased:' || m.id
+               or not (m.attempted_at at time zone zone)::time between '08:00' and '20:59:59.999999')
         """,
     ),
     Invariant(

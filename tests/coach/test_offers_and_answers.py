@@ -13,6 +13,7 @@ from pilar.agents import slot_offers
 from pilar.coach import goals
 from pilar.database.engine import Scope
 from pilar.ids import new_id
+from pilar.messaging import erasing
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import CoachSchedule
 from tests.agents.looking import assert_promises_hold, told
@@ -85,6 +86,23 @@ def test_a_checkin_is_answered_and_kept_once(studio: Studio) -> None:
     studio.writes("2 keer")
     assert system.column("select trainings from coach_checkin") == [3], "it was answered already"
     assert system.column("select count(*) from coach_training") == [0], "what a lead tells is no recorded training"
+    assert_promises_hold(system)
+
+
+def test_what_was_told_and_offered_is_exported_and_gone_once_the_lead_is_erased(studio: Studio) -> None:
+    lead = coaches(studio, "weekly_checkin")
+    system, app = studio.system, studio.system.app
+    day_comes(studio, TUESDAY)
+    studio.writes("Drie keer, ging lekker")
+    studio.run(slot_offers.offer, studio.id, lead, "personal-training", cause="test")
+    both = "select (select count(*) from coach_checkin), (select count(*) from slot_offer)"
+    assert [tuple(row) for row in system.rows(both)] == [(1, 1)]
+    with system.database.transaction(Scope.fleet()) as connection:
+        shown = json.dumps(erasing.export(connection, app.clocks, app.people, studio.id, lead, actor="owner:1"))
+        assert '"feeling": 4' in shown and '"event_type": "personal-training"' in shown
+        erasing.ask(connection, app.clocks, studio.id, lead, actor="owner:1")
+    system.settle()
+    assert [tuple(row) for row in system.rows(both)] == [(0, 0)]
     assert_promises_hold(system)
 
 

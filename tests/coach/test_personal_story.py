@@ -12,6 +12,7 @@ from pilar.backplane import budgets
 from pilar.coach.planning import plan
 from pilar.coach.trying import Sample
 from pilar.database.engine import Scope
+from pilar.ids import new_id
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.plans import Plan
 from tests.agents.looking import assert_promises_hold
@@ -105,6 +106,47 @@ def test_neither_budget_nor_plan_is_overstepped(studio: Studio) -> None:
     assert wrote(studio)[1] == ("coach", "plan")
     assert studio.system.sandbox.questions() == []
     assert_promises_hold(studio.system)
+
+
+def left_alone(studio: Studio) -> None:
+    """The lead has not answered for long: they are paused as of now."""
+    system = studio.system
+    values = (studio.id, studio.lead(), system.business.now())
+    with system.database.transaction(Scope.fleet()) as connection:
+        paused = "update coach_enrolment set paused_at = %s, pace_at = %s where workspace_id = %s and lead_id = %s"
+        connection.exec_driver_sql(paused, (values[2], values[2], *values[:2]))
+        told = "insert into coach_pace values (%s, %s, %s, %s, 'paused', 'daily', 7)"
+        connection.exec_driver_sql(told, (values[0], new_id(), *values[1:]))
+
+
+def test_the_last_question_is_ours_whatever_the_studio_has_written_by_a_model(studio: Studio) -> None:
+    system = studio.system
+    studio.run(plan, [studio.id])
+    system.travel_to(MONDAY + timedelta(hours=1))
+    left_alone(studio)
+    with system.database.transaction(Scope.fleet()) as connection:
+        connection.exec_driver_sql(
+            "update coach_nudge set type = 'last_question' where id = (select min(id::text)::uuid from coach_nudge)"
+        )
+    system.travel_to(TUESDAY)
+    system.settle()
+    assert system.sandbox.questions() == [], "though the window is open"
+    assert wrote(studio) == [("coach", None)]
+    assert "ik heb een tijdje niets van je gehoord" in said(studio)[0]
+    assert_promises_hold(system)
+
+
+def test_who_is_left_alone_is_not_written_to_by_a_model_and_a_trial_says_so(studio: Studio) -> None:
+    system = studio.system
+    studio.run(plan, [studio.id])
+    system.travel_to(MONDAY + timedelta(hours=1))
+    left_alone(studio)
+    system.travel_to(TUESDAY)
+    system.settle()
+    assert system.column("select skipped from coach_nudge") == ["paused"]
+    assert (said(studio), system.sandbox.questions()) == ([], [])
+    assert "paused" in system.app.rehearsal.of(studio.id, "morning_nudge", studio.lead()).skipped
+    assert_promises_hold(system)
 
 
 def test_a_trial_may_ask_the_model_and_sends_nothing(studio: Studio) -> None:
