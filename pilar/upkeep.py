@@ -30,7 +30,7 @@ from pilar.backplane.sealing import seal
 from pilar.database.engine import Scope
 from pilar.errors import PilarError, Transient
 from pilar.followups import planning
-from pilar.messaging import limit_store, media, template_sync, windows
+from pilar.messaging import limit_store, media, windows
 from pilar.provisioning import erasing
 from pilar.provisioning.channel_look import look_at_all
 from pilar.provisioning.following import follow_up
@@ -45,7 +45,6 @@ LONGEST = timedelta(seconds=20)
 STRETCH = 200
 """Studios that are taken in one transaction."""
 CLEANING = timedelta(hours=1)
-READING = timedelta(hours=1)
 ONCE_A_DAY = timedelta(hours=24)
 
 
@@ -149,17 +148,6 @@ def watch_windows(app: App) -> int:
     return _by_studio(app, look)
 
 
-def read_templates(app: App) -> int:
-    """Have each studio's templates read at WhatsApp once a day, unless a worker has seen to it within the hour.
-
-    Who is asked for twice a day is read once: what was left over is asked for by the next hour's.
-    """
-    with app.database.transaction(Scope.fleet()) as connection:
-        if app.locks.acquire(connection, "upkeep:read_templates", "upkeep", ttl=READING) is None:
-            return 0
-    return _by_studio(app, lambda connection, studios: template_sync.ask_for_all(connection, app.clocks, studios))
-
-
 def _total(planned: planning.Planned) -> int:
     return planned.planned + planned.stopped
 
@@ -202,7 +190,6 @@ CHORES = (
     Chore("watch session windows", timedelta(minutes=15), watch_windows),
     Chore("read subscriptions again", timedelta(minutes=15), read_subscriptions),
     Chore("look at channels", timedelta(minutes=1), look_at_channels),
-    Chore("read templates", READING, read_templates),
     Chore("erase closed studios", timedelta(hours=1), erase_closed_studios),
     Chore("clean up", timedelta(hours=1), clean_up_daily),
 )

@@ -57,9 +57,14 @@ class Purpose:
 
 
 def purposes_of(templates: Iterable[Row[Any]]) -> list[Purpose]:
-    """How each purpose of a studio's templates is served, by name."""
+    """How each purpose of a studio's templates is served, by name.
+
+    What was made at WhatsApp may serve one, and wants nothing of us where it doesn't.
+    """
     found: dict[str, list[Row[Any]]] = defaultdict(list)
     for one in templates:
+        if one.adopted and (one.state != APPROVED or one.unusable is not None):
+            continue
         found[purpose_of(one.name)].append(one)
     return [
         Purpose(

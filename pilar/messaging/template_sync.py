@@ -65,7 +65,9 @@ def take_in(
     gone = [
         row
         for row in rows.values()
-        if row.id not in seen and row.state not in (DRAFT, GONE) and (newest(row.heard_at, row.read_at) or now) <= now
+        if row.id not in seen
+        and row.state not in (DRAFT, GONE)
+        and (newest(row.heard_at, row.read_at, row.seen_at) or now) <= now
     ]
     for row in gone:
         store.change_template(connection, workspace_id, row.id, {"gone_at": now})

@@ -34,12 +34,14 @@ def mend(
 
     Raises:
         NotFound: there is no such template.
-        Conflict: it is not rejected.
+        Conflict: it is not rejected, or it was made at WhatsApp.
         Invalid: the text is the same, lacks a variable, or is none that WhatsApp takes.
     """
     row = template_store.find_template(connection, workspace_id, name, language)
     if row is None:
         raise NotFound(f"There is no template {name} in {language}.")
+    if row.adopted:
+        raise Conflict(f"{name} was made at WhatsApp and is changed there.")
     if row.state != REJECTED:
         raise Conflict(f"Only a text that WhatsApp has rejected is mended, and {name} ({language}) is {row.state}.")
     text = body.strip()

@@ -88,6 +88,7 @@ class Setup:
         found = store.job_view(job, rows).results.get("customer_validation", {})
         done = following.kind not in ("connect", "act", "pay")
         own = own_channel.view_of(connection, self._clocks, job, rows)
+        rejected = template_store.templates_of(connection, job.workspace_id, state=REJECTED)
         return SetupView(
             workspace_id=job.workspace_id,
             studio_name=found.get("studio_name", "Your studio"),
@@ -96,7 +97,7 @@ class Setup:
             next=following,
             own=own,
             prerequisites=prerequisite_store.prerequisites_of(connection, job.workspace_id),
-            rejected=template_store.templates_of(connection, job.workspace_id, state=REJECTED),
+            rejected=[row for row in rejected if not row.adopted],
         )
 
     def studio_of(self, connection: Connection, token: str) -> UUID:

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from pilar.backplane.facts import Cause
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid
 from pilar.messaging import store as leads
 from pilar.messaging import template_choices
+from pilar.messaging.outbox import NewMessage, queue_message
 from pilar.messaging.template_overview import TemplateState, refresh_usage, templates_of
-from pilar.messaging.template_sync import ask_for_all
-from pilar.provisioning import template_manager
+from pilar.messaging.template_sync import ask_for_all, take_in
+from pilar.provisioning import mending, template_manager
 from tests.fixtures.opened import Studio
 
 TEXT = "Hoi {{1}}, je plek bij {{2}} staat klaar."
@@ -105,6 +107,22 @@ def test_what_is_made_judged_and_deleted_at_whatsapp_is_known_after_a_reading(st
     assert not names & {"with_photo", "session_reminder"}
     with pytest.raises(Conflict, match="made at WhatsApp"):
         write(studio, name="theirs")
+    with pytest.raises(Conflict, match="made at WhatsApp"):
+        studio.run(lambda connection, _: mending.mend(
+            connection, studio.system.app.defaults, studio.id, "theirs", "en_US", "Hello.", "owner:1"))  # fmt: skip
+    # Where free text may not go, the one that can be filled in does and the other doesn't, also if it is named.
+    studio.system.travel_to(studio.system.business.now() + timedelta(hours=25))
+    for name in ("theirs", "with_photo"):
+        wanted = NewMessage(
+            lead_id=lead, category="utility", origin=name, cause=name, template=name, parameters=("Anna", "Noord")
+        )
+        studio.run(lambda connection, clocks, wanted=wanted: queue_message(
+            connection, clocks, studio.id, wanted, Cause.new()))  # fmt: skip
+    sent = dict(studio.system.rows("select origin, state from message where origin in ('theirs', 'with_photo')"))
+    assert sent == {"theirs": "read", "with_photo": "refused"}
+    # A list from before the newest news says nothing of what is gone.
+    earlier = studio.system.business.now() - timedelta(days=2)
+    assert studio.run(lambda connection, _: take_in(connection, studio.id, [], earlier)) == []
 
 
 def test_what_came_of_templates_is_counted_and_a_sibling_stands_in_for_a_disabled_one(studio: Studio) -> None:

@@ -29,6 +29,8 @@ class Text:
     state: str
     body: str = "Hi {{1}}, this is {{2}}."
     reason: str | None = None
+    adopted: bool = False
+    unusable: str | None = None
 
 
 def standing(**changes: Any) -> WhatsAppStanding:
@@ -88,12 +90,20 @@ def test_an_approved_sibling_serves_a_purpose_and_one_that_takes_other_values_do
     assert best(rejected, english, other_wording) is other_wording, "the lead's language before its own name"
     assert best(rejected, other_values) is rejected
     assert best(Text("welcome_lead", "nl", "approved"), other_wording).name == "welcome_lead"
+    american = Text("welcome_lead", "en_US", "approved", adopted=True)
+    assert best(american, english, Text("welcome_lead", "de", "approved")) is english
+    assert best(Text("welcome_lead", "de", "approved"), american) is american, "as the language it begins with"
+    assert best(english, Text("welcome_lead", "nl_BE", "approved")).language == "nl_BE"
     assert best() is None
     assert best_of([other_wording], "unheard_of", "nl") is None
     unserved: Any = [rejected, Text("reminder", "nl", "approved")]
     line = judge(WELL, is_subscribed=True, purposes=purposes_of(unserved))[-1]
     assert (line.state, line.waits_on, line.holds_up) == ("rejected", "studio", True)
     assert "TAG_CONTENT_MISMATCH" in line.says
+    theirs: Any = [*unserved[1:], Text("theirs", "nl", "rejected", adopted=True)]
+    assert judge(WELL, is_subscribed=True, purposes=purposes_of(theirs))[-1].state == "met", "it is not ours to mend"
+    unfilled: Any = [*unserved, Text("welcome_lead", "en_US", "approved", adopted=True, unusable="A header.")]
+    assert judge(WELL, is_subscribed=True, purposes=purposes_of(unfilled))[-1].state == "rejected"
     served: Any = [*unserved, english]
     assert judge(WELL, is_subscribed=True, purposes=purposes_of(served))[-1].state == "met"
 
