@@ -46,6 +46,7 @@ def test_schedules_and_sensors_run_from_the_start_and_schedules_follow_utc() -> 
     assert {schedule.cron_schedule for schedule in repository.schedule_defs} == {
         "*/5 * * * *",
         "*/15 * * * *",
+        "*/30 * * * *",
         "5 * * * *",
         "10,25,40,55 * * * *",
         "20 2 * * *",
