@@ -45,7 +45,7 @@ test: lint definitions
 	$(BIN)/pytest -n $(WORKERS) -m "not slow" $(ARGS)
 
 test-all: lint definitions browser redis
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	PILAR_TEST_THOROUGH=1 $(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 .PHONY: definitions browser redis
 definitions: $(INSTALLED)

@@ -36,7 +36,7 @@ def _kill_at_each(system: System, referrals: Referrals, first: int, step: int, *
     assert system.column("select count(*) from dead_letter") == [0]
 
 
-@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("after_commit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_kill_at_some_commits_changes_nothing(after_commit: bool, system: System, referrals: Referrals) -> None:
     _kill_at_each(system, referrals, 3 + after_commit, 7, after_commit=after_commit)
 

@@ -20,6 +20,7 @@ from pilar.backplane.work import ALIVE, Status, list_jobs
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Permanent, Transient
 from tests.fixtures.work import START, Bench
+from tests.properties import examples
 
 ACTOR = "admin:anna"
 FATES = {
@@ -163,7 +164,7 @@ class _House:
             assert (status is Status.PARKED) == bool(row.parked)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps)
 def test_each_piece_of_work_is_in_exactly_one_place(bench: Bench, steps: list[tuple[Any, ...]]) -> None:
     with bench.database.engine.begin() as connection:

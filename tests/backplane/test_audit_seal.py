@@ -20,6 +20,7 @@ from pilar.database.engine import Scope
 from pilar.ids import new_id
 from tests.fixtures.system import Killed, MortalDatabase
 from tests.fixtures.work import Bench
+from tests.properties import examples
 
 
 def _write(connection: Connection, bench: Bench, *subjects: str) -> None:
@@ -123,7 +124,7 @@ def test_who_rolls_back_or_reads_keeps_nothing_up(bench: Bench) -> None:
     assert _verified(bench).broken is None
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     story=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["write", "commit", "roll back", "seal"])), max_size=20)
 )
@@ -332,7 +333,7 @@ DETAILS = st.dictionaries(TEXTS, st.recursive(st.none() | st.booleans() | st.int
 FIELDS = ("actor", "action", "subject", "details")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entry=st.tuples(TEXTS, TEXTS, TEXTS, DETAILS), other=st.tuples(TEXTS, TEXTS, TEXTS, DETAILS))
 def test_whatever_an_entry_holds_it_is_found_whole_and_any_other_content_is_not(
     bench: Bench, entry: tuple[Any, ...], other: tuple[Any, ...]

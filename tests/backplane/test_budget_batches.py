@@ -21,6 +21,7 @@ from pilar.database.engine import Scope
 from pilar.errors import NotFound, OverBudget
 from pilar.ids import new_id
 from tests.fixtures.work import Bench
+from tests.properties import examples
 
 TTL = timedelta(minutes=5)
 ADDS_UP = next(i for i in INVARIANTS if i.name == "reservations_add_up")
@@ -43,7 +44,7 @@ LIMITS = st.tuples(st.none() | st.integers(0, 12), st.none() | st.integers(0, 20
 WANTED = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=12)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limits=st.lists(LIMITS, min_size=4, max_size=4), batches=st.lists(WANTED, max_size=4), sets_aside=st.booleans())
 def test_a_batch_comes_to_what_its_items_would_have_come_to_one_by_one(
     bench: Bench, limits: list[tuple[int | None, int | None]], batches: list[list[tuple[int, int]]], sets_aside: bool
@@ -214,7 +215,7 @@ class Office:
             budget_overrides.end_override(connection, self.bench.clocks, *ended, actor="admin:1")
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plans=st.lists(PLAN, min_size=3, max_size=3))
 def test_no_interleaving_of_workers_overspends_or_leaks(bench: Bench, plans: list[list[tuple[str, int]]]) -> None:
     office, together, ended = Office(bench), threading.Barrier(len(plans)), threading.Event()

@@ -18,6 +18,7 @@ from pilar.database.engine import Scope
 from pilar.errors import NotFound, OverBudget
 from pilar.ids import new_id
 from tests.fixtures.work import Bench
+from tests.properties import examples
 
 STEP = st.one_of(
     st.tuples(st.just("reserve"), st.integers(0, 6)),
@@ -52,7 +53,7 @@ def test_a_reservation_names_the_hour_it_was_counted_in_however_late_it_is(bench
         assert connection.execute(text(ADDS_UP.query)).all() == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=25))
 def test_no_order_of_steps_overspends_or_leaks(bench: Bench, steps: list[tuple[str, int]]) -> None:
     studio, open_ones = new_id(), []

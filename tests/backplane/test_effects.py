@@ -17,6 +17,7 @@ from pilar.database.engine import Scope
 from pilar.errors import Busy, OutcomeUnknown, OverBudget, Permanent, Transient
 from pilar.ids import new_id
 from tests.fixtures.work import Bench
+from tests.properties import examples
 
 TIMEOUT = timedelta(seconds=10)
 OVER = timedelta(seconds=20)
@@ -54,7 +55,7 @@ def _effect(call: Callable[[], dict[str, Any]], **options: Any) -> Effect:
     return Effect(kind="test.buy", key="studio-1", call=call, **options)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(outcomes=st.lists(st.sampled_from(["busy", "died before", "died after", "no answer"]), max_size=6))
 def test_however_often_it_fails_or_dies_it_is_bought_once(bench: Bench, outcomes: list[str]) -> None:
     ledger = EffectLedger(bench.database, bench.clocks, timeout=TIMEOUT)

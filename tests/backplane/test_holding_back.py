@@ -19,6 +19,7 @@ from pilar.database.engine import Scope
 from pilar.errors import Permanent, Transient
 from pilar.ids import new_id
 from tests.fixtures.work import Bench, Chore, Happened
+from tests.properties import examples
 
 
 class Errand(Chore):
@@ -254,7 +255,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS, st.randoms(use_true_random=False))
 def test_whatever_happens_each_piece_is_in_one_place_or_finished(bench: Bench, steps: list[str], chance: Any) -> None:
     def run(connection: Connection, work: Work[Any]) -> None:

@@ -21,6 +21,7 @@ from pilar.errors import NotConfigured, NotFound
 from pilar.ids import new_id
 from pilar.settings import Settings
 from tests.fixtures.work import Bench
+from tests.properties import examples
 from tests.providers.local_http import refusing_port
 
 TTL = timedelta(seconds=30)
@@ -58,7 +59,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30))
 def test_there_is_one_holder_at_most_whatever_the_front_says_and_tokens_grow(
     bench: Bench, steps: list[tuple[str, int, Said]]

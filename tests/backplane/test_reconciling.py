@@ -19,6 +19,7 @@ from pilar.database.engine import Scope
 from pilar.errors import Busy, Conflict, NotFound, OutcomeUnknown, Permanent, Transient
 from pilar.ids import new_id
 from tests.fixtures.work import Bench
+from tests.properties import examples
 
 TIMEOUT = timedelta(seconds=10)
 KIND = "test.buy"
@@ -269,7 +270,7 @@ def test_the_list_goes_on_below_an_id(bench: Bench) -> None:
     assert not first[0].needs_a_person
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     story=st.lists(
         st.sampled_from(["work", "work dies after", "no answer", "sweep", "sweep dies", "away"]), max_size=10

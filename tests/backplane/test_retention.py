@@ -20,6 +20,7 @@ from pilar.errors import OutcomeUnknown, Permanent
 from pilar.settings import Settings
 from tests.fixtures.system import Killed, MortalDatabase
 from tests.fixtures.work import Bench
+from tests.properties import examples
 
 KEEP = Keep.of(Settings())
 OLD = timedelta(days=401)
@@ -163,7 +164,7 @@ def test_a_kill_at_any_batch_loses_nothing(bench: Bench, after_commit: bool) -> 
 STATES = ("due", "scheduled", "parked", "dead", "done")
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(st.sampled_from(STATES), st.booleans()), max_size=25),
     batch=st.integers(1, 7),

@@ -44,6 +44,7 @@ def test_our_figures_alone_are_measured_in_each_round(server: Server) -> None:
             assert all(value > 0 for value in figure.rounds)
 
 
+@pytest.mark.slow
 def test_we_are_measured_as_a_process_beside_the_bare_sql(server: Server, tmp_path: Path) -> None:
     sides = all_sides(server, tmp_path, names=())
     sides.absent["pgqueuer"] = "it is not asked for"

@@ -65,7 +65,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("client", "method", "kind", "counted"), CASES, ids=[case[2] for case in CASES])
+@pytest.mark.parametrize(
+    ("client", "method", "kind", "counted"),
+    [pytest.param(*case, id=case[2], marks=[pytest.mark.slow] * (place % 3 > 0)) for place, case in enumerate(CASES)],
+)
 def test_what_was_accepted_and_timed_out_is_found_and_the_studio_goes_on(
     system: System, monkeypatch: pytest.MonkeyPatch, client: type, method: str, kind: str, counted: str | None
 ) -> None:

@@ -32,7 +32,7 @@ def _kill_at(system: System, moments: range) -> None:
             where = f"killed {'after' if after_commit else 'before'} commit {moment}"
             assert state == ["active"], where
             shown = system.rows("select state, steps_done from analytics.studio_overview order by workspace_id desc")
-            assert shown[0] == ("active", 14), where
+            assert shown[0] == ("active", 15), where
             # Mail can't be looked up: a set-up mail whose fate is unknown is sent again under the same id.
             repeated = {key: n for key, n in system.sandbox.effects_by_key().items() if key[0] in ONCE and n > 1}
             assert repeated == {}, where
@@ -40,9 +40,9 @@ def _kill_at(system: System, moments: range) -> None:
     assert system.column("select count(*) from dead_letter") == [0]
 
 
-@pytest.mark.parametrize("first", range(4))
-def test_a_kill_at_some_commits_changes_nothing(system: System, first: int) -> None:
-    _kill_at(system, range(7 + first * 16, 71 + first, 64))
+@pytest.mark.parametrize("moment", [7, 40])
+def test_a_kill_at_some_commits_changes_nothing(system: System, moment: int) -> None:
+    _kill_at(system, range(moment, moment + 1))
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from pilar.provisioning import store
 from pilar.provisioning.events import AdvanceProvisioning
 from pilar.provisioning.runner import Runner
 from pilar.provisioning.steps import STEPS_VERSION, DatabaseStep, Done, Job, OutsideStep, Step, Wait
+from tests.properties import examples
 
 NAMES = tuple("abcdef")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -90,7 +91,7 @@ class Story:
             return store.get_job(connection, self.job_id), steps
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lists=Lists, goes=st.lists(st.sets(st.sampled_from(NAMES)), min_size=5, max_size=5))
 def test_a_job_stays_valid_whatever_lists_it_meets(
     database: Database, lists: Sequence[Sequence[str]], goes: Sequence[set[str]]

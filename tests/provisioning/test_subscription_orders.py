@@ -25,6 +25,7 @@ from pilar.database.engine import Scope
 from pilar.errors import NotFound
 from pilar.providers.stripe.client import StripeGateway
 from tests.fixtures.system import System
+from tests.properties import examples
 
 TURNS = 5
 
@@ -121,7 +122,7 @@ def test_every_order_and_number_of_events_ends_in_the_same_state(story: Story, m
     monkeypatch.setattr(StripeGateway, "owed", lambda self, identity: _known(story, now[0], identity)[1])
     ends: dict[int, list[Any]] = {}
 
-    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(last=st.integers(2, TURNS - 1), data=st.data())
     def check(last: int, data: st.DataObject) -> None:
         story.begin_anew()
