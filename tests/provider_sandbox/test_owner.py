@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from provider_sandbox.mail import Mail
-from provider_sandbox.owner import links_in
+from provider_sandbox.owner import address_of, links_in
 from provider_sandbox.testing import RunningSandbox, running_sandbox, sandbox_config
 from tests.provider_sandbox.product import Answer, Product, Received, running_product
 
@@ -214,3 +215,11 @@ def test_the_overview_shows_what_happened(sandbox: RunningSandbox):
 
     assert "mail.sent" in page
     assert "customers" in page
+
+
+def test_each_owner_comes_from_an_address_of_their_own() -> None:
+    here, there = "http://127.0.0.1:8000/setup/x", "https://pilar.example/setup/x"
+    found = {address_of(f"owner{number}@studio.example", here) for number in range(50)}
+    assert len(found) == 50 or not sys.platform.startswith("linux")
+    assert address_of("owner1@studio.example", here) == address_of("owner1@studio.example", here)
+    assert address_of("owner1@studio.example", there) is None
