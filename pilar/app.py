@@ -254,7 +254,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         people=people,
         subscriptions=keeper,
         together=together,
-        rehearsal=Rehearsal(database, clocks, gateways.models),
+        rehearsal=Rehearsal(database, clocks, gateways.models, people),
     )
 
 

@@ -36,6 +36,7 @@ from pilar.messaging import store as messaging
 from pilar.messaging.attempts import Attempt, Decided, Outgoing, Rerouted
 from pilar.messaging.decisions import Reason, Verdict
 from pilar.messaging.outbox import queue_message
+from pilar.messaging.rooms import People
 from pilar.providers.llm.client import Models
 from pilar.workspaces.configuration import AgentConfiguration, StudioConfiguration
 from pilar.workspaces.store import load_configuration
@@ -94,10 +95,11 @@ class _Asking:
 class Rehearsal:
     """Tries nudges out."""
 
-    def __init__(self, database: Database, clocks: Clocks, models: Models) -> None:
+    def __init__(self, database: Database, clocks: Clocks, models: Models, people: People) -> None:
         self._database = database
         self._clocks = clocks
         self._models = models
+        self._people = people
 
     def of(self, workspace_id: UUID, kind: str, who: UUID | Sample, *, ask_model: bool = False) -> Tried:
         """What would become of a nudge to a lead, or to somebody made up, at this moment.
@@ -151,7 +153,7 @@ class Rehearsal:
             raise RuntimeError("a cause that is new was known")
         row = facts_store.lock(connection, workspace_id, stored)
         try:
-            Attempt(self._clocks, row, _nobody, None).begin(connection)
+            Attempt(self._clocks, row, _nobody, self._people).begin(connection)
         except Decided as decided:
             return decided.verdict
         except Rerouted as rerouted:

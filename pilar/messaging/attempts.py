@@ -71,7 +71,7 @@ class Attempt:
         clocks: Clocks,
         row: Row[Any],
         hand_over: Callable[[Row[Any], Outgoing], str],
-        people: People | None,
+        people: People,
     ) -> None:
         """Take the message, what hands it over and returns the provider's id of it, and who keeps what of leads."""
         self._clocks = clocks

@@ -75,7 +75,7 @@ def withdraw(
     source: str,
     proof: str,
     story: Cause,
-    people: People | None = None,
+    people: People,
 ) -> bool:
     """Record that a lead wants no more of it, and withdraw what is queued; return whether that is new.
 
@@ -102,14 +102,13 @@ def call_off(
     scope: ConsentScope,
     proof: str,
     story: Cause,
-    people: People | None,
+    people: People,
 ) -> None:
     """Do what follows from a withdrawal that is recorded, in the same transaction; the lead's row is held."""
     store.cancel_unsent(
         connection, workspace_id, lead_id, marketing_only=scope == "marketing", reason="The lead opted out."
     )
-    if people is not None:
-        people.withdraw(connection, clocks, workspace_id, lead_id)
+    people.withdraw(connection, clocks, workspace_id, lead_id)
     event = Event(
         payload=OptedOut(lead_id=lead_id, scope=scope),
         key=f"{lead_id}:{scope}:{proof}",

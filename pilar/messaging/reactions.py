@@ -86,7 +86,7 @@ class Refused:
     code: str
     reaction: Reaction
     story: Cause
-    people: People | None
+    people: People
 
     @property
     def now(self) -> datetime:
@@ -130,7 +130,7 @@ def react(
     message: Row[Any],
     lead: Row[Any],
     code: str,
-    people: People | None = None,
+    people: People,
 ) -> None:
     """Act on the code that a message was refused with, in the transaction that records it; the lead's row is held."""
     reaction = reaction_to(message.channel, code)

@@ -65,7 +65,7 @@ class Sender:
         sms: SmsSender,
         ledger: EffectLedger,
         box: SecretBox,
-        people: People | None = None,
+        people: People,
         pictures: Pictures | None = None,
     ) -> None:
         self._database = database

@@ -45,7 +45,7 @@ class TogetherSender:
         ledger: EffectLedger,
         box: SecretBox,
         sender: Sender,
-        people: People | None = None,
+        people: People,
     ) -> None:
         """Take who sends one by one what is not plain, and otherwise what that one takes."""
         self._database = database

@@ -23,9 +23,7 @@ from pilar.messaging.sending import EFFECT
 from pilar.providers.whatsapp.deliveries import MessageStatus
 
 
-def apply(
-    connection: Connection, clocks: Clocks, workspace_id: UUID, told: MessageStatus, people: People | None = None
-) -> str:
+def apply(connection: Connection, clocks: Clocks, workspace_id: UUID, told: MessageStatus, people: People) -> str:
     """Keep a status and fold it into its message; return what became of it, in one word."""
     found = _message_of(connection, workspace_id, told)
     if found is None:

@@ -102,7 +102,9 @@ class Gym:
 
     def opts_out(self, studio: UUID, lead: UUID, proof: str = "stop") -> None:
         with self.database.transaction(Scope.fleet()) as connection:
-            consent.withdraw(connection, self.app.clocks, studio, lead, "all", "wording", proof, Cause.new())
+            consent.withdraw(
+                connection, self.app.clocks, studio, lead, "all", "wording", proof, Cause.new(), self.app.people
+            )
 
     def wishes(self, studio: UUID, lead: UUID, frequency: str = "daily", at: str | None = None,
                zone: str | None = None) -> None:  # fmt: skip

@@ -152,7 +152,9 @@ def test_who_has_said_stop_stays_silent_whatever_a_file_says(bench: Bench, studi
     brought(bench, studio, FINE)
     lead = bench.one("select id from lead")
     with bench.database.transaction(Scope.fleet()) as connection:
-        consent.withdraw(connection, bench.clocks, studio, lead, "marketing", "wording", "message:1", Cause.new())
+        consent.withdraw(
+            connection, bench.clocks, studio, lead, "marketing", "wording", "message:1", Cause.new(), PEOPLE
+        )
     done = brought(bench, studio, FINE.replace("form 17", "form 99"), *numbered(1))
     assert (done.added, done.known, done.refused) == (1, 0, 1)
     assert bench.rows("select line, reason from lead_import_refusal") == [(2, WITHDRAWN)]

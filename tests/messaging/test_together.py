@@ -48,7 +48,8 @@ def test_a_group_goes_once_with_every_limit_counted_message_by_message(studio: S
     system = studio.system
     leads = [_lead(studio, number) for number in NUMBERS]
     with system.database.transaction(Scope.fleet()) as connection:
-        consent.withdraw(connection, system.app.clocks, studio.id, leads[1], "all", "wording", "stop", Cause.new())
+        consent.withdraw(connection, system.app.clocks, studio.id, leads[1], "all", "wording", "stop", Cause.new(),
+                         system.app.people)  # fmt: skip
         budgets.set_limit(connection, studio.id, budgets.MESSAGES, "day", 1_000, "queue")
         before = budgets.utilisation(connection, system.app.clocks, [studio.id])
     system.settle()
