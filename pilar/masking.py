@@ -20,7 +20,13 @@ PERSONAL_KEY = re.compile(r"^(name|first_name|last_name|full_name|display_name|b
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 # A leading plus, or at least nine digits in a row: dates, UUIDs and amounts stay readable.
 PHONE = re.compile(r"(?<![\w-])(\+\d[\d ().-]{6,}\d|\d{9,15})(?![\w-])")
-BEARER = re.compile(r"(?i)(bearer|basic)\s+[A-Za-z0-9._~+/=-]+")
+AUTHORIZATION = re.compile(
+    r"""(?i)(authorization["']?\s*[:=,]\s*(?:b?["'])?(?:(?:bearer|basic|digest|token)\s+)?)([^\s"',;]+)"""
+)
+"""A header, be it as it was sent or as a program prints it: whatever it holds is a credential."""
+BEARER = re.compile(r"(?i)\b(bearer|basic)\s+([A-Za-z0-9._~+/=-]+)")
+PLAIN = re.compile(r"([A-Za-z]?[a-z]{0,19}|[A-Z]{1,20}|\d{1,4}([.,]\d{1,2})?)[.,-]*")
+"""What follows "basic" in a sentence, as a word, a plan's name or a price: no credential looks like it for long."""
 KEY_SHAPED = re.compile(r"\b(sk|rk|pk|whsec|pilar|EAA)_?(live|test)?_?[A-Za-z0-9_-]{12,}")
 
 # What an error quotes of the data it is about: PostgreSQL's lines beside its message, which may run over several lines
@@ -52,10 +58,15 @@ def mask_text(text: str) -> str:
     if "DETAIL: " in text or "[parameters: " in text or "input_value=" in text or "\nLINE " in text:
         for quoted in _QUOTED:
             text = quoted.sub("…", text)
-    text = BEARER.sub(lambda match: f"{match.group(1)} ***", text)
+    text = AUTHORIZATION.sub(lambda match: f"{match.group(1)}***", text)
+    text = BEARER.sub(_without_credential, text)
     text = KEY_SHAPED.sub("***", text)
     text = EMAIL.sub(lambda match: mask_email(match.group()), text)
     return PHONE.sub(lambda match: mask_phone(match.group()), text)
+
+
+def _without_credential(match: re.Match[str]) -> str:
+    return match.group() if PLAIN.fullmatch(match.group(2)) else f"{match.group(1)} ***"
 
 
 def mask(value: Any, key: str = "") -> Any:

@@ -112,6 +112,7 @@ from pilar.provisioning.events import (
     ChangePlan,
     CloseStudio,
     LookAtChannels,
+    NumberWaits,
     OwnerNotice,
     ProvisioningBegun,
     ProvisioningResumed,
@@ -170,6 +171,7 @@ SHOWN_ON_OVERVIEW = (
     ProvisioningUndone,
     StudioActivated,
     SubscriptionRead,
+    NumberWaits,
 )
 """After these events a studio looks different on the overview, and is refreshed."""
 

@@ -63,6 +63,22 @@ def after_death(cursor: str | None) -> tuple[datetime, int, str] | None:
         raise _not_ours() from error
 
 
+def after_wait(cursor: str | None) -> tuple[UUID, str] | None:
+    """The place behind which a page of waits begins: a studio and what waits there."""
+    if cursor is None:
+        return None
+    try:
+        studio, name = _decode(cursor).split(" ")
+        return UUID(studio), name
+    except ValueError as error:
+        raise _not_ours() from error
+
+
+def wait(studio: UUID, name: str) -> str:
+    """The cursor that stands behind a wait."""
+    return encode(f"{studio} {name}")
+
+
 def death(of: tuple[datetime, int, str]) -> str:
     """The cursor that stands behind a dead letter, by its place."""
     moment, position, handler = of

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Row
 
 APPROVED, REJECTED = "approved", "rejected"
+DISABLED = "disabled"
+"""The state of a template that people did not want: its text is not handed in again."""
+RETIRED = (DISABLED, "archived", "pending_deletion", "deleted")
+"""States of templates that never come back: their siblings stand in for them."""
 PAUSED = "paused"
 """The state of a template that rests for its quality, and comes back by itself."""
 VARIABLE = re.compile(r"\{\{(\d+)\}\}")
@@ -44,16 +48,25 @@ class Purpose:
         name: the purpose.
         approved: those that WhatsApp has approved.
         rejected: those that it won't have.
+        gone: those that never come back.
+        is_gone: there are no others.
     """
 
     name: str
     approved: tuple[Row[Any], ...]
     rejected: tuple[Row[Any], ...]
+    gone: tuple[Row[Any], ...]
+    is_gone: bool
 
     @property
     def is_served(self) -> bool:
         """Whether there is one to send, be it in another language or wording."""
         return bool(self.approved)
+
+    @property
+    def again(self) -> tuple[Row[Any], ...]:
+        """Those whose text can be handed in once more, under another name, since no other is left."""
+        return tuple(row for row in self.gone if row.state != DISABLED and not row.adopted) if self.is_gone else ()
 
 
 def purposes_of(templates: Iterable[Row[Any]]) -> list[Purpose]:
@@ -71,9 +84,19 @@ def purposes_of(templates: Iterable[Row[Any]]) -> list[Purpose]:
             name,
             tuple(row for row in rows if row.state == APPROVED),
             tuple(row for row in rows if row.state == REJECTED),
+            tuple(row for row in rows if row.state in RETIRED),
+            all(row.state in RETIRED for row in rows),
         )
         for name, rows in sorted(found.items())
     ]
+
+
+def next_name(name: str, taken: Collection[str]) -> str:
+    """The next version of a template's name that is free: `welcome_lead_v2` after `welcome_lead`."""
+    version = 2
+    while (found := f"{purpose_of(name)}_v{version}") in taken:
+        version += 1
+    return found
 
 
 class Template(Protocol):

@@ -12,15 +12,12 @@ from sqlalchemy import Connection
 from pilar.clocks import Clocks
 from pilar.messaging import followup_store, template_store, template_usage_store
 from pilar.messaging.defaults import EXAMPLES
-from pilar.messaging.purposes import APPROVED, best_of, purpose_of
+from pilar.messaging.purposes import APPROVED, RETIRED, best_of, purpose_of, purposes_of
 from pilar.messaging.template_choices import filled
-from pilar.messaging.template_sync import GONE
 
 MADE_AGAIN = timedelta(days=4)
 """An answer within 72 hours counts: the days before today are made again for so long."""
 LOOKED_BACK = timedelta(days=30)
-RETIRED = ("disabled", "archived", "pending_deletion", GONE)
-"""States of templates that never come back: their siblings stand in for them."""
 _COUNTS = ("sent", "delivered", "read", "answered", "opted_out", "refused", "failed", "blocked")
 
 
@@ -56,6 +53,7 @@ class TemplateState:
         unusable: why it can't be sent from here.
         quality: WhatsApp's score, in lower case.
         retired: it never comes back.
+        again: its text can be submitted once more, since no other is left for its purpose.
         followups: which follow-ups write with it.
         seen_at: business time when WhatsApp last listed it.
         usage: what came of it.
@@ -74,6 +72,7 @@ class TemplateState:
     unusable: str | None
     quality: str | None
     retired: bool
+    again: bool
     followups: tuple[str, ...]
     seen_at: datetime | None
     usage: Usage
@@ -101,6 +100,7 @@ def templates_of(connection: Connection, clocks: Clocks, workspace_id: UUID) -> 
     for followup in followup_store.followups_of(connection, workspace_id):
         if followup.active:
             used.setdefault(followup.template_name, []).append(followup.name)
+    again = {row.id for purpose in purposes_of(rows) for row in purpose.again}
     states, usable = [], [row for row in rows if row.unusable is None]
     for row in rows:
         other = best_of(usable, row.name, row.language) if row.state != APPROVED else None
@@ -120,6 +120,7 @@ def templates_of(connection: Connection, clocks: Clocks, workspace_id: UUID) -> 
                 unusable=row.unusable,
                 quality=row.quality,
                 retired=row.state in RETIRED,
+                again=row.id in again,
                 followups=tuple(used.get(row.name, ())),
                 seen_at=row.seen_at,
                 usage=Usage(**sums.get((row.name, row.language), {})),

@@ -50,7 +50,7 @@ with asked as (
   where w.workspace_id is not null or j.workspace_id is not null
 ), step as materialized (
   select s.workspace_id, s.name, s.ordinal, s.status, s.attempts, s.started_at, s.completed_at, s.error, s.result,
-         s.waits_on, s.wait_reason, s.wait_since,
+         s.waits_on, s.wait_reason, s.wait_since, s.wait_link,
          coalesce(s.title, upper(left(s.name, 1)) || replace(substr(s.name, 2), '_', ' ')) as title
   from studio join provisioning_step s on s.workspace_id = studio.workspace_id and s.job_id = studio.job_id
 )
@@ -63,21 +63,34 @@ _REFRESH_OVERVIEW = f"""
 ), at_present as (
   select distinct on (workspace_id) * from step
   where status not in ('completed', 'retired') order by workspace_id, ordinal
+), waiting as (
+  select workspace_id, waits_on, wait_reason, wait_since, title as wait_title, wait_link, status = 'expired' as in_vain
+  from at_present where waits_on is not null
+  union all
+  (select distinct on (n.workspace_id) n.workspace_id, n.waits_on, n.reason, n.wait_since, n.title, n.link,
+          n.state = 'expired'
+   from studio join number_wait n on n.workspace_id = studio.workspace_id
+   where studio.state in ('active', 'suspended')
+     and not exists (select from at_present a where a.workspace_id = n.workspace_id and a.waits_on is not null)
+   order by n.workspace_id, n.wait_since)
 ), customer as (
   select workspace_id, result from step where name = 'customer_validation' and status = 'completed'
 )
 insert into analytics.studio_overview as kept (
   workspace_id, name, state, plan, country, time_zone, phone_number, subscription_status, integrations, step,
-  step_title, steps_done, steps_total, waits_on, wait_reason, wait_since, step_error, created_at, activated_at,
+  step_title, steps_done, steps_total, waits_on, wait_reason, wait_since, wait_title, wait_link,
+  wait_in_vain, step_error, created_at, activated_at,
   activity, refreshed_at)
 select studio.workspace_id, coalesce(studio.name, customer.result ->> 'studio_name', 'New studio'), studio.state,
        coalesce(studio.plan, customer.result ->> 'plan'), studio.country, studio.time_zone, account.phone_number,
        paid.status, coalesce(account.states, '{{}}'), at_present.name, at_present.title, coalesce(progress.done, 0),
-       coalesce(progress.total, 0), at_present.waits_on, at_present.wait_reason, at_present.wait_since,
+       coalesce(progress.total, 0), waiting.waits_on, waiting.wait_reason, waiting.wait_since, waiting.wait_title,
+       waiting.wait_link, coalesce(waiting.in_vain, false),
        at_present.error, studio.created_at, studio.activated_at, coalesce(told.sentences, '[]'), :now
 from studio
 left join progress on progress.workspace_id = studio.workspace_id
 left join at_present on at_present.workspace_id = studio.workspace_id
+left join waiting on waiting.workspace_id = studio.workspace_id
 left join customer on customer.workspace_id = studio.workspace_id
 left join subscription paid on paid.workspace_id = studio.workspace_id
 left join lateral (
@@ -98,6 +111,7 @@ on conflict (workspace_id) do update set
   subscription_status = excluded.subscription_status, integrations = excluded.integrations, step = excluded.step,
   step_title = excluded.step_title, steps_done = excluded.steps_done, steps_total = excluded.steps_total,
   waits_on = excluded.waits_on, wait_reason = excluded.wait_reason, wait_since = excluded.wait_since,
+  wait_title = excluded.wait_title, wait_link = excluded.wait_link, wait_in_vain = excluded.wait_in_vain,
   step_error = excluded.step_error, created_at = excluded.created_at, activated_at = excluded.activated_at,
   activity = excluded.activity, refreshed_at = excluded.refreshed_at
 """

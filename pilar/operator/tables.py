@@ -6,7 +6,7 @@ provisioning when somebody follows it. Who is alive is not in it either: a table
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, SmallInteger, Text, Uuid
+from sqlalchemy import Boolean, Column, Index, Integer, SmallInteger, Text, Uuid
 
 from pilar.database.schema import ANALYTICS, Timestamp, fleet_table, json_column, tenant_table, workspace_key
 
@@ -30,9 +30,12 @@ studio_overview = tenant_table(
     Column("step_title", Text, comment="the same, as people read it"),
     Column("steps_done", SmallInteger, nullable=False, comment="provisioning steps that are completed"),
     Column("steps_total", SmallInteger, nullable=False, comment="provisioning steps that there are"),
-    Column("waits_on", Text, comment="who keeps that step waiting: studio, meta, twilio, stripe or us; null: nobody"),
+    Column("waits_on", Text, comment="who keeps it waiting: studio, meta, twilio, stripe or us; null: nobody"),
     Column("wait_reason", Text, comment="for what"),
     Column("wait_since", Timestamp, comment="real time since when"),
+    Column("wait_title", Text, comment="what waits: the step, or the studio's number"),
+    Column("wait_link", Text, comment="where to act; null: on the studio's page"),
+    Column("wait_in_vain", Boolean, nullable=False, server_default="false", comment="it has lasted too long"),
     Column("step_error", Text, comment="why the last attempt at that step failed; masked"),
     Column("created_at", Timestamp, nullable=False, comment="business time of the signup"),
     Column("activated_at", Timestamp, comment="business time when it first opened"),

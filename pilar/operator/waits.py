@@ -27,15 +27,17 @@ class Party:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A studio that waits; `wait_since` is real time."""
+    """A studio that waits, or its number; `wait_since` is real time, `wait_link` where to act at a provider."""
 
     workspace_id: UUID
     name: str
     state: str
-    step_title: str | None
+    wait_title: str | None
     waits_on: str
     wait_reason: str | None
     wait_since: datetime | None
+    wait_link: str | None
+    wait_in_vain: bool
 
 
 def parties(connection: Connection) -> Sequence[Party]:
@@ -44,7 +46,7 @@ def parties(connection: Connection) -> Sequence[Party]:
         select(
             studio_overview.c.waits_on,
             func.count(),
-            func.count().filter(studio_overview.c.state == "expired"),
+            func.count().filter(studio_overview.c.wait_in_vain),
             func.min(studio_overview.c.wait_since),
         )
         .where(studio_overview.c.waits_on.is_not(None))

@@ -19,14 +19,14 @@ from sqlalchemy import Connection
 
 from pilar.backplane.facts import Cause, Job, Lane, emit, enqueue
 from pilar.backplane.handlers import Work
-from pilar.backplane.notices import IncidentRequested, Severity, end_incidents, incident
+from pilar.backplane.notices import IncidentRequested, end_incidents, incident
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import CredentialsRefused, NotFound, Permanent
 from pilar.messaging import number_news, templates
 from pilar.providers.twilio.client import NumberSettings, TwilioCredentials, TwilioGateway
-from pilar.provisioning import prerequisite_steps, twilio_store
+from pilar.provisioning import parent_trouble, prerequisite_steps, twilio_store
 from pilar.provisioning import replacement_store as store
 from pilar.provisioning.drift import Drift
 from pilar.provisioning.events import LookAtChannels
@@ -53,13 +53,11 @@ class Found:
         trouble: what it is; None: nothing.
         waits_on: who has to act; None: nobody, it heals by itself.
         reason: what happened, as a sentence.
-        severity: of the incident.
     """
 
     trouble: Trouble | None = None
     waits_on: WaitsOn | None = None
     reason: str | None = None
-    severity: Severity = "high"
 
 
 def look_at_all(database: Database, clocks: Clocks, *, portion: int = PORTION) -> int:
@@ -149,7 +147,7 @@ class ChannelLooker:
         result: dict[str, Any] = {}
         if twilio is not None and twilio.state == "connected" and twilio.phone_number_id is not None:
             found, there = self._number(workspace_id, twilio)
-            self._keep(work, workspace_id, found)
+            self._keep(work, workspace_id, found, was_asked=True)
             if found.trouble == "number_gone" and studio.state == "active":
                 # For one that does not pay nothing is bought; the look after it has paid sees to it.
                 result["replacing"] = self._replacer.begin(work, workspace_id, found.reason or "")
@@ -157,7 +155,7 @@ class ChannelLooker:
                 result["sms"] = self._drift.mend_sms(work, twilio, there)
             result["trouble"] = found.trouble
         else:
-            self._keep(work, workspace_id, Found())
+            self._keep(work, workspace_id, Found(), was_asked=False)
         if whatsapp is not None and whatsapp.state == "connected":
             result["whatsapp"] = self._drift.mend_whatsapp(work, whatsapp)
             with self._database.transaction(Scope.fleet()) as connection:
@@ -197,16 +195,22 @@ class ChannelLooker:
             status = above.account_status(sid)
         except CredentialsRefused:
             reason = "Twilio refuses our own account above the studio's: it is suspended, or its token is wrong."
-            return Found("parent_suspended", "us", reason, "critical")
+            return Found("parent_suspended", "us", reason)
         return Found("account_suspended", "twilio", f"Twilio has the studio's account as {status}: ask Twilio why.")
 
-    def _keep(self, work: Work[Any], workspace_id: UUID, found: Found) -> None:
-        """Keep what was found; who has to act is told when it begins, and that it is over when it is."""
+    def _keep(self, work: Work[Any], workspace_id: UUID, found: Found, *, was_asked: bool) -> None:
+        """Keep what was found; who has to act is told when it begins, and that it is over when it is.
+
+        `was_asked`: it was found by asking Twilio; else there is nothing there to ask for.
+        """
         now, real_now = self._clocks.business.now(), self._clocks.real.now()
         with self._database.transaction(Scope.fleet()) as connection:
             workspaces.get_integration(connection, workspace_id, "twilio", hold=True)
             before = store.look_of(connection, workspace_id)
             known = before.trouble if before is not None else None
+            above = self._above(connection, workspace_id) if parent_trouble.TROUBLE in (known, found.trouble) else None
+            if above is not None:
+                twilio_store.lock_parent(connection, above[0])
             values: dict[str, Any] = {
                 "looked_at": real_now,
                 "trouble": found.trouble,
@@ -216,6 +220,13 @@ class ChannelLooker:
             if known != found.trouble:
                 values["troubled_since"] = now if found.trouble else None
             store.keep_look(connection, workspace_id, values, look_at=real_now + EVERY)
+            if above is not None and found.trouble == parent_trouble.TROUBLE:
+                is_new = known != found.trouble
+                parent_trouble.tell(
+                    connection, self._clocks, *above, is_new=is_new, occasion=work.id, story=work.cause
+                )  # fmt: skip
+            elif above is not None and was_asked:
+                parent_trouble.is_over(connection, self._clocks, *above, work.cause)
             if known == found.trouble:
                 return
             if known is not None:
@@ -223,8 +234,13 @@ class ChannelLooker:
                     connection, self._clocks, [_key(known, workspace_id)], reason="A look has found it to be well.",
                     cause=work.cause, workspace_id=workspace_id,
                 )  # fmt: skip
-            if found.trouble is not None:
+            if found.trouble not in (None, parent_trouble.TROUBLE):
                 self._tell(connection, work, workspace_id, found, now)
+
+    def _above(self, connection: Connection, workspace_id: UUID) -> tuple[str, str]:
+        """Our account that a studio's is under, and the one that those without a place are under."""
+        first = self._twilio.parents()[0].sid
+        return twilio_store.placement_of(connection, workspace_id) or first, first
 
     def _tell(self, connection: Connection, work: Work[Any], workspace_id: UUID, found: Found, now: datetime) -> None:
         trouble = found.trouble or ""
@@ -232,7 +248,7 @@ class ChannelLooker:
             dedupe_key=_key(trouble, workspace_id),
             title=_TITLES[trouble],
             description=found.reason or "",
-            severity=found.severity,
+            severity="high",
             component="twilio_integration",
         )
         asked = incident(request, key=f"{trouble}:{work.id}", workspace_id=workspace_id)
@@ -245,7 +261,6 @@ _TITLES: Mapping[str, str] = {
     "number_gone": "A studio has lost its phone number",
     "own_number_gone": "A number that a studio has brought does not work any more",
     "account_suspended": "Twilio has suspended a studio's account",
-    "parent_suspended": "Twilio has suspended one of our accounts",
 }
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection, Row
 
 from pilar.backplane import audit
@@ -39,6 +39,8 @@ from pilar.provisioning.defaults_document import (
 )
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import CoachingConfiguration, Section, StudioConfiguration
+
+_Document = TypeVar("_Document", bound=BaseModel)
 
 HISTORY = 100
 """The most versions that are told at once."""
@@ -76,11 +78,14 @@ class DefaultsKeeper:
 
         Raises:
             NotFound: there is no such version.
+            Conflict: it is of a form that is not valid any more.
         """
         if version == 0:
             return 0, self._built_in
         row = store.newest_template(connection) if version is None else store.template_of(connection, version)
-        return (row.version, WorkspaceDefaults.model_validate(row.document)) if row else (0, self._built_in)
+        if row is None:
+            return 0, self._built_in
+        return row.version, _as_now(WorkspaceDefaults, row.document, row.version)
 
     def give(self, connection: Connection, workspace_id: UUID, part: Part) -> dict[str, Any]:
         """Give a new studio a part of the newest template; what it has already stays as it is.
@@ -199,10 +204,7 @@ class DefaultsKeeper:
             NotFound: there is no such version.
             Conflict: it is of a form that is not valid any more, or as `change`.
         """
-        try:
-            document = StudioConfiguration.model_validate(store.document_of(connection, workspace_id, to))
-        except ValidationError as error:
-            raise Conflict(f"Version {to} is not valid any more: it stays as it was, and can't be used.") from error
+        document = _as_now(StudioConfiguration, store.document_of(connection, workspace_id, to), to)
         parts = {part: section for part in PARTS if (section := chosen(document, part)) is not None}
         return self.change(
             connection,
@@ -218,8 +220,13 @@ class DefaultsKeeper:
         return store.history(connection, workspace_id, HISTORY)
 
     def compare(self, connection: Connection, workspace_id: UUID, version: int) -> dict[Part, list[Difference]]:
-        """What is another now than in an earlier version, by part; raise `NotFound` where there is none."""
-        document = StudioConfiguration.model_validate(store.document_of(connection, workspace_id, version))
+        """What is another now than in an earlier version, by part.
+
+        Raises:
+            NotFound: there is no such version.
+            Conflict: it is of a form that is not valid any more.
+        """
+        document = _as_now(StudioConfiguration, store.document_of(connection, workspace_id, version), version)
         present = self.read(connection, workspace_id).parts
         return {
             part: differences(chosen(document, part), section)
@@ -256,3 +263,11 @@ class DefaultsKeeper:
             occasion = f"defaults:{workspace_id}:{digest(section).hex()[:16]}:{now.isoformat()}"
             ask_to_submit(connection, self._clocks, workspace_id, occasion=occasion, story=Cause.new())
         return result
+
+
+def _as_now(shape: type[_Document], kept: Mapping[str, Any], version: int) -> _Document:
+    """A version that was kept, in the form of today; raise `Conflict` where it is not valid any more."""
+    try:
+        return shape.model_validate(kept)
+    except ValidationError as error:
+        raise Conflict(f"Version {version} is not valid any more: it stays as it was, and can't be used.") from error

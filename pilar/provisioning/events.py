@@ -40,6 +40,7 @@ NoticeKind = Literal[
     "name_declined",
     "number_replaced",
     "own_number_lost",
+    "own_number_waits",
     "template_rejected",
     "template_disabled",
 ]
@@ -92,6 +93,14 @@ class ReplaceNumber(Payload):
     type_name: ClassVar[str] = "provisioning.replace_number"
 
     replacement_id: UUID
+
+
+class NumberWaits(Payload):
+    """The number of an open studio waits for something, for something else, or for nothing any more."""
+
+    type_name: ClassVar[str] = "provisioning.number_waits"
+
+    matter: str
 
 
 class AdvanceProvisioning(Payload):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,7 +20,7 @@ from pilar.backplane.facts import Cause, Event, Lane, emit, enqueue
 from pilar.backplane.notices import IncidentRequested, Severity, incident
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.provisioning import told_incidents, wait_store, waits
+from pilar.provisioning import number_waits, told_incidents, wait_store, waits
 from pilar.provisioning.events import AdvanceProvisioning, TellOwner, WaitExpired
 from pilar.provisioning.runner import at_once
 
@@ -61,8 +62,9 @@ def follow_up(database: Database, clocks: Clocks, *, deadline: datetime) -> Foll
 
     swept(_schedule)
     # What has expired is not reminded of any more.
-    expired = swept(_expire)
-    return FollowedUp(expired=expired, reminded=swept(_remind), looked=swept(_look))
+    expired = swept(_expire) + swept(partial(number_waits.expire, size=BATCH))
+    reminded = swept(_remind) + swept(partial(number_waits.remind, size=BATCH))
+    return FollowedUp(expired=expired, reminded=reminded, looked=swept(_look))
 
 
 def _schedule(connection: Connection, clocks: Clocks) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, ForeignKeyConstraint, Index, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import Column, Date, ForeignKeyConstraint, Index, SmallInteger, Text, UniqueConstraint, Uuid, text
 
 from pilar.database.schema import Timestamp, tenant_table, workspace_key
 
@@ -55,4 +55,25 @@ number_replacement = tenant_table(
     UniqueConstraint("workspace_id", "begun_on"),
     Index("uq_number_replacement_under_way", "workspace_id", unique=True, postgresql_where=text("ended_at is null")),
     comment="A number that was lost, and the one that takes its place.",
+)
+
+number_wait = tenant_table(
+    "number_wait",
+    workspace_key(),
+    Column("matter", Text, primary_key=True, comment="replacement or own_number"),
+    Column("id", Uuid, nullable=False, comment="of this wait; the next one has another"),
+    Column("title", Text, nullable=False, comment="what waits, as people read it"),
+    Column("waits_on", Text, nullable=False, comment="studio, meta, twilio, stripe or us: who has to act"),
+    Column("reason", Text, nullable=False, comment="for what, as a sentence"),
+    Column("link", Text, comment="where to act; null: on the studio's page"),
+    Column("state", Text, nullable=False, comment="waiting, or expired: it has waited in vain, and waits still"),
+    Column("wait_since", Timestamp, nullable=False, comment="real time"),
+    Column("waits_from", Timestamp, nullable=False, comment="business time: reminders count from then"),
+    Column("reminders", SmallInteger, nullable=False, server_default="0", comment="sent in this wait"),
+    Column("remind_at", Timestamp, comment="business time of the next reminder; null: none is to come"),
+    Column("expires_at", Timestamp, comment="business time when it has waited in vain; null: never, or it has"),
+    ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
+    Index(None, "remind_at"),
+    Index(None, "expires_at"),
+    comment="What the number of a studio that is open waits for.",
 )

@@ -23,11 +23,13 @@ class NextThing:
             since it is others' turn; nothing, as all is ready; nothing, as the signup was taken back.
         says: the same as a sentence for the owner.
         step: where the set-up stands, as people read it.
+        link: where to act, where that is not here.
     """
 
     kind: Kind
     says: str
     step: str | None = None
+    link: str | None = None
 
 
 _TURN = {
@@ -38,15 +40,18 @@ _TURN = {
 }
 
 
-def next_thing(job: Row[Any], steps: Sequence[Row[Any]]) -> NextThing:
+def next_thing(job: Row[Any], steps: Sequence[Row[Any]], number_wait: Row[Any] | None = None) -> NextThing:
     """The one thing to do next.
 
     Args:
         job: the job's row.
         steps: its steps' rows, in order.
+        number_wait: what the open studio's own number waits for, if it does.
     """
     if job.state in ("undoing", "undone"):
         return NextThing("closed", "This signup was taken back: there is nothing left to do.")
+    if number_wait is not None:
+        return NextThing("act", number_wait.reason, number_wait.title, number_wait.link)
     current = next((step for step in steps if step.status not in _OUTSIDE), None)
     if job.state == "completed" or current is None:
         return NextThing("ready", "Your studio is open: leads can write to its number.")

@@ -18,12 +18,20 @@ from pilar.backplane.notices import IncidentRequested, Severity, end_incidents, 
 from pilar.clocks import Clocks
 from pilar.messaging import number_rules, number_store
 from pilar.messaging.events import NumberChanged
-from pilar.provisioning import replacement_store
+from pilar.provisioning import number_waits, replacement_store
 from pilar.provisioning.events import NoticeKind, OwnerNotice
 from pilar.provisioning.subscription import notify_owner
 
 KINDS: frozenset[NoticeKind] = frozenset(
-    {"account_restricted", "number_reinstated", "quality_low", "name_declined", "number_replaced", "own_number_lost"}
+    {
+        "account_restricted",
+        "number_reinstated",
+        "quality_low",
+        "name_declined",
+        "number_replaced",
+        "own_number_lost",
+        "own_number_waits",
+    }
 )
 """The notices that are about a number."""
 
@@ -65,6 +73,7 @@ class NumberNotices:
             occasion = f"{what}:{week}" if kind in ("quality_low", "name_declined") else f"{what}:{work.id}"
             notify_owner(connection, self._clocks, workspace_id, kind, occasion, work.cause)
         standing = number_store.standing_of(connection, workspace_id, hold=True)
+        number_waits.follow(connection, self._clocks, workspace_id, standing, work.cause)
         if standing.restricted is None:
             end_incidents(
                 connection, self._clocks, [banned_key(workspace_id)], reason="WhatsApp lets the studio send again.",
@@ -92,6 +101,8 @@ def detail_of(connection: Connection, workspace_id: UUID, told: OwnerNotice) -> 
     if told.kind == "own_number_lost":
         look = replacement_store.look_of(connection, workspace_id)
         return look.reason if look is not None and look.trouble is not None else None
+    if told.kind == "own_number_waits":
+        return number_waits.reason_of(connection, workspace_id, told.occasion)
     standing = number_store.standing_of(connection, workspace_id)
     if told.kind == "account_restricted":
         return _in_words(standing.restricted) if standing.restricted else None

@@ -44,6 +44,7 @@ _SUBJECTS: dict[NoticeKind, str] = {
     "name_declined": "WhatsApp has declined the name that {studio} shows",
     "number_replaced": "{studio} has a new phone number",
     "own_number_lost": "The phone number of {studio} does not work any more",
+    "own_number_waits": "WhatsApp still shuts out the number of {studio}",
     "template_rejected": "WhatsApp has rejected a message template of {studio}",
     "template_disabled": "WhatsApp has disabled a message template of {studio}",
 }
@@ -92,6 +93,10 @@ _LINES: dict[NoticeKind, tuple[str, ...]] = {
         "{detail}",
         "The number is yours, so we don't replace it: please have it restored, or tell us to get you another.",
     ),
+    "own_number_waits": (
+        "{detail}",
+        "The number is yours, so only you can ask. Until WhatsApp lets it send again, your leads get no messages.",
+    ),
     "template_rejected": (
         "WhatsApp has rejected the template {detail}",
         "Messages that need it are not sent until another version is approved.",
@@ -105,6 +110,7 @@ _LINES: dict[NoticeKind, tuple[str, ...]] = {
 _ACTIONS: dict[NoticeKind, str] = {
     "payment_failing": "Pay or change the card",
     "suspended": "Pay now",
+    "own_number_waits": "See what is left to do",
 }
 
 

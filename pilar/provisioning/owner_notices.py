@@ -103,7 +103,7 @@ class OwnerNotices:
             return {"skipped": "no mail server is set up: the studio's page tells it"}
         if self._is_taken_back(workspace_id):
             return {"skipped": "the signup was taken back"}
-        link = self._page(workspace_id)
+        link = self._page(workspace_id, "set-up" if told.kind == "own_number_waits" else "subscription")
         if told.kind == "payment_failing":
             invoice = self._stripe.invoice(told.occasion)
             if invoice.status != "open":
@@ -169,5 +169,5 @@ class OwnerNotices:
             job = store.find_job_of_workspace(connection, workspace_id)
         return job is not None and job.state in store.TAKEN_BACK
 
-    def _page(self, workspace_id: UUID) -> str:
-        return f"{self._settings.public_url}/studios/{workspace_id}/subscription"
+    def _page(self, workspace_id: UUID, name: str) -> str:
+        return f"{self._settings.public_url}/studios/{workspace_id}/{name}"

@@ -1,7 +1,8 @@
 """What WhatsApp wants of a studio before its number may write, each thing by itself.
 
 What belongs here: judging what Meta said, as a pure rule: how each stands, whom it waits on, where to act, and whether
-nothing can be sent before. What does not: asking Meta and waiting (`prerequisite_steps.py`), and pages.
+nothing can be sent before. What does not: what each of Meta's health codes is about (`meta_troubles.py`), asking Meta
+and waiting (`prerequisite_steps.py`), and pages.
 
 What only limits does not hold a studio up: a business that is not verified may write to 250 people a day (messaging
 limits of the Cloud API), and a name under review is shown meanwhile as the number.
@@ -10,11 +11,13 @@ limits of the Cloud API), and a name under review is shown meanwhile as the numb
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from pilar.messaging.number_rules import BLOCKED_NUMBERS
 from pilar.messaging.purposes import Purpose
-from pilar.providers.whatsapp.standing import NO_PAYMENT, WhatsAppStanding
+from pilar.providers.whatsapp.standing import WhatsAppStanding
+from pilar.provisioning.meta_troubles import SECURITY, SUPPORT, Held, held
 from pilar.provisioning.steps import WaitsOn
 
 State = Literal["met", "pending", "missing", "rejected", "unknown"]
@@ -31,9 +34,6 @@ TITLES = {
 """The prerequisites in the order in which they are shown."""
 
 MANAGER = "https://business.facebook.com/wa/manage"
-SECURITY = "https://business.facebook.com/settings/security"
-BILLING = "https://business.facebook.com/billing_hub/payment_settings"
-SUPPORT = "https://business.facebook.com/business-support-home"
 LIMITED = "Until it is, the number writes to 250 people a day at most."
 
 
@@ -79,25 +79,21 @@ def judge(
         purposes: how the studio's templates stand.
         name_reason: Meta's word for why it declined the name, where it told.
     """
-    return [
+    lines = [
         _account(standing),
         _business(standing.verification),
-        _number(is_verified=standing.is_verified),
+        _number(standing),
         _name(standing, name_reason),
-        _payment(standing),
+        Prerequisite("payment_method", "met", "Meta has nothing against the payment method."),
         _webhook(is_subscribed=is_subscribed),
         _templates(purposes),
     ]
+    against = held(standing.troubles)
+    return [_held_against(line, against.get(line.name, ())) for line in lines]
 
 
 def _account(standing: WhatsAppStanding) -> Prerequisite:
     name = "account_approved"
-    others = [one for one in standing.troubles if one.code != NO_PAYMENT]
-    if others:
-        said = " ".join(filter(None, (others[0].says, others[0].mend)))
-        return Prerequisite(
-            name, "rejected", f"Meta holds something against the account: {said}", "studio", True, SUPPORT
-        )
     if standing.review == "REJECTED":
         return Prerequisite(
             name, "rejected", "Meta has rejected the account: ask it to look again.", "studio", True, SUPPORT
@@ -126,9 +122,13 @@ def _business(status: str | None) -> Prerequisite:
     return Prerequisite(name, "unknown", "Meta has not said whether the business is verified.", None, False, SECURITY)
 
 
-def _number(*, is_verified: bool) -> Prerequisite:
+def _number(standing: WhatsAppStanding) -> Prerequisite:
     name = "number_verified"
-    if is_verified:
+    status = (standing.number_status or "").lower()
+    if status in BLOCKED_NUMBERS:
+        says = f"WhatsApp has {status} the number: ask it to look again, nothing can be sent from it before."
+        return Prerequisite(name, "rejected", says, "studio", True, SUPPORT)
+    if standing.is_verified:
         return Prerequisite(name, "met", "The number has proven with a code whose it is.")
     return Prerequisite(
         name, "missing", "The number has to prove with a code whose it is.", "us", True, f"{MANAGER}/phone-numbers/"
@@ -154,15 +154,18 @@ def _name(standing: WhatsAppStanding, reason: str | None) -> Prerequisite:
     return Prerequisite(name, "unknown", "Meta has not said how the name stands.", None, False, link)
 
 
-def _payment(standing: WhatsAppStanding) -> Prerequisite:
-    name = "payment_method"
-    found = next((one for one in standing.troubles if one.code == NO_PAYMENT), None)
-    if found is None:
-        return Prerequisite(name, "met", "Meta has nothing against the payment method.")
-    said = " ".join(filter(None, (found.says, found.mend)))
-    return Prerequisite(
-        name, "missing", f"Add a payment method to the WhatsApp account. {said}", "studio", True, BILLING
-    )
+def _held_against(line: Prerequisite, those: Sequence[Held]) -> Prerequisite:
+    """The line with what Meta holds against it; what holds it up by itself stays first, and nothing is left out."""
+    if not those:
+        return line
+    first = those[0]
+    is_worse = first.blocks and not line.holds_up
+    if line.state == "met" or is_worse:
+        says = " ".join(one.says for one in those)
+        meaning = first.meaning
+        return Prerequisite(line.name, meaning.state, says, meaning.waits_on, first.blocks, meaning.link)
+    # What is known says what the line says already.
+    return replace(line, says=" ".join([line.says, *(one.says for one in those if not one.is_known)]))
 
 
 def _webhook(*, is_subscribed: bool) -> Prerequisite:
@@ -177,9 +180,9 @@ def _templates(purposes: Sequence[Purpose]) -> Prerequisite:
     unserved = [one for one in purposes if not one.is_served]
     rejected = sum(len(one.rejected) for one in purposes)
     if unserved:
-        on: WaitsOn = "studio" if any(one.rejected for one in unserved) else "meta"
-        state: State = "rejected" if on == "studio" else "pending"
-        return Prerequisite(name, state, _unserved(unserved), on, True, link)
+        is_rejected = any(one.rejected for one in unserved)
+        state: State = "rejected" if is_rejected else "missing" if any(one.is_gone for one in unserved) else "pending"
+        return Prerequisite(name, state, _unserved(unserved), "meta" if state == "pending" else "studio", True, link)
     if rejected:
         says = f"Every purpose has an approved template; {rejected} other texts were rejected and are not sent."
         return Prerequisite(name, "met", says)
@@ -192,6 +195,10 @@ def _unserved(purposes: Sequence[Purpose]) -> str:
 
 def _reasons(purposes: Sequence[Purpose]) -> Iterator[str]:
     for one in purposes:
+        if one.is_gone:
+            names = ", ".join(f"{row.name} ({row.language})" for row in one.gone)
+            act = "Submit it again, or write another text" if one.again else "Write another text"
+            yield f"WhatsApp has no text for {one.name} any more; gone: {names}. {act} among your templates."
         for row in one.rejected:
             reason = row.reason or "it gave no reason"
             yield f"WhatsApp has rejected {row.name} ({row.language}): {reason}. Mend its text."

@@ -30,7 +30,7 @@ from pilar.ids import new_id
 from pilar.messaging import number_news, number_store
 from pilar.providers.twilio.client import TwilioCredentials
 from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import channel_store, number_purchases, traces
+from pilar.provisioning import channel_store, number_purchases, number_waits, traces
 from pilar.provisioning import replacement_store as store
 from pilar.provisioning import store as jobs
 from pilar.provisioning.events import LookAtChannels, ReplaceNumber
@@ -158,7 +158,7 @@ class Replacer:
         try:
             waits = self._run(row)
         except Permanent as error:
-            self._change(row, {"waits_on": "us", "wait_reason": error.message})
+            self._keep_wait(row, Wait("us", error.message))
             raise
         if waits is not None:
             self._wait(row, waits, work)
@@ -215,6 +215,7 @@ class Replacer:
             )  # fmt: skip
             moved = {"moved_at": now, "new_whatsapp_id": number_id, "waits_on": None, "wait_reason": None}
             store.change_replacement(connection, row.workspace_id, row.id, moved)
+            self._waits_no_more(connection, row)
             audit.record(
                 connection, actor=audit.SYSTEM, action="provisioning.number_replaced",
                 subject=f"number:{bought['number_sid']}", now=real_now, workspace_id=row.workspace_id,
@@ -251,14 +252,25 @@ class Replacer:
             self._giving_back.release_number(whose, account, row.old_number_sid)
 
     def _wait(self, row: Row[Any], waits: Wait, work: Work[Any]) -> None:
+        self._keep_wait(row, waits)
         with self._database.transaction(Scope.fleet()) as connection:
-            values = {"waits_on": waits.on, "wait_reason": waits.reason}
-            store.change_replacement(connection, row.workspace_id, row.id, values)
             again = self._clocks.real.now() + LOOK_AGAIN
             _enqueue(
                 connection, self._clocks, row.workspace_id, row.id, f"again:{work.position}:{work.fencing_token}",
                 work.cause, due_at=again,
             )  # fmt: skip
+
+    def _keep_wait(self, row: Row[Any], waits: Wait) -> None:
+        with self._database.transaction(Scope.fleet()) as connection:
+            workspaces.get_integration(connection, row.workspace_id, "twilio", hold=True)
+            values = {"waits_on": waits.on, "wait_reason": waits.reason}
+            store.change_replacement(connection, row.workspace_id, row.id, values)
+            story = Cause(row.correlation_id)
+            number_waits.begin(connection, self._clocks, row.workspace_id, number_waits.REPLACEMENT, waits, story)
+
+    def _waits_no_more(self, connection: Connection, row: Row[Any]) -> None:
+        story = Cause(row.correlation_id)
+        number_waits.end(connection, self._clocks, row.workspace_id, number_waits.REPLACEMENT, story)
 
     def _change(self, row: Row[Any], values: Mapping[str, Any]) -> None:
         with self._database.transaction(Scope.fleet()) as connection:
@@ -269,6 +281,7 @@ class Replacer:
         with self._database.transaction(Scope.fleet()) as connection:
             values = {"ended_at": now, "outcome": outcome, "waits_on": None, "wait_reason": None}
             store.change_replacement(connection, row.workspace_id, row.id, values)
+            self._waits_no_more(connection, row)
             audit.record(
                 connection, actor=audit.SYSTEM, action="provisioning.replacement_ended",
                 subject=f"number:{row.old_number_sid}", now=self._clocks.real.now(), workspace_id=row.workspace_id,

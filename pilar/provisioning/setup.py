@@ -16,15 +16,17 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from pilar.backplane import audit
+from pilar.backplane.facts import Cause
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.errors import Conflict, Invalid, NotConfigured, NotFound
 from pilar.ids import new_id
-from pilar.messaging import template_store
-from pilar.messaging.purposes import REJECTED
+from pilar.messaging import number_news, template_store
+from pilar.messaging.purposes import REJECTED, purposes_of
 from pilar.providers.whatsapp.client import GraphClient
-from pilar.provisioning import own_channel, prerequisite_store, store
+from pilar.provisioning import number_wait_store, own_channel, prerequisite_store, store
 from pilar.provisioning.next_thing import CONNECTION_STEP, NextThing, next_thing
+from pilar.provisioning.number_waits import OWN
 from pilar.provisioning.own_channel import OwnChannel
 from pilar.provisioning.prerequisites import Prerequisite
 from pilar.provisioning.runner import wake
@@ -43,6 +45,7 @@ class SetupView:
         own: the number or account that the studio brings along, and what can be done about it.
         prerequisites: what WhatsApp wants, one by one, as it stood last; none before it was asked.
         rejected: templates that WhatsApp won't have, whose texts can be mended.
+        gone: names of templates that are gone, whose texts can be submitted again.
     """
 
     workspace_id: UUID
@@ -53,6 +56,7 @@ class SetupView:
     own: OwnChannel
     prerequisites: Sequence[Prerequisite]
     rejected: Sequence[Row[Any]]
+    gone: Sequence[str]
 
 
 def setup_link(public_url: str, token: str) -> str:
@@ -78,7 +82,7 @@ class Setup:
         """What is left for the owner to do; raise `NotFound` for a link that leads nowhere. Needs the fleet's scope."""
         job = store.job_by_token(connection, token_hash(token))
         rows = store.steps_of(connection, job.id)
-        following = next_thing(job, rows)
+        following = next_thing(job, rows, number_wait_store.find(connection, job.workspace_id, OWN))
         connect_url = None
         if following.kind == "connect":
             try:
@@ -88,7 +92,7 @@ class Setup:
         found = store.job_view(job, rows).results.get("customer_validation", {})
         done = following.kind not in ("connect", "act", "pay")
         own = own_channel.view_of(connection, self._clocks, job, rows)
-        rejected = template_store.templates_of(connection, job.workspace_id, state=REJECTED)
+        templates = template_store.templates_of(connection, job.workspace_id)
         return SetupView(
             workspace_id=job.workspace_id,
             studio_name=found.get("studio_name", "Your studio"),
@@ -97,7 +101,8 @@ class Setup:
             next=following,
             own=own,
             prerequisites=prerequisite_store.prerequisites_of(connection, job.workspace_id),
-            rejected=[row for row in rejected if not row.adopted],
+            rejected=[row for row in templates if row.state == REJECTED and not row.adopted],
+            gone=sorted({row.name for purpose in purposes_of(templates) for row in purpose.again}),
         )
 
     def studio_of(self, connection: Connection, token: str) -> UUID:
@@ -114,9 +119,13 @@ class Setup:
             NotFound: there is no such studio.
         """
         job = store.job_of_workspace(connection, workspace_id)
-        following = next_thing(job, store.steps_of(connection, job.id))
-        if following.kind in ("act", "pay", "wait") and job.state != "failed":
-            story = job.correlation_id
+        number_wait = number_wait_store.find(connection, workspace_id, OWN)
+        following = next_thing(job, store.steps_of(connection, job.id), number_wait)
+        story = job.correlation_id
+        if number_wait is not None:
+            occasion = f"owner:{new_id()}"
+            number_news.ask_to_read(connection, self._clocks, workspace_id, occasion=occasion, story=Cause(story))
+        elif following.kind in ("act", "pay", "wait") and job.state != "failed":
             wake(connection, self._clocks, job, cause=f"owner:{new_id()}", correlation_id=story)
         return following
 
@@ -129,7 +138,8 @@ class Setup:
         job = store.job_of_workspace(connection, workspace_id)
         rows = store.steps_of(connection, job.id)
         may_bring = own_channel.view_of(connection, self._clocks, job, rows).may_change
-        if not may_bring and not any(step.waits_on == "studio" for step in rows):
+        is_waited_for = any(step.waits_on == "studio" for step in rows)
+        if not (may_bring or is_waited_for or number_wait_store.find(connection, workspace_id, OWN)):
             raise NotFound("Nothing waits on this studio.")
         return setup_link(self._settings.public_url, self._box.open(job.sealed_setup_token))
 

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Row
 
 from pilar.backplane.facts import Cause
 from pilar.clocks import Clocks
-from pilar.errors import Conflict, Invalid
+from pilar.errors import Conflict, Invalid, NotFound
 from pilar.messaging import template_rules, template_store
-from pilar.messaging.purposes import REJECTED, purpose_of, variables_of
+from pilar.messaging.purposes import REJECTED, next_name, purpose_of, purposes_of, variables_of
 from pilar.messaging.template_sync import DRAFT
 from pilar.messaging.templates import ask_to_submit
 from pilar.provisioning.defaults import DefaultsKeeper
@@ -69,6 +69,41 @@ def write(
     wanted = section.model_copy(update={"templates": tuple(others.values())})
     note = f"{name} ({language}) written"
     return keeper.change(connection, workspace_id, {"followups": wanted}, expected_version=None, actor=actor, note=note)
+
+
+def submit_again(connection: Connection, keeper: DefaultsKeeper, workspace_id: UUID, *, name: str, actor: str) -> str:
+    """Have the texts of a template that is gone reviewed once more, in each of its languages; return their new name.
+
+    WhatsApp keeps the name of a deleted template for thirty days, so it is the next version's; it stands in for the old
+    one everywhere.
+
+    Args:
+        connection: a transaction in the fleet's scope.
+        keeper: of the studio's configuration.
+        workspace_id: the studio.
+        name: as it was called.
+        actor: who, as in the audit log.
+
+    Raises:
+        NotFound: there is no such template.
+        Conflict: another serves its purpose or is under review, it was disabled, or it was made at WhatsApp.
+    """
+    rows = template_store.templates_of(connection, workspace_id)
+    if not any(row.name == name for row in rows):
+        raise NotFound(f"There is no template {name}.")
+    purpose = next((one for one in purposes_of(rows) if one.name == purpose_of(name)), None)
+    wanted = [row for row in purpose.again if row.name == name] if purpose is not None else []
+    if not wanted:
+        raise Conflict(
+            f"{name} can't be submitted again: it is not deleted at WhatsApp, or there is another text for the same."
+        )
+    following = next_name(name, {row.name for row in rows})
+    for row in wanted:
+        write(
+            connection, keeper, workspace_id, name=following, language=row.language, category=row.category,
+            body=row.body, actor=actor,
+        )  # fmt: skip
+    return following
 
 
 def ask_for_review(connection: Connection, clocks: Clocks, workspace_id: UUID) -> None:

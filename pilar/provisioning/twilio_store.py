@@ -11,10 +11,41 @@ from sqlalchemy.dialects.postgresql import insert
 from pilar.provisioning.twilio_tables import twilio_parent, twilio_placement
 from pilar.workspaces.tables import integration
 
+_UNDER = "channel_look l left join twilio_placement p using (workspace_id)"
+_SUFFERS = "l.trouble = :trouble and coalesce(p.parent_sid, :first) = :parent"
+
 
 def lock_placing(connection: Connection) -> None:
     """Have everybody else who places a studio wait until this transaction is over."""
     connection.execute(text("select pg_advisory_xact_lock(hashtextextended('twilio:placing', 0))"))
+
+
+def lock_parent(connection: Connection, parent_sid: str) -> None:
+    """Have everybody else who finds something about one of our accounts wait until this transaction is over."""
+    key = {"key": f"twilio:parent:{parent_sid}"}
+    connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+
+
+def suffering(connection: Connection, parent_sid: str, first: str, trouble: str) -> list[str]:
+    """The names of the studios under a parent at which a trouble was found, in order.
+
+    Args:
+        connection: a transaction in the fleet's scope.
+        parent_sid: the parent.
+        first: the parent of studios from before places were kept.
+        trouble: as `channel_look` has it.
+    """
+    values = {"parent": parent_sid, "first": first, "trouble": trouble}
+    names = f"select w.name from {_UNDER} join workspace w using (workspace_id) where {_SUFFERS}"
+    names += " and w.state in ('active', 'suspended') order by 1"
+    return list(connection.execute(text(names), values).scalars())
+
+
+def look_now(connection: Connection, parent_sid: str, first: str, trouble: str, now: datetime) -> None:
+    """Have those studios looked at by the next sweep; `now` is real time."""
+    values = {"parent": parent_sid, "first": first, "trouble": trouble, "now": now}
+    due = f"select workspace_id from {_UNDER} where {_SUFFERS}"
+    connection.execute(text(f"update channel_look set look_at = :now where workspace_id in ({due})"), values)
 
 
 def placement_of(connection: Connection, workspace_id: UUID) -> str | None:

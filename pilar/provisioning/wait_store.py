@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select, text, update
+from sqlalchemy import Connection, Row, select, text, update
 
 from pilar.provisioning.store import TAKEN_BACK
 from pilar.provisioning.tables import provisioning_job, provisioning_step
@@ -93,30 +93,34 @@ def expire(connection: Connection, rows: Sequence[tuple[UUID, str]]) -> None:
     connection.execute(over.values(state="expired"))
 
 
-def waits_of(connection: Connection, *, after: UUID | None = None, limit: int = 50) -> Sequence[Row[Any]]:
-    """Steps that wait, or did so in vain, by studio from above an id on; with the moments of what follows."""
-    query = (
-        select(provisioning_step, provisioning_job.c.state.label("job_state"))
-        .join(provisioning_job, provisioning_job.c.id == provisioning_step.c.job_id)
-        .where(provisioning_step.c.waits_on.is_not(None), provisioning_step.c.status.in_(["waiting", "expired"]))
-        .order_by(provisioning_step.c.workspace_id)
-        .limit(limit)
-    )
-    if after is not None:
-        query = query.where(provisioning_step.c.workspace_id > after)
-    return connection.execute(query).all()
+_ALL = """
+select s.workspace_id, s.name, s.title, s.status, s.waits_on, s.wait_reason, s.waits_for, s.wait_since, s.reminders,
+       s.remind_at, s.expires_at, s.woken_by, s.woken_at, s.wait_link
+from provisioning_step s
+where s.waits_on is not null and s.status in ('waiting', 'expired')
+union all
+select n.workspace_id, n.matter, n.title, n.state, n.waits_on, n.reason,
+       case n.matter when 'own_number' then 'messaging.number_changed' end, n.wait_since, n.reminders,
+       n.remind_at, n.expires_at, null, null, n.link
+from number_wait n join workspace w using (workspace_id)
+where w.state in ('active', 'suspended')
+"""
+"""Steps of studios that are being made, and numbers of those that are open."""
+
+
+def waits_of(connection: Connection, *, after: tuple[UUID, str] | None = None, limit: int = 50) -> Sequence[Row[Any]]:
+    """What waits, or did so in vain, by studio and name from above a pair of both on; with what follows when."""
+    above = "where (workspace_id, name) > (:studio, :name)" if after is not None else ""
+    query = text(f"select * from ({_ALL}) waiting {above} order by workspace_id, name limit :limit")
+    place = {"studio": after[0], "name": after[1]} if after is not None else {}
+    return connection.execute(query, {"limit": limit, **place}).all()
 
 
 def ages(connection: Connection) -> Sequence[Row[Any]]:
-    """How many steps wait on each party, and since when the longest (real time)."""
-    query = (
-        select(
-            provisioning_step.c.waits_on,
-            func.count().label("count"),
-            func.min(provisioning_step.c.wait_since).label("oldest"),
-            func.count().filter(provisioning_step.c.status == "expired").label("expired"),
-        )
-        .where(provisioning_step.c.waits_on.is_not(None), provisioning_step.c.status.in_(["waiting", "expired"]))
-        .group_by(provisioning_step.c.waits_on)
-    )
+    """How much waits on each party, and since when the longest (real time)."""
+    query = text(f"""
+        select waits_on, count(*) as count, min(wait_since) as oldest,
+               count(*) filter (where status = 'expired') as expired
+        from ({_ALL}) waiting group by waits_on
+    """)
     return connection.execute(query).all()

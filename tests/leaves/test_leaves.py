@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122
 
@@ -94,6 +96,11 @@ def test_tokens_tell_what_they_are_and_are_stored_hashed() -> None:
         ("mail anna.smith@example.com now", "mail a…@example.com now"),
         ("call +31 6 1234 5678 or 0612345678", "call …78 or …78"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("{'authorization': 'Basic secret'}", "{'authorization': 'Basic ***'}"),
+        ("(b'Authorization', b'Token abc')", "(b'Authorization', b'Token ***')"),
+        ("sent with Basic QUM6dG9rZW4=", "sent with Basic ***"),
+        ("plan BASIC costs 49 euros", "plan BASIC costs 49 euros"),
+        ("BASIC 49.00, a bearer of news. The basic PLAN", "BASIC 49.00, a bearer of news. The basic PLAN"),
         ("key sk_test_abcdefghijklmnop", "key ***"),
         ("on 2026-01-01 at 10:00 for 1234 cents", "on 2026-01-01 at 10:00 for 1234 cents"),
         ("job 0197f3f0-1234-7abc-8def-0123456789ab", "job 0197f3f0-1234-7abc-8def-0123456789ab"),
@@ -101,6 +108,19 @@ def test_tokens_tell_what_they_are_and_are_stored_hashed() -> None:
 )
 def test_texts_are_masked_by_shape(text: str, masked: str) -> None:
     assert mask_text(text) == masked
+
+
+@given(
+    st.binary(min_size=16, max_size=60),
+    st.sampled_from([b64encode, urlsafe_b64encode]),
+    st.sampled_from(["Bearer", "basic", "BASIC"]),
+)
+def test_a_credential_never_shows(secret: bytes, written: Callable[[bytes], bytes], scheme: str) -> None:
+    credential = written(secret).decode()
+    assert credential not in mask_text(f"asked with {scheme} {credential}, and refused")
+    short = credential[:4]
+    header = mask_text(f'{{"Authorization": "{scheme} {short}"}}')
+    assert header == f'{{"Authorization": "{scheme} ***"}}'
 
 
 def test_documents_are_masked_by_name_and_keep_their_shape() -> None:

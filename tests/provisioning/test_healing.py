@@ -14,7 +14,7 @@ from pilar.backplane.facts import Cause
 from pilar.database.engine import Scope
 from pilar.provisioning.channel_look import EVERY, ask_to_look, look_at_all
 from provider_sandbox.meta.webhooks import signature
-from tests.fixtures.opened import LEAD, Studio
+from tests.fixtures.opened import LEAD, Studio, open_studio
 from tests.fixtures.system import MortalDatabase, System
 
 OWNER = "studionoord@studio.example"
@@ -234,6 +234,31 @@ def test_a_kill_at_every_commit_of_a_replacement_leaves_one_number(
 def _numbers_bought_and_released(studio: Studio) -> tuple[int, int]:
     effects = studio.system.sandbox.effects()
     return effects["twilio.number_bought"], effects["twilio.number_released"]
+
+
+@pytest.mark.slow
+def test_a_suspended_parent_is_one_incident_for_all_its_studios(studio: Studio) -> None:
+    system, sandbox = studio.system, studio.system.sandbox
+    other, parent = open_studio(system, "Studio Zuid"), sandbox.config.twilio_account_sid
+    assert look_at_all(system.database, system.app.clocks) == 0, "the first sweep plans"
+    sandbox.set_twilio_account_status(parent, "suspended")
+    for number, one in enumerate((studio, other, studio)):
+        assert _look(one, f"suspended:{number}")["trouble"] == "parent_suspended"
+    told = "select dedupe_key, status, workspace_id, description, occurrences from incident"
+    [(key, status, about, says, times)] = system.rows(told)
+    assert (key, status, about, times) == (f"channels:parent_suspended:{parent}", "open", None, 2)
+    assert "Found at 2 studios so far: Studio Noord, Studio Zuid." in says
+    sandbox.set_twilio_account_status(parent, "active")
+    assert _look(other, "works again")["trouble"] is None
+    assert _incidents(studio) == [("parent_suspended", "resolved")]
+    assert look_at_all(system.database, system.app.clocks) == 1, "the others are looked at at once"
+    system.settle()
+    assert system.column("select trouble from channel_look") == [None, None]
+    # Suspended again before all were looked at, it is an incident again, whoever finds it.
+    system.rows("update channel_look set trouble = 'parent_suspended', waits_on = 'us' returning 1")
+    sandbox.set_twilio_account_status(parent, "suspended")
+    assert _look(studio, "once more")["trouble"] == "parent_suspended"
+    assert _incidents(studio) == [("parent_suspended", "resolved"), ("parent_suspended", "open")]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid
 from pilar.messaging.purposes import best_of, purpose_of, purposes_of
-from pilar.providers.whatsapp.standing import Trouble, WhatsAppStanding, read
+from pilar.providers.whatsapp.standing import AccountThere, Trouble, WhatsAppStanding, read
 from pilar.provisioning import mending
 from pilar.provisioning.prerequisites import TITLES, judge, waiting_for
 from tests.fixtures.system import System
@@ -33,6 +33,10 @@ class Text:
     unusable: str | None = None
 
 
+def held(code: int, entity: str, may_send: str | None) -> Trouble:
+    return Trouble(code, f"Code {code} it is.", None, entity, may_send)
+
+
 def standing(**changes: Any) -> WhatsAppStanding:
     return WhatsAppStanding(**{**vars(WELL), **changes})
 
@@ -45,6 +49,7 @@ def standing(**changes: Any) -> WhatsAppStanding:
         ({"verification": "pending"}, "business_verified", "pending", "meta", False),
         ({"verification": "failed"}, "business_verified", "rejected", "studio", False),
         ({"verification": None}, "business_verified", "unknown", None, False),
+        ({"number_status": "BANNED"}, "number_verified", "rejected", "studio", True),
         ({"is_verified": False}, "number_verified", "missing", "us", True),
         ({"name_status": "PENDING_REVIEW"}, "display_name_approved", "pending", "meta", False),
         ({"name_status": "DECLINED"}, "display_name_approved", "rejected", "studio", True),
@@ -52,6 +57,11 @@ def standing(**changes: Any) -> WhatsAppStanding:
         ({"troubles": (Trouble(141006, "It fails.", "Add one."),)}, "payment_method", "missing", "studio", True),
         ({"troubles": (Trouble(141014, "Banned.", None),)}, "account_approved", "rejected", "studio", True),
         ({"review": "PENDING"}, "account_approved", "pending", "meta", False),
+        ({"troubles": (held(141010, "BUSINESS", "LIMITED"),)}, "business_verified", "missing", "studio", False),
+        ({"troubles": (held(368, "WABA", "LIMITED"),)}, "account_approved", "rejected", "studio", False),
+        ({"troubles": (held(141099, "APP", "LIMITED"),)}, "webhook_subscribed", "unknown", None, False),
+        ({"troubles": (held(141099, "BUSINESS", "BLOCKED"),)}, "business_verified", "unknown", "us", True),
+        ({"troubles": (held(141099, "", None),)}, "account_approved", "unknown", None, False),
     ],
 )
 def test_each_thing_is_judged_by_itself(
@@ -64,6 +74,25 @@ def test_each_thing_is_judged_by_itself(
     assert all(other.state == "met" for other in found if other.name != name)
     assert one.says.endswith(".")
     assert (waiting_for(found) is not None) is holds_up
+
+
+def test_what_meta_holds_is_added_to_what_a_line_says_by_itself() -> None:
+    troubles = (
+        held(141099, "BUSINESS", "LIMITED"),
+        held(141010, "BUSINESS", "LIMITED"),
+        held(141006, "WABA", "BLOCKED"),
+    )
+    lines = {
+        one.name: one
+        for one in judge(standing(troubles=troubles, verification="pending"), is_subscribed=True, purposes=[])
+    }
+    business = lines["business_verified"]
+    assert (business.state, business.waits_on) == ("pending", "meta")
+    assert "we don't know yet (code 141099): Code 141099 it is." in business.says
+    assert "141010" not in business.says, "that is what the line says already"
+    assert lines["payment_method"].holds_up
+    account = AccountThere("APPROVED", "pending", "BLOCKED", troubles)
+    assert account.is_only_unpaid, "what only limits does not shut it out"
 
 
 def test_of_several_waits_the_owners_comes_first() -> None:
@@ -104,6 +133,17 @@ def test_an_approved_sibling_serves_a_purpose_and_one_that_takes_other_values_do
     assert judge(WELL, is_subscribed=True, purposes=purposes_of(theirs))[-1].state == "met", "it is not ours to mend"
     unfilled: Any = [*unserved, Text("welcome_lead", "en_US", "approved", adopted=True, unusable="A header.")]
     assert judge(WELL, is_subscribed=True, purposes=purposes_of(unfilled))[-1].state == "rejected"
+    deleted = Text("welcome_lead", "nl", "deleted")
+    gone: Any = [deleted, *unserved[1:]]
+    line = judge(WELL, is_subscribed=True, purposes=purposes_of(gone))[-1]
+    assert (line.state, line.waits_on, line.holds_up) == ("missing", "studio", True)
+    assert line.says.startswith(
+        "WhatsApp has no text for welcome_lead any more; gone: welcome_lead (nl). Submit it again"
+    )
+    disabled: Any = [Text("welcome_lead", "nl", "disabled"), *unserved[1:]]
+    assert "Submit" not in judge(WELL, is_subscribed=True, purposes=purposes_of(disabled))[-1].says
+    again: Any = [*gone, Text("welcome_lead_v2", "nl", "pending")]
+    assert judge(WELL, is_subscribed=True, purposes=purposes_of(again))[-1].state == "pending"
     served: Any = [*unserved, english]
     assert judge(WELL, is_subscribed=True, purposes=purposes_of(served))[-1].state == "met"
 
@@ -112,8 +152,9 @@ def test_what_meta_says_is_read_also_where_it_says_little() -> None:
     number = {"id": "1", "code_verification_status": "VERIFIED"}
     assert read({"id": "2"}, number) == WhatsAppStanding(None, None, None, None, is_verified=True, troubles=())
     errors = [{"error_code": 141006}, {"error_description": "no code"}]
-    told = read({"health_status": {"entities": [{"entity_type": "WABA"}, {"errors": errors}]}}, number)
-    assert told.troubles == (Trouble(141006, "Meta gives code 141006.", None),)
+    entities = [{"entity_type": "WABA"}, {"entity_type": "BUSINESS", "can_send_message": "LIMITED", "errors": errors}]
+    told = read({"health_status": {"entities": entities}}, number)
+    assert told.troubles == (Trouble(141006, "Meta gives code 141006.", None, "BUSINESS", "LIMITED"),)
 
 
 def lines(system: System) -> dict[str, str]:

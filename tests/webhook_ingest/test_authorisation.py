@@ -25,7 +25,7 @@ PUBLIC = {
     "autopilot_health", "autopilot_health_alias", "home", "sign_in_page", "sign_in", "sign_in_link_page",
     "use_sign_in_link", "sign_out", "setup_callback", "setup_page", "static_file", "follow_affiliate_link",
     "follow_calendar", "setup_bring_own", "setup_ask_for_code", "setup_type_code", "setup_mend_template",
-    "setup_look_again",
+    "setup_submit_template_again", "setup_look_again",
 }  # fmt: skip
 TRIGGERS = ("run_scheduler", "run_autopilot", "run_health_check", "run_budget_reset", "run_clean_up")
 TIMERS = tuple(f"{name}_by_timer" for name in TRIGGERS)
@@ -75,7 +75,14 @@ MAY = {
     },
     **{
         name: {"admin", "owner"}
-        for name in ("write_template", "sync_studio_templates", "write_template_by_page", "sync_templates_by_page")
+        for name in (
+            "write_template",
+            "sync_studio_templates",
+            "submit_template_again",
+            "write_template_by_page",
+            "sync_templates_by_page",
+            "submit_template_again_by_page",
+        )
     },
     "get_subscription": {"admin", "system", "owner", "member"},
     "subscription": {"admin", "system", "owner", "member"},
@@ -262,6 +269,7 @@ INCOMPLETE = {
     "move_to_plan",
     "write_template",
     "write_template_by_page",
+    "submit_template_again_by_page",
     "set_rule_active",
     "undo_signup",
     "bring_own",
@@ -355,7 +363,8 @@ def _address(entry: Route, workspace_id: object, affiliate_id: object) -> str:
 def unexpected(found: dict[str, int]) -> dict[str, int]:
     """What did not go through, of what may: there is nothing by `NOBODYS`, the owner has no phone to test with."""
     told = {entry.name: {404} for entry in HTTP if NOBODYS in _address(entry, "", "")}
-    told |= {"override_budget": {404}, "resume_work": {404}}  # there is no such studio, and nothing is paused
+    # There is no such studio, no such template, and nothing is paused.
+    told |= {name: {404} for name in ("override_budget", "submit_template_again", "resume_work")}
     told |= {name: {409} for name in ("test_message", "send_test_message")} | {name: {422} for name in INCOMPLETE}
     told["look_at_channels"] = {202}  # it is done by a job
     # Who acts for no one studio is told to name one.

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from pilar.database.engine import Scope
-from pilar.provisioning.defaults_document import PARTS
+from pilar.provisioning.defaults_document import PARTS, WorkspaceDefaults
+from pilar.provisioning.defaults_template import write_template
 from pilar.security.principals import Kind
 from tests.webhook_ingest.conftest import House, Studio
 from webhook_ingest.dashboards.leaf_form import fields_of, read
+
+
+def cooler(template: WorkspaceDefaults) -> WorkspaceDefaults:
+    return template.model_copy(update={"agent": template.agent.model_copy(update={"temperature": 0.1})})
 
 
 def given(house: House, studio: Studio) -> None:
@@ -102,6 +108,35 @@ def test_an_owner_changes_a_part_on_the_page_and_goes_back(browser: TestClient, 
     assert "in force again" in browser.post(f"{page}/roll-back", data=back).text
     assert read().parts == start.parts
     assert browser.post(f"{page}/agent", data={**form, "csrf_token": "guess"}).status_code == 403
+
+
+def test_a_version_of_a_form_that_is_not_valid_any_more_is_named_and_not_compared(
+    browser: TestClient, house: House
+) -> None:
+    studio = house.studio("North")
+    given(house, studio)
+    with house.app.database.transaction(Scope.fleet()) as connection:
+        first, template = house.app.defaults.template(connection)
+        assert write_template(
+            connection, house.app.clocks, house.app.defaults, cooler(template), expected_version=first,
+            actor="admin:1", note="old",
+        ) == 1  # fmt: skip
+        write_template(
+            connection, house.app.clocks, house.app.defaults, template, expected_version=1, actor="admin:1", note="new"
+        )
+        for table in ("workspace_configuration", "default_template"):
+            old = text(
+                f"update {table} set document = jsonb_set(document, '{{agent}}', '{{\"of\": 2019}}') where version = 1"
+            )
+            assert connection.execute(old).rowcount == 1
+    house.sign_in(browser, house.person("founder@pilar.test", is_founder=True))
+    for page in (f"/studios/{studio.workspace_id}/defaults", "/defaults"):
+        compared = browser.get(f"{page}?version=1")
+        assert compared.status_code == 409 and "Version 1 is not valid any more" in compared.text
+        assert "Compare" in compared.text, "the other versions are there"
+    founder = house.bearer(Kind.ADMIN)
+    refused = browser.get("/api/provisioning/default-template?version=1", headers=founder)
+    assert refused.status_code == 409 and "not valid any more" in refused.json()["detail"]
 
 
 def test_the_founder_writes_a_version_on_the_page_looks_and_brings_it(browser: TestClient, house: House) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
 
+from pilar.backplane.facts import Cause
 from pilar.backplane.tables import audit_log
 from pilar.database.engine import Scope
-from pilar.provisioning import store
+from pilar.operator.projection import refresh_studios
+from pilar.provisioning import number_waits, store
 from pilar.provisioning.funnel import refresh_funnel
+from pilar.provisioning.steps import Wait
 from pilar.security.principals import Kind
+from pilar.workspaces import store as workspaces
 from tests.webhook_ingest.conftest import House, Studio
 
 
@@ -112,6 +117,27 @@ def test_the_founder_sees_who_waits_on_whom(
     assert "A number is under review." in page
     assert "3 h" in page
     assert f'data-workspace="{studio.workspace_id}"' not in browser.get("/waits?on=meta").text
+    # The number of a studio that is open waits there as well, page by page.
+    south, clocks = house.studio("South"), house.app.clocks
+    with house.app.database.transaction(Scope.fleet()) as connection:
+        workspaces.set_state(connection, south.workspace_id, "active")
+        for on, reason in (("twilio", "First."), ("meta", "The code is on its way.")):
+            number_waits.begin(connection, clocks, south.workspace_id, "replacement", Wait(on, reason), Cause.new())
+        house.complete(connection, south.job_id, "test_message")
+        refresh_studios(connection, clocks, [south.workspace_id])
+    first = client.get("/api/provisioning/waits?limit=1", headers=house.bearer(Kind.ADMIN)).json()
+    following = f"/api/provisioning/waits?limit=1&cursor={first['next_cursor']}"
+    second = client.get(following, headers=house.bearer(Kind.ADMIN)).json()
+    items = [*first["items"], *second["items"]]
+    assert second["next_cursor"] is None
+    assert [(one["step"], one["waits_on"]) for one in items] == [
+        ("phone_number_purchase", "twilio"),
+        ("replacement", "meta"),
+    ]
+    assert [urlsplit(one["link"]).hostname for one in items] == ["console.twilio.com", "business.facebook.com"]
+    page = browser.get("/waits?on=meta").text
+    assert f'data-workspace="{south.workspace_id}"' in page
+    assert "The code is on its way." in page and "Another number" in page
 
 
 def test_how_provisioning_goes_is_shown_to_the_founder_and_told_by_the_api(

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from pilar.followups.planning import plan
 from pilar_cli.main import app as command_line
 from tests.fixtures.opened import Studio
+from tests.messaging.test_template_manager import at_meta
 from tests.webhook_ingest.test_conversations import Staff, rows, words
 from webhook_ingest.app import create_app
 
@@ -54,6 +55,17 @@ def test_an_owner_writes_templates_and_everybody_sees_what_comes(studio: Studio,
     page = owner.sees()
     assert rows(page, "data-followup") == ["first_reminder", "second_reminder"]
     assert str(studio.lead()) in page, "to whom it goes next"
+    at_meta(studio, "DELETE", "message_templates", name="session_reminder")
+    assert owner.sends("/sync").status_code == 303
+    system.settle()
+    page = owner.sees()
+    assert "No other text is left for it" in words(page)
+    assert owner.sends("/again", name="place_ready").status_code == 409, "it is there"
+    assert owner.sends("/again", name="session_reminder").status_code == 303
+    system.settle()
+    again = "select name, state from message_template where left(name, 16) = 'session_reminder' order by name, language"
+    assert system.rows(again) == [("session_reminder", "deleted")] * 2 + [("session_reminder_v2", "approved")] * 2
+    assert "No other text is left for it" not in words(owner.sees())
     member = Staff(browser, studio, "member", "Sanne")
     assert rows(member.sees("?who=closing"), "data-lead") == [str(studio.lead("+31687654321"))]
     member.home = owner.home

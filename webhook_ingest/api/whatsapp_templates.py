@@ -47,6 +47,7 @@ class TemplateItem(BaseModel):
     unusable: str | None
     quality: str | None
     retired: bool
+    again: bool = Field(description="Its text can be submitted once more, since no other is left for its purpose.")
     followups: list[str]
     seen_at: datetime | None
     usage: UsageItem
@@ -71,6 +72,12 @@ class Written(BaseModel):
     """The version of the studio's configuration that the text is part of."""
 
     version: int
+
+
+class Again(BaseModel):
+    """What a template is called that was submitted once more."""
+
+    name: str
 
 
 class AskedFor(BaseModel):
@@ -150,6 +157,15 @@ def write_template(
             actor=caller.principal.actor,
         )
     return Written(version=version)
+
+
+def submit_again(app: System, caller: Asked, workspace_id: UUID, name: str) -> Again:
+    """Have the text of a template that is gone reviewed once more, as the next version."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        following = template_manager.submit_again(
+            connection, app.defaults, workspace_id, name=name, actor=caller.principal.actor
+        )
+    return Again(name=following)
 
 
 def sync_templates(app: System, workspace_id: UUID) -> AskedFor:

@@ -44,7 +44,10 @@ def studio_defaults(
     request: Request, app: System, workspace_id: UUID, version: Annotated[int | None, Query(ge=1)] = None
 ) -> Response:
     """A studio's parts as they stand, its versions, and what is another than in one of them."""
-    return _studio_page(request, app, workspace_id, compared=version)
+    try:
+        return _studio_page(request, app, workspace_id, compared=version)
+    except Conflict as error:  # a version of long ago: the page says so, and shows the rest
+        return _studio_page(request, app, workspace_id, error=error)
 
 
 def change_studio_defaults(
@@ -83,7 +86,12 @@ def roll_back_studio_defaults(
 
 def default_template(request: Request, app: System, version: Annotated[int | None, Query(ge=0)] = None) -> Response:
     """What new studios get, its versions, and bringing it to studios that are there."""
-    return _template_page(request, app, compared=version)
+    try:
+        return _template_page(request, app, compared=version)
+    except Conflict as error:
+        if version is None:
+            raise  # it is the newest one that can't be read, and so the page neither
+        return _template_page(request, app, error=error)
 
 
 def change_default_template(

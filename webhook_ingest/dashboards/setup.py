@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from pilar.app import App
 from pilar.database.engine import Scope
 from pilar.errors import NotFound, PilarError
-from pilar.provisioning import mending, own_channel
+from pilar.provisioning import mending, own_channel, template_manager
 from pilar.provisioning.own_channel import Brings, Method
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import System
@@ -97,6 +97,18 @@ def mend_template(
         mending.mend(connection, app.defaults, studio, name, language, body, ACTOR)
 
     return _done(request, app, token, write)
+
+
+def submit_template_again(
+    request: Request, app: System, token: str, name: Annotated[str, Form(max_length=200)]
+) -> Response:
+    """The owner has the text of a template that is gone reviewed once more."""
+
+    def submit(connection: Connection) -> None:
+        studio = app.setup.studio_of(connection, token)
+        template_manager.submit_again(connection, app.defaults, studio, name=name, actor=ACTOR)
+
+    return _done(request, app, token, submit)
 
 
 def _done(request: Request, app: App, token: str, act: Callable[[Connection], None]) -> Response:

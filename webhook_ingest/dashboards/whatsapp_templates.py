@@ -61,6 +61,15 @@ def write_template(
     return RedirectResponse(f"/studios/{workspace_id}/templates?notice=own-template-written", 303)
 
 
+def submit_again(
+    app: System, caller: Asked, workspace_id: UUID, name: Annotated[str, Form(max_length=200)]
+) -> Response:
+    """Have the text of a template that is gone reviewed once more."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        template_manager.submit_again(connection, app.defaults, workspace_id, name=name, actor=caller.principal.actor)
+    return RedirectResponse(f"/studios/{workspace_id}/templates?notice=own-template-written", 303)
+
+
 def sync_templates(app: System, workspace_id: UUID) -> Response:
     """Have drafts submitted and all templates read at WhatsApp."""
     with app.database.transaction(Scope.fleet()) as connection:

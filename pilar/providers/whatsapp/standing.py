@@ -21,8 +21,9 @@ ACCOUNT_FIELDS = "id,account_review_status,business_verification_status,health_s
 UNLIMITED = "TIER_UNLIMITED"
 UPGRADED = 1_000
 """Messages a second of a number whose throughput is HIGH; any other sends 80."""
-NO_PAYMENT = 141006
-"""The health code by which Meta says that the payment method fails (health_status of an account)."""
+NO_PAYMENT, BANNED, UNVERIFIED, RESTRICTED = 141006, 141014, 141010, 368
+"""Codes of an account's health_status: the payment method fails, the account is banned, its business has not passed
+verification, and it is blocked for a while for having broken a rule."""
 
 _TIER = re.compile(r"TIER_(\d+)(K?)")
 
@@ -50,11 +51,23 @@ class NumberThere:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that Meta holds against an account, by its code; `says` and `mend` are Meta's words."""
+    """Something that Meta holds against an account, by its code; `says` and `mend` are Meta's words.
+
+    Attributes:
+        entity: what it is held against: WABA, BUSINESS, APP, PHONE_NUMBER or MESSAGE_TEMPLATE; empty: not told.
+        may_send: whether that can take part in sending: AVAILABLE, LIMITED or BLOCKED; None: not told.
+    """
 
     code: int
     says: str
     mend: str | None
+    entity: str = ""
+    may_send: str | None = None
+
+    @property
+    def only_limits(self) -> bool:
+        """Whether messages can be sent all the same (health_status: LIMITED meets all that is required)."""
+        return self.may_send in ("LIMITED", "AVAILABLE")
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,9 @@ class AccountThere:
 
     @property
     def is_only_unpaid(self) -> bool:
-        """Whether nothing is held against it but its payment method."""
-        return bool(self.troubles) and all(one.code == NO_PAYMENT for one in self.troubles)
+        """Whether nothing that blocks it is held against it but its payment method."""
+        blocking = [one for one in self.troubles if not one.only_limits]
+        return bool(blocking) and all(one.code == NO_PAYMENT for one in blocking)
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,7 @@ class WhatsAppStanding:
         name_status: APPROVED, AVAILABLE_WITHOUT_REVIEW, PENDING_REVIEW, DECLINED, EXPIRED, NONE.
         is_verified: the number has proven with a code whose it is.
         troubles: what Meta holds against the account.
+        number_status: the number's: CONNECTED, RESTRICTED, BANNED and so on.
     """
 
     review: str | None
@@ -98,6 +113,7 @@ class WhatsAppStanding:
     name_status: str | None
     is_verified: bool
     troubles: tuple[Trouble, ...]
+    number_status: str | None = None
 
 
 def read_number(graph: GraphClient, token: str, phone_number_id: str) -> NumberThere:
@@ -131,6 +147,7 @@ def read(account: Document, number: Document) -> WhatsAppStanding:
         name_status=optional_text(number, "name_status"),
         is_verified=text(number, "code_verification_status") == "VERIFIED",
         troubles=there.troubles,
+        number_status=optional_text(number, "status"),
     )
 
 
@@ -157,11 +174,12 @@ def _account(document: Document) -> AccountThere:
 
 def _troubles(account: Document) -> Iterator[Trouble]:
     for entity in optional_children(child(account, "health_status"), "entities"):
+        named, may_send = optional_text(entity, "entity_type") or "", optional_text(entity, "can_send_message")
         for error in optional_children(entity, "errors"):
             code = whole_number(error, "error_code")
             if code is not None:
                 says = optional_text(error, "error_description") or f"Meta gives code {code}."
-                yield Trouble(code, says, optional_text(error, "possible_solution"))
+                yield Trouble(code, says, optional_text(error, "possible_solution"), named, may_send)
 
 
 def _people(tier: str | None) -> int | None:
