@@ -145,6 +145,12 @@ class Settings(BaseSettings):
     )
     facts_kept_days: int = _setting(400, "how long events and jobs are kept that are done", ge=30)
     effects_kept_days: int = _setting(400, "how long settled sends and the like are kept; purchases for good", ge=30)
+    windows_kept_days: int = _setting(
+        90, "how long session windows that were about to close on leads who waited are kept (business time)", ge=7
+    )
+    offers_kept_days: int = _setting(
+        90, "how long times that were on offer are kept once they can't be chosen any more (business time)", ge=30
+    )
     audit_kept_days: int = _setting(2_557, "how long audit entries are kept; their seal is for good", ge=366)
 
     @field_validator(

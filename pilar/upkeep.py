@@ -14,7 +14,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from pilar.agents import slot_store
 from pilar.app import App
 from pilar.backplane import budgets, locks, retention
 from pilar.backplane.reconciling import reconcile
@@ -30,7 +31,7 @@ from pilar.backplane.sealing import seal
 from pilar.database.engine import Scope
 from pilar.errors import PilarError, Transient
 from pilar.followups import planning
-from pilar.messaging import limit_store, media, windows
+from pilar.messaging import limit_store, media, window_store, windows
 from pilar.provisioning import erasing
 from pilar.provisioning.channel_look import look_at_all
 from pilar.provisioning.following import follow_up
@@ -102,20 +103,47 @@ def clean_up_daily(app: App) -> int:
         lock = app.locks.acquire(connection, "upkeep:clean_up", "upkeep", ttl=CLEANING)
     if lock is None:
         return 0
-    cleaned = retention.clean_up(
-        app.database,
-        app.clocks,
-        retention.Keep.of(app.settings),
-        effect_kinds=app.reconcilers.passing,
-        deadline=now + LONGEST,
-    )
-    with app.database.transaction(Scope.fleet()) as connection:
-        sessions.forget_expired(connection, now)
-        media.forget_old(connection, app.clocks.business.now())
-        limit_store.forget_buckets(connection, now)
-        if cleaned.is_complete:
+    if clean_up(app, now + LONGEST)["is_complete"]:
+        with app.database.transaction(Scope.fleet()) as connection:
             app.locks.renew(connection, lock, ttl=ONCE_A_DAY)
     return 1
+
+
+def clean_up(app: App, deadline: datetime) -> dict[str, int]:
+    """Forget what is past its time, of the backplane and of the rooms; how much, by name.
+
+    Args:
+        app: the system.
+        deadline: when to begin no further batch (real time).
+
+    Returns:
+        Counts; `is_complete` is 0 where the deadline came first, and the next clean-up goes on.
+    """
+    now, business_now, settings = app.clocks.real.now(), app.clocks.business.now(), app.settings
+    cleaned = asdict(
+        retention.clean_up(
+            app.database,
+            app.clocks,
+            retention.Keep.of(settings),
+            effect_kinds=app.reconcilers.passing,
+            deadline=deadline,
+        )
+    )
+    with app.database.transaction(Scope.fleet()) as connection:
+        cleaned["sessions"] = sessions.forget_expired(connection, now)
+        cleaned["files"] = media.forget_old(connection, business_now)
+        cleaned["paces"] = limit_store.forget_buckets(connection, now)
+    for name, forget, days in (
+        ("session_windows", window_store.forget_before, settings.windows_kept_days),
+        ("slot_offers", slot_store.forget_before, settings.offers_kept_days),
+    ):
+        cleaned[name], is_done = 0, False
+        while not is_done and app.clocks.real.now() < deadline:
+            with app.database.transaction(Scope.fleet()) as connection:
+                gone = forget(connection, business_now - timedelta(days=days), retention.BATCH)
+            cleaned[name], is_done = cleaned[name] + gone, gone < retention.BATCH
+        cleaned["is_complete"] &= is_done
+    return cleaned
 
 
 def read_subscriptions(app: App) -> int:

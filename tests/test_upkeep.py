@@ -7,10 +7,11 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from pilar import upkeep
 from pilar.app import App, build_app
-from pilar.backplane import audit, budgets, locks
+from pilar.backplane import audit, budgets, locks, retention
 from pilar.backplane.effects import Effect, EffectLedger
 from pilar.clocks import Clocks, ManualClock
 from pilar.crypto import new_key
@@ -104,6 +105,38 @@ def test_a_clean_up_that_came_to_no_end_in_time_goes_on_within_the_hour(
     assert keeper.turn()["clean up"] == 1
     real.advance(timedelta(hours=1))
     assert keeper.turn()["clean up"] == 0, "it is done for the day"
+
+
+_PAST = """
+insert into lead (workspace_id, id, provider_user_id, phone, tags, properties, lifecycle, source, created_at, language)
+values (:w, :w, '1', '+31612345678', '[]', '{}', 'lead', 'import', :at, 'nl');
+insert into session_window (workspace_id, lead_id, opened_at, closes_at)
+select :w, :w, moment - interval '1 day', moment from unnest(cast(:moments as timestamptz[])) moment;
+insert into slot_offer (workspace_id, id, lead_id, event_type, slots, cause, made_at, expires_at)
+select :w, gen_random_uuid(), :w, 'trial', '[]', moment::text, moment - interval '1 day', moment
+from unnest(cast(:moments as timestamptz[])) moment
+"""
+
+
+def test_windows_and_offers_are_forgotten_after_their_days_in_batches(
+    database: Database, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    studio, long_ago = add_studio(database), NOON - timedelta(days=91)
+    moments = [long_ago, long_ago - timedelta(days=1), long_ago - timedelta(days=2), NOON - timedelta(days=89)]
+    with database.transaction(Scope.fleet()) as connection:
+        for statement in _PAST.split(";"):
+            connection.execute(text(statement), {"w": studio, "at": NOON, "moments": moments})
+    system, later = app(database, clocks), clocks.real.now() + timedelta(hours=1)
+    none = upkeep.clean_up(system, clocks.real.now())
+    assert (none["session_windows"], none["slot_offers"], none["is_complete"]) == (0, 0, False)
+    done = upkeep.clean_up(system, later)
+    assert (done["session_windows"], done["slot_offers"], done["is_complete"]) == (3, 3, True)
+    with database.transaction(Scope.fleet()) as connection:
+        left = (
+            "select (select array_agg(closes_at) from session_window), (select array_agg(expires_at) from slot_offer)"
+        )
+        assert tuple(connection.exec_driver_sql(left).one()) == (moments[3:], moments[3:])
 
 
 def test_effects_in_doubt_are_settled_and_the_audit_log_is_sealed_without_dagster(

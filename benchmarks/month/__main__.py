@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.month.life import ZONES, Month, live
-from benchmarks.queue.server import Server, durable_server, machine
+from benchmarks.queue.server import Server, machine, passing_server
 from benchmarks.report import Bar, Figure, Report, options, progress
 from pilar.settings import Settings
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options(DESCRIPTION, names=list(MONTHS)).parse_args(arguments)
     studios, days = (QUICK_STUDIOS, QUICK_DAYS) if chosen.quick else (max(1, round(STUDIOS * chosen.scale)), DAYS)
     figures: list[Figure] = []
-    with durable_server(Settings().home_path / "bench" / "month") as server:
+    with passing_server(Settings().home_path / "bench" / "month") as server:
         for name, begins in MONTHS.items():
             if not chosen.only or name in chosen.only:
                 figures += _month(server, name, begins, studios, days)

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +20,12 @@ from pydantic import SecretStr
 from benchmarks.coach import morning
 from benchmarks.coach.plan import Plan
 from benchmarks.month.expected import KINDS, Nudge, Who, nudges
+from benchmarks.report import progress
 from pilar.app import App, build_app
 from pilar.backplane.drain import Drain
 from pilar.clocks import Clocks, ManualClock
 from pilar.coach.activity import refresh_coach_activity
-from pilar.coach.planning import plan
+from pilar.coach.planning import AHEAD, plan
 from pilar.crypto import new_key
 from pilar.database.engine import Database, Scope
 from pilar.settings import Settings
@@ -36,9 +38,10 @@ ZONES = (
     *("America/St_Johns", "America/Santiago", "America/Sao_Paulo", "Africa/Cairo", "Asia/Kolkata", "Asia/Tokyo"),
     "Australia/Sydney",
 )
-LEADS = 4
-"""Of each studio: one as the studio says, one elsewhere with an hour of their own, one who has not agreed, and one who
-named an hour at which nobody is written to."""
+LEADS = 3
+"""Of each studio: one as the studio says, one elsewhere with an hour of their own, and, by turns, one who has not
+agreed or one who named an hour at which nobody is written to."""
+MOST_PER_WEEK = 20
 PLANNED_EVERY = timedelta(hours=6)
 AT_ONCE = timedelta(minutes=2)
 """How long after its moment a nudge may go, where another to the same lead goes first or a call is tried again."""
@@ -98,7 +101,10 @@ def live(url: str, home: Path, studios: int, begins: datetime, days: int) -> Mon
     """
     ends = begins + timedelta(days=days)
     coaching = CoachingConfiguration(
-        enabled=True, schedules=tuple(CoachSchedule(type=f"coach.{one.name}", cron=one.cron) for one in KINDS)
+        enabled=True,
+        schedules=tuple(CoachSchedule(type=f"coach.{one.name}", cron=one.cron) for one in KINDS),
+        # Whoever named an hour of their own gets all three then, and so more than a studio gives as a rule.
+        most_per_week=MOST_PER_WEEK,
     )
     config, key = sandbox_config(home), new_key()
     counts = Plan(burst_studios=studios, burst_leads=LEADS)
@@ -140,8 +146,7 @@ def _placed(url: str) -> dict[tuple[UUID, UUID], Who]:
             kinds = (
                 Who(here, None, agrees=True),
                 Who(elsewhere, _OWN_HOUR, agrees=True),
-                Who(here, None, agrees=False),
-                Who(here, _TOO_EARLY, agrees=True),
+                Who(here, None, agrees=False) if place % 2 else Who(here, _TOO_EARLY, agrees=True),
             )
             for (lead,), who in zip(leads.fetchall(), kinds, strict=True):
                 people[studio, lead] = who
@@ -160,20 +165,25 @@ def _placed(url: str) -> dict[tuple[UUID, UUID], Who]:
 
 def _pass_time(app: App, clock: ManualClock, url: str, studios: Sequence[UUID], ends: datetime) -> None:
     """Let business time pass, from one moment at which something is due to the next."""
-    next_plan = clock.now()
+    next_plan, begins = clock.now(), clock.now()
+    began, said = perf_counter(), begins
     drain = app.drain("month")
     with psycopg.connect(url, autocommit=True) as connection:
         while clock.now() < ends:
+            if clock.now() >= said + _DAY:
+                said += _DAY
+                progress(f"day {(said - begins).days} of {(ends - begins).days}: {perf_counter() - began:.0f} s")
             if clock.now() >= next_plan:
                 next_plan += PLANNED_EVERY
                 with app.database.transaction(Scope.fleet()) as fleet:
-                    plan(fleet, app.clocks, studios)
+                    # What would be due later is nobody's: it would be planned, and never end.
+                    plan(fleet, app.clocks, studios, until=min(clock.now() + AHEAD, ends))
                 with app.database.transaction(Scope.fleet()) as fleet:
                     refresh_coach_activity(fleet, app.clocks, studios)
             _drain(drain, clock, connection)
+            # Nudges that are to be woken, and messages that are kept back until a moment.
             (due,) = connection.execute(
-                "select min(due_at) from coach_nudge where message_id is null and skipped is null and due_at > %s",
-                (clock.now(),),
+                "select min(due_at) from scheduled where business_time and due_at > %s", (clock.now(),)
             ).fetchone() or (None,)
             clock.advance(min(due or ends, next_plan, ends) - clock.now())
     drain.close()

@@ -92,16 +92,35 @@ def durable_server(home: Path) -> Iterator[Server]:
         Busy: another run is at it.
         NotDurable: it does not write through.
     """
+    with _server(home, durable=True) as server:
+        said = server.settings()
+        if any(said[name] != "on" for name in DURABLE):
+            raise NotDurable(f"The server's settings are {said}.")
+        yield server
+
+
+@contextmanager
+def passing_server(home: Path) -> Iterator[Server]:
+    """A server that may lose all when the machine dies: for what is counted, and not timed.
+
+    Args:
+        home: as in `durable_server`.
+
+    Raises:
+        Busy: another run is at it.
+    """
+    with _server(home, durable=False) as server:
+        yield server
+
+
+@contextmanager
+def _server(home: Path, *, durable: bool) -> Iterator[Server]:
     home.mkdir(parents=True, exist_ok=True)
     with exclusive(home.with_suffix(".lock"), 1):
         embedded = EmbeddedServer(home)
         embedded.remove()
         try:
-            server = Server(embedded.start(durable=True).url)
-            said = server.settings()
-            if any(said[name] != "on" for name in DURABLE):
-                raise NotDurable(f"The server's settings are {said}.")
-            yield server
+            yield Server(embedded.start(durable=durable).url)
         finally:
             embedded.remove()
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
 
 from pilar.agents.tables import slot_offer
 from pilar.bookings import store as calendar
@@ -46,6 +46,13 @@ def keep_booking(connection: Connection, workspace_id: UUID, offer_id: UUID, boo
     connection.execute(
         update(slot_offer).filter_by(workspace_id=workspace_id, id=offer_id).values(booking_id=booking_id)
     )
+
+
+def forget_before(connection: Connection, moment: datetime, most: int) -> int:
+    """Delete offers that expired before a moment of business time, at most so many; return how many were."""
+    key = (slot_offer.c.workspace_id, slot_offer.c.id)
+    old = select(*key).where(slot_offer.c.expires_at < moment).order_by(slot_offer.c.expires_at).limit(most)
+    return connection.execute(delete(slot_offer).where(tuple_(*key).in_(old))).rowcount
 
 
 def booked_at(connection: Connection, workspace_id: UUID, booking_id: UUID) -> datetime:

@@ -103,6 +103,7 @@ slot_offer = tenant_table(
     ForeignKeyConstraint(["workspace_id", "booking_id"], ["booking.workspace_id", "booking.id"]),
     UniqueConstraint("workspace_id", "cause"),
     Index(None, "workspace_id", "lead_id", "made_at"),
+    Index(None, "expires_at"),
     comment="Free times that a lead may choose from.",
 )
 

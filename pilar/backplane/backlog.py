@@ -17,7 +17,6 @@ class Waiting:
     lane: str
     count: int
     oldest: datetime
-    newest_position: int
 
 
 def waiting(connection: Connection, now: datetime, *, for_at_least: timedelta = timedelta(0)) -> list[Waiting]:
@@ -27,7 +26,6 @@ def waiting(connection: Connection, now: datetime, *, for_at_least: timedelta = 
             queue.c.lane,
             func.count().label("count"),
             func.min(queue.c.due_at).label("oldest"),
-            func.max(queue.c.position).label("newest_position"),
         )
         .where(
             queue.c.due_at <= now - for_at_least,
@@ -36,7 +34,7 @@ def waiting(connection: Connection, now: datetime, *, for_at_least: timedelta = 
         .group_by(queue.c.lane)
         .order_by(queue.c.lane)
     ).all()
-    return [Waiting(row.lane, row[1], row.oldest, row.newest_position) for row in rows]
+    return [Waiting(row.lane, row[1], row.oldest) for row in rows]
 
 
 def later_due(connection: Connection, *, business_now: datetime, real_now: datetime) -> int:

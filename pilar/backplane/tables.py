@@ -33,6 +33,8 @@ from pilar.database.schema import (
     tenant_table,
 )
 
+# It tells facts apart, and which came first only roughly: connections draw by the fifty, and commit when they do.
+# Nobody may read on upwards from a position; lists go downwards, and what is forgotten is judged by its age.
 fact_position = Sequence("fact_position", metadata=metadata, data_type=BigInteger, cache=50)
 
 

@@ -63,14 +63,7 @@ _MOVE = (
       where coach_training.booking_id is null and excluded.booking_id is not null
     """,
     "delete from coach_training where workspace_id = :w and lead_id = :lead",
-    """
-    insert into coach_state (workspace_id, lead_id, response_rate, engagement_score)
-    select workspace_id, :to, response_rate, engagement_score
-    from coach_state where workspace_id = :w and lead_id = :lead
-    on conflict (workspace_id, lead_id) do update set
-      response_rate = coalesce(coach_state.response_rate, excluded.response_rate),
-      engagement_score = coalesce(coach_state.engagement_score, excluded.engagement_score)
-    """,
+    # What follows from trainings is made anew of them all.
     "delete from coach_state where workspace_id = :w and lead_id = :lead",
     """
     update analytics.lead_engagement o set lead_id = :to where o.workspace_id = :w and o.lead_id = :lead

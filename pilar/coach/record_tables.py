@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, ForeignKeyConstraint, Index, Integer, Numeric, SmallInteger, Text, Uuid, text
+from sqlalchemy import Column, Date, ForeignKeyConstraint, Index, Integer, SmallInteger, Text, Uuid, text
 
 from pilar.database.schema import Timestamp, tenant_table, workspace_key
 
@@ -63,8 +63,6 @@ coach_state = tenant_table(
         Integer,
         comment="how long the lead's rhythm lets them pause; null: too few trainings to tell",
     ),
-    Column("response_rate", Numeric(5, 4), comment="nobody writes it any more: see analytics.lead_engagement"),
-    Column("engagement_score", SmallInteger, comment="nobody writes it any more: see analytics.lead_engagement"),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
-    comment="What follows from a lead's trainings, kept ready for plans and pages.",
+    comment="What follows from a lead's trainings, kept ready; how they take coaching: analytics.lead_engagement.",
 )

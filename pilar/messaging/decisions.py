@@ -79,7 +79,7 @@ class Facts(_Frozen):
         is_reached: this lead was among them, and counts once.
         people_free_at: when there is room for one more.
         country_blocked: WhatsApp lets the studio write to the lead's country no more.
-        marketing_sent: when the lead got marketing within the last week, oldest first.
+        marketing_sent: when the lead got marketing within the last week and a little before it, oldest first.
         marketing_a_day, marketing_a_week: how much of it the studio's configuration allows; None: any number.
         marketing_frozen_until: no marketing goes from the number until then.
         restricted: what WhatsApp forbids the studio's account, in its words; None: nothing.

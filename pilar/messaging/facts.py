@@ -33,7 +33,8 @@ WHATSAPP = "whatsapp"
 SMS = "sms"
 
 _DAY = timedelta(days=1)
-_WEEK = timedelta(days=7)
+_WEEK = timedelta(days=7, hours=3)
+"""What may count for a week: no clock is put back by more than the hours on top (`verdict_holds.py` has the rule)."""
 _LATELY = timedelta(minutes=10)
 """An earlier message to the same lead is waited for if it is no older: nothing waits for ever behind a stuck one."""
 BLOCKED_FOR = timedelta(days=30)

@@ -6,13 +6,15 @@ What belongs here: which messages are plain, and beginning and ending their atte
 
 Every promise is the same as one by one. The verdict is made under the leads' locks in the transaction that records the
 attempts; it is committed before the first call. A lead whom somebody else holds is not waited for. At most one message
-to a lead is in a group: the next is sent when this one is with the provider.
+to a lead is begun with the others: the next goes alone as soon as this one is with the provider, and so on, in the
+order in which they were put into the outbox.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 from pilar.backplane.effects import EffectLedger
 from pilar.backplane.handlers import Result, Work
@@ -65,16 +67,25 @@ class TogetherSender:
         """Send messages, and answer for each what `Sender.send` would have returned or raised."""
         answers: dict[int, Result | Exception] = {}
         by_message = {work.content.message_id: place for place, work in enumerate(works)}
-        begun = self._begin([works[place] for place in by_message.values()]) if len(works) > 1 else []
+        leads: dict[UUID, UUID] = {}
+        begun = self._begin([works[place] for place in by_message.values()], leads) if len(works) > 1 else []
         for one, error in self._call(begun):
             place = by_message[one.row.id]
             answers[place] = {"state": states.ACCEPTED} if error is None else self._failed(one, error, works[place])
-        rest = [place for place in range(len(works)) if place not in answers]
-        answers |= zip(rest, self._calls.map(self._alone, [works[place] for place in rest]), strict=True)
+        queues: dict[UUID, list[int]] = {}
+        for place in sorted(set(range(len(works))) - set(answers), key=lambda place: works[place].content.message_id):
+            message_id = works[place].content.message_id
+            queues.setdefault(leads.get(message_id, message_id), []).append(place)
+        said = self._calls.map(self._one_by_one, [[works[place] for place in queue] for queue in queues.values()])
+        for queue, ended in zip(queues.values(), said, strict=True):
+            answers |= zip(queue, ended, strict=True)
         return [answers[place] for place in range(len(works))]
 
-    def _begin(self, works: Sequence[Work[SendMessage]]) -> list[Begun]:
-        """Decide on the plain messages among these and record their attempts, in one transaction."""
+    def _begin(self, works: Sequence[Work[SendMessage]], leads: dict[UUID, UUID]) -> list[Begun]:
+        """Decide on the plain messages among these and record their attempts, in one transaction.
+
+        Whom they are to is added to `leads`, by message.
+        """
         try:
             self._ledger.wait_for_provider(EFFECT)
         except CircuitOpen:
@@ -82,6 +93,7 @@ class TogetherSender:
         keys = [(work.workspace_id, work.content.message_id) for work in works if work.workspace_id is not None]
         with self._database.transaction(Scope.fleet()) as connection:
             rows = together_store.plain(connection, keys)
+            leads.update((row.id, row.lead_id) for row in rows)
             tokens: dict[bytes, str] = {}
             begun = []
             for row in rows:
@@ -117,6 +129,9 @@ class TogetherSender:
             return self._sender.ended(one.row, error, work)
         except Exception as final:
             return final
+
+    def _one_by_one(self, works: Sequence[Work[SendMessage]]) -> list[Result | Exception]:
+        return [self._alone(work) for work in works]
 
     def _alone(self, work: Work[SendMessage]) -> Result | Exception:
         try:

@@ -10,12 +10,10 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from pilar.messaging.decisions import Facts, Reason, Verdict
+from pilar.messaging.zones import days_later
 
 LOOKED_AT_AGAIN = timedelta(hours=6)
 """After so long a restriction without an end is looked at again, since nobody may tell when it is lifted."""
-
-_DAY = timedelta(days=1)
-_WEEK = timedelta(days=7)
 
 
 class _Kept(NamedTuple):
@@ -52,19 +50,21 @@ def for_a_while(facts: Facts, form: Literal["text", "template"] | None) -> Verdi
     return Verdict(action="hold", real_until=until, reasons=reasons)
 
 
-def frees_at(sent: Sequence[datetime], most: int, span: timedelta, now: datetime) -> datetime | None:
+def frees_at(sent: Sequence[datetime], most: int, days: int, now: datetime, zones: Sequence[str]) -> datetime | None:
     """When one more fits into a moving span; None: it does now.
 
     Args:
         sent: when there was one, in any order.
         most: how many fit.
-        span: how long each counts.
+        days: how long each counts, on the clocks of the zones: a day on which they are set has 23 hours, or 25, so that
+            what comes each day at the same hour is not too much on one.
         now: the present moment.
+        zones: where the lead may be; the last of them counts.
     """
-    within = sorted(moment for moment in sent if moment > now - span)
-    if len(within) < most:
+    ends = sorted(end for moment in sent if (end := days_later(moment, days, zones)) > now)
+    if len(ends) < most:
         return None
-    return now + span if most == 0 else within[len(within) - most] + span
+    return days_later(now, days, zones) if most == 0 else ends[len(ends) - most]
 
 
 def _of_account(facts: Facts) -> Iterator[_Kept]:
@@ -82,10 +82,10 @@ def _of_marketing(facts: Facts) -> Iterator[_Kept]:
     if facts.marketing_waits_until is not None and facts.now < facts.marketing_waits_until:
         sentence = "WhatsApp holds marketing to this lead off for a while."
         yield _Kept("marketing_waits", sentence, facts.marketing_waits_until)
-    for most, span, word in ((facts.marketing_a_day, _DAY, "day"), (facts.marketing_a_week, _WEEK, "week")):
+    for most, days, word in ((facts.marketing_a_day, 1, "day"), (facts.marketing_a_week, 7, "week")):
         if most is None:
             continue
-        free = frees_at(facts.marketing_sent, most, span, facts.now)
+        free = frees_at(facts.marketing_sent, most, days, facts.now, facts.zones)
         if free is not None:
             sentence = f"The lead has had as much marketing as the studio allows in a {word}: {most}."
             yield _Kept("frequency", sentence, free)

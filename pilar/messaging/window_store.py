@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select, text, tuple_, update
 
 from pilar.messaging.tables import conversation
 from pilar.messaging.window_tables import session_window
@@ -88,6 +88,13 @@ def keep_text(connection: Connection, row: Row[Any], message_id: UUID) -> None:
         workspace_id=row.workspace_id, lead_id=row.lead_id, opened_at=row.opened_at
     )
     connection.execute(statement.values(last_text_id=message_id))
+
+
+def forget_before(connection: Connection, moment: datetime, most: int) -> int:
+    """Delete windows that closed before a moment of business time, at most so many; return how many were."""
+    key = (session_window.c.workspace_id, session_window.c.lead_id, session_window.c.opened_at)
+    old = select(*key).where(session_window.c.closes_at < moment).order_by(session_window.c.closes_at).limit(most)
+    return connection.execute(delete(session_window).where(tuple_(*key).in_(old))).rowcount
 
 
 def is_closing(now: datetime, soon: timedelta) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ session_window = tenant_table(
     Column("ended", Text, comment="closed: unanswered; answered or renewed: before that; null: it is open"),
     Column("ended_at", Timestamp, comment="business time"),
     ForeignKeyConstraint(["workspace_id", "last_text_id"], ["message.workspace_id", "message.id"]),
+    Index(None, "closes_at"),
     Index("ix_session_window_open", "workspace_id", "closes_at", postgresql_where=text("ended is null")),
     comment="A 24-hour window that was about to close while its lead waited for an answer.",
 )

@@ -7,7 +7,7 @@ hour is decent if it is decent in all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,17 @@ def plausible_zones(given: str | None, phone: str | None, studio: str) -> tuple[
 def is_quiet(now: datetime, zones: Iterable[str]) -> bool:
     """Whether unasked-for messages must wait, since it is too early or too late in one of the zones."""
     return any(not OPENS <= now.astimezone(ZoneInfo(zone)).time() < CLOSES for zone in zones)
+
+
+def days_later(moment: datetime, days: int, zones: Iterable[str]) -> datetime:
+    """When the clocks show the same time so many days on, in the last of the zones to get there; without one, in UTC.
+
+    Where that time is skipped it is as long after the change as it would be after the hour before it; one that comes
+    twice is its first.
+    """
+    # Arithmetic within a zone is its wall clock's.
+    shown = [moment.astimezone(ZoneInfo(zone)) + timedelta(days=days) for zone in zones]
+    return max((one.astimezone(UTC) for one in shown), default=moment + timedelta(days=days))
 
 
 def country_of(phone: str | None) -> str | None:

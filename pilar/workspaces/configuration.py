@@ -139,8 +139,8 @@ class WhatsAppPolicy(Section):
 
     enabled: bool = True
     daily_limit: int = Field(500, ge=0, le=100_000)
-    marketing_per_day: int = Field(4, ge=0, le=50, description="to one lead, in a moving day")
-    marketing_per_week: int = Field(20, ge=0, le=200, description="to one lead, in a moving week")
+    marketing_per_day: int = Field(4, ge=0, le=50, description="to one lead, in a moving day on their clock")
+    marketing_per_week: int = Field(20, ge=0, le=200, description="to one lead, in a moving week on their clock")
     unreachable_after: int = Field(3, ge=1, le=20, description="messages in a row that could not be delivered")
     last_text: LastText | None = Field(None, description="none: a window closes without a word of ours")
 

@@ -26,28 +26,12 @@ def give_back_reservations(context: dg.OpExecutionContext, pilar: PilarResource)
 @dg.op(retry_policy=retries)
 def clean_up_product(context: dg.OpExecutionContext, pilar: PilarResource) -> None:
     """Make partitions of the log ahead, and forget what is past its time."""
-    from dataclasses import asdict
     from datetime import timedelta
 
-    from pilar.backplane.retention import Keep
-    from pilar.backplane.retention import clean_up as clean
-    from pilar.database.engine import Scope
-    from pilar.security.sessions import forget_expired
+    from pilar.upkeep import clean_up as clean
 
-    app = pilar.app
-    deadline = app.clocks.real.now() + timedelta(seconds=CLEANING_SECONDS)
-    cleaned = asdict(
-        clean(
-            app.database,
-            app.clocks,
-            Keep.of(app.settings),
-            effect_kinds=app.reconcilers.passing,
-            deadline=deadline,
-        )
-    )
-    with app.database.transaction(Scope.fleet()) as connection:
-        cleaned["sessions"] = forget_expired(connection, app.clocks.real.now())
-    context.add_output_metadata(cleaned)
+    deadline = pilar.clocks.real.now() + timedelta(seconds=CLEANING_SECONDS)
+    context.add_output_metadata(clean(pilar.app, deadline))
 
 
 @dg.op(retry_policy=retries)

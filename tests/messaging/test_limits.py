@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -61,6 +62,18 @@ def test_a_limit_keeps_back_until_it_passes(changes: dict[str, Any], code: str |
     assert verdict.action == ("hold" if code else "send")
     assert [reason.code for reason in verdict.reasons] == ([code] if code else [])
     assert verdict.until == until
+
+
+@pytest.mark.parametrize(("clocks_set", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
+def test_a_moving_day_is_as_long_as_the_leads_clocks_make_it(clocks_set: date, hours: int) -> None:
+    evening = datetime.combine(clocks_set, time(18, 45), ZoneInfo("Europe/Amsterdam")).astimezone(UTC)
+    changes = {"marketing_a_day": 1, "marketing_sent": (evening - timedelta(hours=hours),)}
+    assert _decide(now=evening, **changes).action == "send"
+    assert _decide(now=evening - timedelta(minutes=1), **changes).until == evening
+    # Who may be elsewhere, where no clock was set, waits for the later of the two.
+    assert _decide(now=evening, **changes, zones=("Europe/Amsterdam", "Africa/Lagos")).until == (
+        evening + timedelta(hours=1) if hours < 24 else None
+    )
 
 
 def test_a_rate_keeps_back_by_real_time_and_a_longer_limit_before_it() -> None:

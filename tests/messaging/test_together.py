@@ -22,13 +22,13 @@ NUMBERS = tuple(f"+3168765{number:04d}" for number in range(6))
 WHY = "state, verdict -> 'decision' -> 'reasons' -> 0 ->> 'code'"
 
 
-def _put(studio: Studio, leads: list[UUID], occasion: str = "morning") -> None:
-    """Put a nudge to each into the outbox, all in one commit, so that they are claimed together."""
+def _put(studio: Studio, leads: list[UUID], occasion: str = "morning", *, each: int = 1) -> None:
+    """Put nudges to each into the outbox, all in one commit, so that they are claimed together."""
     openings = [
         (studio.id, NewMessage(lead_id=lead, category="marketing", origin="coach:morning_nudge",
-                               cause=f"{occasion}:{lead}", text="Goedemorgen!", template="coach_nudge",
+                               cause=f"{occasion}:{lead}:{turn}", text="Goedemorgen!", template="coach_nudge",
                                parameters=("Anna", "Studio Noord"), lane=Lane.BULK), Cause.new())
-        for lead in leads
+        for turn in range(each) for lead in leads
     ]  # fmt: skip
     with studio.system.database.transaction(Scope.fleet()) as connection:
         assert None not in queue_openings(connection, studio.system.app.clocks, openings)
@@ -80,6 +80,19 @@ def test_a_group_goes_once_with_every_limit_counted_message_by_message(studio: S
         if one.resource in (budgets.MESSAGES, budgets.API_CALLS):
             now = after[one.resource, one.period]
             assert (now.used - one.used, now.reserved) == (4, 0), one
+
+
+def test_of_several_to_one_lead_each_goes_as_soon_as_the_one_before_is_gone(studio: Studio) -> None:
+    leads = [_lead(studio, number) for number in NUMBERS[:2]]
+    studio.system.settle()
+    _put(studio, leads, "three", each=3)
+    studio.system.settle()
+    assert [state for lead in leads for (state,) in _of(studio, lead, "state")[-3:]] == ["read"] * 6
+    put_off = "select count(*) from queue_log where outcome = 'snoozed' and type = 'messaging.send'"
+    assert studio.system.column(put_off) == [0]
+    for lead in leads:
+        taken = [accepted_at for (accepted_at,) in _of(studio, lead, "accepted_at")[-3:]]
+        assert taken == sorted(set(taken))
 
 
 def test_who_is_held_by_somebody_else_is_sent_to_alone_and_holds_up_nobody(studio: Studio) -> None:
