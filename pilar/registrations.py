@@ -321,7 +321,8 @@ def register_messaging(
     numbers: NumberKeeper,
 ) -> None:
     """Who answers what about messages."""
-    registry.on_delivery("whatsapp", "messaging.inbox", Transactional(WhatsAppInbox(clocks, people).on_delivery))
+    inbox = WhatsAppInbox(clocks, people)
+    registry.on_delivery("whatsapp", "messaging.inbox", Transactional(inbox.on_delivery, inbox.on_deliveries))
     registry.on_delivery("twilio", "messaging.sms", Transactional(SmsInbox(clocks, people).on_delivery))
     registry.on_job(EraseLead, Transactional(Eraser(clocks, people).on_job))
     registry.know_event(RefusalUnclear)

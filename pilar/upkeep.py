@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pilar.agents import slot_store
 from pilar.app import App
-from pilar.backplane import budgets, locks, retention
+from pilar.backplane import budgets, locks, retention, tallies
 from pilar.backplane.reconciling import reconcile
 from pilar.backplane.sealing import seal
 from pilar.database.engine import Scope
@@ -85,6 +85,12 @@ def settle_effects(app: App) -> int:
 def seal_audit(app: App) -> int:
     """Seal the audit log's new entries."""
     return seal(app.database, app.clocks, deadline=app.clocks.real.now() + LONGEST).entries
+
+
+def add_up_attempts(app: App) -> int:
+    """Add up the counts of attempts that ended."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        return tallies.add_up(connection, app.clocks.real.now())
 
 
 def follow_up_waits(app: App) -> int:
@@ -211,6 +217,7 @@ def _by_studio(app: App, work: Callable[[Connection, Sequence[UUID]], int]) -> i
 CHORES = (
     Chore("remove expired locks", timedelta(minutes=5), remove_expired_locks),
     Chore("give back reservations", timedelta(minutes=1), give_back_reservations),
+    Chore("add up attempts", timedelta(minutes=1), add_up_attempts),
     Chore("follow up waits", timedelta(minutes=1), follow_up_waits),
     Chore("settle effects in doubt", timedelta(minutes=5), settle_effects),
     Chore("seal the audit log", timedelta(minutes=5), seal_audit),

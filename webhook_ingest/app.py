@@ -13,6 +13,7 @@ from pilar.backplane.inbox import InboxWriter
 from pilar.backplane.spool import Spool
 from pilar.backplane.spool_file import Bounds
 from webhook_ingest import dagster_proxy, problems
+from webhook_ingest.api.depth import QueueDepth
 from webhook_ingest.api.description import describe
 from webhook_ingest.api.health import HealthCheck
 from webhook_ingest.guard import guarded
@@ -53,7 +54,8 @@ def create_app(pilar: App) -> FastAPI:
     app.state.writer = writer
     app.state.reach = Reach(ROUTES)
     app.state.turnstile = Turnstile()
-    app.state.health = HealthCheck(pilar)
+    app.state.depth = QueueDepth(pilar)
+    app.state.health = HealthCheck(pilar, app.state.depth)
     for entry in ROUTES:
         _add(app, entry)
     app.openapi = lambda: describe(app, ROUTES)  # type: ignore[method-assign]

@@ -7,17 +7,24 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks.coach.burst import burst
+from benchmarks.coach.engagement import engagement
+from benchmarks.coach.folding import folding
 from benchmarks.coach.plan import QUICK, Plan
 from benchmarks.coach.planning import planning
 from benchmarks.queue.server import Server, durable_server, machine
 from benchmarks.report import Figure, Report, options, progress
 from pilar.settings import Settings
 
-FIGURES: dict[str, Callable[[Server, Plan], list[Figure]]] = {"plan": planning, "burst": burst}
+FIGURES: dict[str, Callable[[Server, Plan], list[Figure]]] = {
+    "plan": planning,
+    "burst": burst,
+    "folding": folding,
+    "engagement": engagement,
+}
 
 DESCRIPTION = """Measures the coach on a durable PostgreSQL of its own: planning what a million enrolled leads of ten
-thousand studios get, each on their own local time, and sending a morning's nudges to a WhatsApp on the same machine,
-with worker, web service and sandbox as they are served.
+thousand studios get, each on their own local time; sending a morning's nudges to a WhatsApp on the same machine, with
+worker, web service and sandbox as they are served; folding what is told of messages; and looking at engagement.
 
 It prints each figure with its bar and exits 1 when a gate falls short. A full run takes some minutes, mostly to make
 the leads, and wants the machine for itself."""

@@ -29,8 +29,10 @@ PER_SECOND = 300
 MEBIBYTES = 1_024
 MILLISECONDS = 200
 _LOOK_SECONDS = 0.5
+_WORD_SECONDS = 10.0
 _PATIENCE_SECONDS = 300.0
 _MEBIBYTE_IN_KIBIBYTES = 1_024
+_FOLDED = "select count(*) from message_status"
 
 
 class Went(NamedTuple):
@@ -40,6 +42,8 @@ class Went(NamedTuple):
         seconds: from the moment when all were due to the last acceptance.
         accepted: messages that WhatsApp took.
         folded: statuses that had been folded into messages by then.
+        folded_after: those that were folded after that, until every message was known to be read.
+        seconds_after: how long that took.
         answers: seconds of each page, by its name.
         memory: peak in MiB, by program.
         busy: processor seconds, by program.
@@ -48,6 +52,8 @@ class Went(NamedTuple):
     seconds: float
     accepted: int
     folded: int
+    folded_after: int
+    seconds_after: float
     answers: Mapping[str, list[float]]
     memory: Mapping[str, float]
     busy: Mapping[str, float]
@@ -67,6 +73,17 @@ def burst(server: Server, counts: Plan) -> list[Figure]:
             note="from a nudge's moment to the provider's answer: message, verdict, attempt and outcome all durable",
         ),
         Figure(f"{of}: statuses folded meanwhile", "/s", tuple(one.folded / one.seconds for one in rounds)),
+        Figure(
+            f"{of}: statuses folded after it",
+            "/s",
+            tuple(one.folded_after / one.seconds_after for one in rounds),
+            note="until every message was known to be read, as fast as the sandbox tells",
+        ),
+        Figure(
+            f"{of}: every message known to be read, after the last went,",
+            "s",
+            tuple(one.seconds_after for one in rounds),
+        ),
     ]
     for page in rounds[0].answers:
         p95 = tuple(1_000 * percentile(one.answers[page], 0.95) for one in rounds)
@@ -108,17 +125,22 @@ def _round(server: Server, counts: Plan, number: int) -> Went:
                 began = ring(url, morning)
                 ended = _until_all_went(url, morning, running)
                 busy = {one.name: one.busy() - before[one.name] for one in running}
-                folded = _count(url, "select count(*) from message_status")
+                folded = _count(url, _FOLDED)
+            all_read = _until_all_are_read(url, morning, running)
+            folded_after = _count(url, _FOLDED) - folded
             memory = {one.name: one.peak() / _MEBIBYTE_IN_KIBIBYTES for one in running if one.pid_is_ours}
-        went = Went((ended - began).total_seconds(), morning.leads, folded, looking.seconds, memory, busy)
-    progress(f"burst, round {number}: {went.accepted / went.seconds:.0f} messages/s")
+        took, after = (ended - began).total_seconds(), max((all_read - ended).total_seconds(), _LOOK_SECONDS)
+        went = Went(took, morning.leads, folded, folded_after, after, looking.seconds, memory, busy)
+    progress(
+        f"burst, round {number}: {went.accepted / took:.0f} messages/s, then {folded_after:,} statuses in {after:.3g} s"
+    )
     server.drop("coach_burst")
     return went
 
 
 def _until_all_went(url: str, morning: Morning, running: list[Program]) -> datetime:
     """When the provider took the last message."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline, next_word = time.monotonic() + _PATIENCE_SECONDS, time.monotonic() + _WORD_SECONDS
     with psycopg.connect(url, autocommit=True) as connection:
         while True:
             time.sleep(_LOOK_SECONDS)
@@ -129,9 +151,29 @@ def _until_all_went(url: str, morning: Morning, running: list[Program]) -> datet
                 return last  # type: ignore[no-any-return]
             for one in running:
                 one.check()
+            if time.monotonic() > next_word:
+                progress(f"  {count:,} of {morning.leads:,} messages were taken")
+                next_word += _WORD_SECONDS
             if time.monotonic() > deadline:
                 states = connection.execute("select state, count(*) from message group by 1").fetchall()
                 raise Failed(f"After {_PATIENCE_SECONDS:.0f} s {count} of {morning.leads} were taken: {states}")
+
+
+def _until_all_are_read(url: str, morning: Morning, running: list[Program]) -> datetime:
+    """When the last message was known to be read: the sandbox's people read everything."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with psycopg.connect(url, autocommit=True) as connection:
+        while True:
+            count, now = connection.execute(
+                "select count(*) filter (where state = 'read'), clock_timestamp() from message"
+            ).fetchone() or (0, None)
+            if count == morning.leads and now is not None:
+                return now  # type: ignore[no-any-return]
+            for one in running:
+                one.check()
+            if time.monotonic() > deadline:
+                raise Failed(f"After {_PATIENCE_SECONDS:.0f} s {count} of {morning.leads} were known to be read.")
+            time.sleep(_LOOK_SECONDS)
 
 
 def _count(url: str, statement: str) -> int:

@@ -38,9 +38,9 @@ def planning(server: Server, counts: Plan) -> list[Figure]:
         settle_down(url)
         progress(f"plan, round {number}: {leads:,} leads are there")
         with closing(Database(url)) as database:
-            before = _processor_seconds(url)
+            before = processor_seconds(url)
             made, seconds = _planned(database, NOW)
-            busy.append(_processor_seconds(url) - before)
+            busy.append(processor_seconds(url) - before)
             first.append(seconds)
             nudges.append(made)
             progress(f"plan, round {number}: {made:,} nudges in {seconds:.3g} s")
@@ -82,7 +82,7 @@ def _planned(database: Database, now: datetime) -> tuple[int, float]:
     return sum(one.nudges for one in done.results), time.perf_counter() - began
 
 
-def _processor_seconds(url: str) -> float:
+def processor_seconds(url: str) -> float:
     """What this process and the server's have used of the processors so far."""
     with psycopg.connect(url) as connection:
         pids = [row[0] for row in connection.execute("select pid from pg_stat_activity where pid <> pg_backend_pid()")]

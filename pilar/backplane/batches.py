@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 
 from pilar.backplane import outcomes, store
 from pilar.backplane.facts import Kind, emit
-from pilar.backplane.handlers import Delivery, Outside, Registry, Transactional, UnknownType, Work
+from pilar.backplane.handlers import ALONE, Delivery, Outside, Registry, Transactional, UnknownType, Work
 from pilar.backplane.received import note_subjects
 from pilar.backplane.store import SettledRow
 from pilar.clocks import Clocks
@@ -66,6 +66,7 @@ class Batch:
         outside: to be run in threads.
         fans: facts with several handlers, or none, as (work, names): each handler gets a piece of its own.
         refused: what can't be given to a handler, with the reason.
+        together: how many pieces were done with others of their handler, once it has run.
     """
 
     claimed_at: datetime
@@ -73,6 +74,7 @@ class Batch:
     outside: list[tuple[Work[Any], Outside]] = field(default_factory=list)
     fans: list[tuple[Work[Any], list[str]]] = field(default_factory=list)
     refused: list[tuple[Work[Any], Exception]] = field(default_factory=list)
+    together: int = 0
 
 
 def tell_apart(rows: Sequence[Any], registry: Registry, now: datetime) -> Batch:
@@ -113,7 +115,7 @@ def settle_batch(connection: Connection, batch: Batch, clocks: Clocks, worker: s
     if held:
         ours = store.hold(connection, worker, [claim_of(work) for work, _ in pieces])
         pieces = [piece for piece in pieces if piece[0].fencing_token in ours]
-    ran = list(_run(connection, pieces, clocks))
+    ran, batch.together = _run(connection, pieces, clocks)
     rest = [SettledRow(work.position, work.fencing_token, "fanned_out") for work, _ in batch.fans]
     rest += [_fail(connection, clocks, work, error) for work, error in batch.refused]
     # Also of those that failed: they are the ones that somebody will look for.
@@ -160,32 +162,44 @@ def claim_of(work: Work[Any]) -> store.Held:
     return work.position, work.fencing_token
 
 
-def _run(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> Iterator[SettledRow]:
-    alone = [piece for piece in pieces if piece[1].together is None]
-    for start in range(0, len(alone), UNDER_ONE_SAVEPOINT):
-        yield from _run_under_one(connection, alone[start : start + UNDER_ONE_SAVEPOINT], clocks)
+def _run(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> tuple[list[SettledRow], int]:
+    """Run all; what became of each, and how many were done together."""
+    rows = list(_run_alone(connection, [piece for piece in pieces if piece[1].together is None], clocks))
     groups: dict[int, list[Piece]] = {}
     for piece in pieces:
         if piece[1].together is not None:
             groups.setdefault(id(piece[1]), []).append(piece)
+    together = 0
     for group in groups.values():
-        yield from _run_group(connection, group, clocks)
+        done, rest = _run_group(connection, group)
+        together += len(done)
+        rows += [*done, *_run_alone(connection, rest, clocks)]
+    return rows, together
 
 
-def _run_group(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> list[SettledRow]:
-    """Run pieces of one handler together; where that fails, one after the other, so that the bad one fails alone."""
+def _run_alone(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> Iterator[SettledRow]:
+    for start in range(0, len(pieces), UNDER_ONE_SAVEPOINT):
+        yield from _run_under_one(connection, pieces[start : start + UNDER_ONE_SAVEPOINT], clocks)
+
+
+def _run_group(connection: Connection, pieces: Sequence[Piece]) -> tuple[list[SettledRow], Sequence[Piece]]:
+    """Run pieces of one handler together; what became of them, and those that are left to be done alone.
+
+    Where the group fails, that is all of them, so that the bad one fails alone.
+    """
     works = [work for work, _ in pieces]
     together = pieces[0][1].together
-    if together is not None and len(pieces) > 1:
-        try:
-            rows = [outcomes.done(work, one) for work, one in zip(works, together(connection, works), strict=True)]
-            _send(connection, _KEEP)
-        except Exception as error:
-            log.warning("%d %s are done one by one: %s", len(works), works[0].type, masked_traceback(error))
-            _send(connection, _UNDO)
-        else:
-            return rows
-    return [row for piece in pieces for row in _run_under_one(connection, [piece], clocks)]
+    if together is None or len(pieces) == 1:
+        return [], pieces
+    try:
+        said = list(zip(pieces, together(connection, works), strict=True))
+        rows = [outcomes.done(piece[0], one) for piece, one in said if one is not ALONE]
+        _send(connection, _KEEP)
+    except Exception as error:
+        log.warning("%d %s are done one by one: %s", len(works), works[0].type, masked_traceback(error))
+        _send(connection, _UNDO)
+        return [], pieces
+    return rows, [piece for piece, one in said if one is ALONE]
 
 
 def _run_under_one(connection: Connection, pieces: Sequence[Piece], clocks: Clocks) -> list[SettledRow]:

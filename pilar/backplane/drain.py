@@ -173,7 +173,7 @@ class Drain:
                 self._submit(works, handler, lane)
             self._run(batch, lane, waiting_for, len(rows))
             self._sweeper.settled(len(rows))
-            self._pace(lane).learn(len(rows), time.monotonic() - began)
+            self._pace(lane).learn(len(rows), time.monotonic() - began, together=batch.together)
         return len(rows) + claimed.put_aside
 
     @property

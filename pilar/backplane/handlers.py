@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from enum import Enum
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -70,14 +71,24 @@ class Snooze(Exception):
         self.delay = delay
 
 
+class Left(Enum):
+    """What a group says of a piece that it has left exactly as it was."""
+
+    ALONE = "alone"
+
+
+ALONE: Final = Left.ALONE
+"""Do this piece by itself, after the group's."""
+
+
 @dataclass(frozen=True)
 class Transactional:
     """A handler that works in the batch's transaction."""
 
     run: Callable[[Connection, Work[Any]], Result]
-    together: Callable[[Connection, Sequence[Work[Any]]], Sequence[Result]] | None = None
-    """Does several pieces at once, where that costs less than one by one, and answers for each, in order. Where it
-    raises, all it did is undone and they are done one by one.
+    together: Callable[[Connection, Sequence[Work[Any]]], Sequence[Result | Literal[Left.ALONE]]] | None = None
+    """Does several pieces at once, where that costs less than one by one, and answers for each, in order; `ALONE` for
+    one that it left as it was. Where it raises, all it did is undone and they are done one by one.
     """
 
 

@@ -1,44 +1,38 @@
-"""How long work waits and runs, and how much is done in a minute. What belongs here: counting what the log tells.
+"""How long work waits and runs, and how much is done in a minute. What belongs here: reading what was counted of it.
 
-Attempts are counted into fixed buckets, five to each factor of ten, in one pass over the log; so histograms of two
-spans of time add up. Percentiles are read off the buckets: within one they are as if its attempts were spread evenly on
-the logarithmic scale, so they may be off by a half of their value at worst, mostly by far less. What took longest is
-exact.
+What does not: counting it. That is done where an attempt is settled (`store.py`), so that no question reads the log.
+
+Attempts are counted into fixed buckets, five to each factor of ten; so histograms of two spans of time add up.
+Percentiles are read off the buckets: within one they are as if its attempts were spread evenly on the logarithmic
+scale, so they may be off by a half of their value at worst, mostly by far less. What took longest is exact.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from sqlalchemy import Connection, text
-
-By = Literal["lane", "type"]
 
 BOUNDS = tuple(round(10 ** (step / 5), 4) for step in range(-15, 26))
 """Upper ends of the buckets in seconds, from a millisecond to 100,000 s; one more bucket holds what is longer."""
 
-# A handler's work begins with the fan-out that told it apart, so that is counted with its handlers; what was cancelled
-# or discarded was not attempted.
 _HISTOGRAM = """
-select l.{by} as subject, x.what, width_bucket(x.seconds, cast(:bounds as float8[])) as bucket, count(*) as count,
-       max(x.seconds) as longest
-from queue_log l cross join lateral (values
-  ('wait', greatest(extract(epoch from l.claimed_at - l.due_at)::float8, 0)),
-  ('run', greatest(extract(epoch from l.finished_at - l.claimed_at)::float8, 0))
-) x(what, seconds)
-where l.finished_at > :since and l.finished_at <= :until and l.outcome not in ('fanned_out', 'cancelled', 'discarded')
+select lane as subject, x.what, x.bucket, sum(attempts)::int as count, max(x.longest) as longest
+from queue_tally cross join lateral (values
+  ('wait', wait_bucket, longest_wait), ('run', run_bucket, longest_run)
+) x(what, bucket, longest)
+where minute >= date_trunc('minute', cast(:since as timestamptz), 'UTC') and minute <= :until
 group by 1, 2, 3 order by 1
 """
 
 _RATES = """
-select lane, date_trunc('minute', finished_at at time zone 'UTC') at time zone 'UTC' as minute,
-       count(*) filter (where outcome = 'done') as done,
-       count(*) filter (where outcome in ('retry', 'snoozed')) as put_off,
-       count(*) filter (where outcome = 'dead') as dead
-from queue_log
-where finished_at > :since and finished_at <= :until and outcome in ('done', 'retry', 'snoozed', 'dead')
+select lane, minute,
+       coalesce(sum(attempts) filter (where outcome = 'done'), 0)::int as done,
+       coalesce(sum(attempts) filter (where outcome in ('retry', 'snoozed')), 0)::int as put_off,
+       coalesce(sum(attempts) filter (where outcome = 'dead'), 0)::int as dead
+from queue_tally
+where minute >= date_trunc('minute', cast(:since as timestamptz), 'UTC') and minute <= :until
 group by 1, 2 order by 1, 2
 """
 
@@ -92,10 +86,10 @@ EMPTY = Histogram((0,) * (len(BOUNDS) + 1), 0.0)
 
 @dataclass(frozen=True)
 class WorkHistogram:
-    """The attempts of one lane, or of one type, that ended in a span of time.
+    """The attempts of one lane that ended in a span of time.
 
     Attributes:
-        subject: which lane or type.
+        subject: which lane.
         wait: from when the work was due until it was claimed.
         run: from the claim until it was settled.
     """
@@ -121,19 +115,15 @@ class Rate:
     dead: int
 
 
-def wait_and_run(connection: Connection, since: datetime, until: datetime, *, by: By = "lane") -> list[WorkHistogram]:
-    """How long work waited and ran whose attempts ended after one moment and up to another (real time).
+def wait_and_run(connection: Connection, since: datetime, until: datetime) -> list[WorkHistogram]:
+    """How long work waited and ran whose attempts ended in these minutes (real time), by lane.
 
     Args:
-        connection: under the studio's scope or the fleet's.
-        since: after this moment.
-        until: up to this one.
-        by: told apart by lane or by type.
+        connection: under the fleet's scope.
+        since: from the beginning of this moment's minute on.
+        until: up to the end of this one's.
     """
-    column = {"lane": "lane", "type": "type"}[by]
-    rows = connection.execute(
-        text(_HISTOGRAM.format(by=column)), {"bounds": list(BOUNDS), "since": since, "until": until}
-    ).all()
+    rows = connection.execute(text(_HISTOGRAM), {"since": since, "until": until}).all()
     subjects: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
     for row in rows:
         both = subjects.setdefault(row.subject, {what: ([0] * (len(BOUNDS) + 1), [0.0]) for what in ("wait", "run")})
@@ -147,7 +137,7 @@ def wait_and_run(connection: Connection, since: datetime, until: datetime, *, by
 
 
 def rates(connection: Connection, since: datetime, until: datetime) -> list[Rate]:
-    """What each lane did in each minute after one moment and up to another (real time), in order."""
+    """What each lane did in each of these minutes (real time), in order; as `wait_and_run`."""
     rows = connection.execute(text(_RATES), {"since": since, "until": until}).mappings()
     return [Rate(**row) for row in rows]
 

@@ -14,7 +14,9 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     Index,
+    Integer,
     Sequence,
     SmallInteger,
     Text,
@@ -141,6 +143,23 @@ queue_log = mixed_table(
     # No key: an attempt is logged by the statement that deletes its work, and a key's index would cost as much again.
     comment="Each attempt at a piece of work, partitioned by day and dropped by age.",
     postgresql_partition_by="RANGE (finished_at)",
+)
+
+queue_tally = fleet_table(
+    "queue_tally",
+    Column("minute", Timestamp, nullable=False, comment="real time; in which they ended"),
+    Column("lane", Text, nullable=False),
+    Column("outcome", Text, nullable=False, comment="done, retry, snoozed or dead"),
+    Column("wait_bucket", SmallInteger, nullable=False, comment="see backplane/histograms.py"),
+    Column("run_bucket", SmallInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, comment="how many"),
+    Column("longest_wait", Double, nullable=False, comment="seconds from when one was due until it was claimed"),
+    Column("longest_run", Double, nullable=False, comment="seconds from a claim until it was settled"),
+    Column("is_sum", Boolean, nullable=False, comment="whether it is added up; else it is of one batch"),
+    Index(None, "minute"),
+    Index("ix_queue_tally_loose", "minute", postgresql_where="not is_sum"),
+    # No key: a batch that comes late is a further row of its minute, added up with the others when it is read.
+    comment="How many attempts ended in each minute and how long they took: written with them, dropped by age.",
 )
 
 worker_heartbeat = fleet_table(

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, column, delete, exists, select, table, text, tuple_
 
-from pilar.backplane import budgets, heartbeat, idempotency, limits, locks
+from pilar.backplane import budgets, heartbeat, idempotency, limits, locks, tallies
 from pilar.backplane.tables import effect, idempotency_key
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
@@ -73,6 +73,7 @@ class CleanedUp:
     partitions_made: int
     partitions_dropped: int
     keys: int
+    tallies: int
     locks: int
     counters: int
     answers: int
@@ -119,6 +120,10 @@ def clean_up(
     return CleanedUp(
         partitions_made=once(lambda connection: make_partitions(connection, now)),
         partitions_dropped=once(lambda connection: drop_partitions(connection, now - keep.log)),
+        # Without a worker they are added up here alone.
+        tallies=once(
+            lambda connection: tallies.add_up(connection, now) + tallies.forget_old(connection, now - keep.log)
+        ),
         locks=once(lambda connection: locks.remove_expired(connection, now)),
         counters=once(lambda connection: limits.forget_past_windows(connection, now)),
         answers=once(lambda connection: idempotency.forget_old(connection, now)),

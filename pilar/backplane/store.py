@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection
 
+from pilar.backplane.histograms import BOUNDS
 from pilar.database.engine import raw, set_local
 
 ABOVE_ALL = UUID(int=(1 << 128) - 1)
@@ -69,6 +70,7 @@ class Glance:
     parked: bool
 
 
+_BOUNDS = f"'{{{','.join(map(str, BOUNDS))}}}'::float8[]"
 _WORK = "position, handler, kind, workspace_id, type, lane, priority, attempts, max_attempts"
 _TURN = "concurrency_key, concurrency_limit"
 
@@ -145,6 +147,8 @@ in a crash of the server leaves the work as due as it was, and its holder is ref
 
 # What a holder settles must still be its own: an older fencing token deletes nothing and is told so. So an event is
 # fanned out to its handlers by its holder alone, and once.
+# A handler's work begins with the fan-out that told it apart, so that is counted with its handlers. A few rows for each
+# batch are only ever added: one that all batches count up would have them wait for each other (`tallies.py`).
 _SETTLE = f"""
 with result as (
   select * from unnest(%(position)b::bigint[], %(fencing_token)b::bigint[], %(outcome)b::text[],
@@ -159,6 +163,13 @@ with result as (
                          attempts, due_at, claimed_at, worker, error, result)
   select %(now)s, position, handler, fencing_token, kind, workspace_id, lane, type, outcome, attempts, due_at,
          %(claimed_at)s, leased_by, error, result::jsonb from gone
+), tally as (
+  insert into queue_tally (minute, lane, outcome, wait_bucket, run_bucket, attempts, longest_wait, longest_run, is_sum)
+  select date_trunc('minute', %(now)s, 'UTC'), lane, outcome, width_bucket(wait, {_BOUNDS}),
+         width_bucket(%(ran)s::float8, {_BOUNDS}), count(*), max(wait), %(ran)s::float8, false
+  from (select lane, outcome, greatest(date_part('epoch', %(claimed_at)s - due_at), 0) as wait
+        from gone where outcome <> 'fanned_out') attempt
+  group by lane, outcome, width_bucket(wait, {_BOUNDS})
 ), later as (
   insert into scheduled ({_WORK}, {_TURN}, due_at, business_time)
   select position, handler, kind, workspace_id, type, lane, priority,
@@ -352,9 +363,9 @@ def settle(
             values[name] = None
     fans = list(fans)
     values |= {"fan_position": [fan[0] for fan in fans] or None, "fan_handler": [fan[1] for fan in fans] or None}
-    found = (
-        raw(connection).execute(_SETTLE, {**values, "worker": worker, "claimed_at": claimed_at, "now": now}).fetchone()
-    )
+    ran = max((now - claimed_at).total_seconds(), 0.0)
+    values |= {"worker": worker, "claimed_at": claimed_at, "now": now, "ran": ran}
+    found = raw(connection).execute(_SETTLE, values).fetchone()
     return int(found[0]) if found else 0
 
 

@@ -204,6 +204,12 @@ select workspace_id, due_at, count(*) filter (where skipped is null) as nudges, 
 from fresh group by 1, 2 order by 1, 2
 """
 
+# The statement looks each lead's earlier nudges up while it adds new ones. Where there were none when it was planned,
+# the planner would read the whole table for each of them, and it grows meanwhile: of thirty thousand nudges that alone
+# took nine tenths of the time.
+_BY_INDEX = text("set local enable_seqscan = off")
+_AS_USUAL = text("set local enable_seqscan to default")
+
 _HAS_SOMETHING = """
 select {condition} as has from coach_enrolment e where e.workspace_id = :workspace_id and e.lead_id = :lead_id
 """
@@ -311,7 +317,10 @@ def add_nudges(
         "time_zones": [one.time_zone for one in due],
         "due_ats": [one.due_at for one in due],
     }
-    return list(connection.execute(text(_PLAN), values))
+    connection.execute(_BY_INDEX)
+    made = list(connection.execute(text(_PLAN), values))
+    connection.execute(_AS_USUAL)
+    return made
 
 
 def has_something(

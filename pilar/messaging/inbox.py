@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -19,16 +19,17 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from pilar.backplane import working_again
 from pilar.backplane.facts import emit
-from pilar.backplane.handlers import Delivery, Work
+from pilar.backplane.handlers import ALONE, Delivery, Left, Work
 from pilar.backplane.notices import IncidentRequested, incident
 from pilar.backplane.received import body_of
 from pilar.backplane.shredding import shred_one
 from pilar.clocks import Clocks
 from pilar.errors import Invalid, Permanent
-from pilar.messaging import consent, number_news, receiving, statuses, templates
+from pilar.messaging import consent, number_news, receiving, statuses, statuses_together, templates
 from pilar.messaging.erasing import names_of_studio
 from pilar.messaging.identity import recognise
 from pilar.messaging.rooms import People
+from pilar.messaging.statuses_together import StudioStatus
 from pilar.messaging.zones import country_of
 from pilar.providers.whatsapp import deliveries
 from pilar.providers.whatsapp.account_news import AccountNews
@@ -78,6 +79,22 @@ class WhatsAppInbox:
                 return _counted(self._take(connection, work, change, studios) for change in changes)
         except _ITS_OWN_FAULT:
             return _counted(self._one_by_one(connection, work, changes, studios))
+
+    def on_deliveries(
+        self, connection: Connection, works: Sequence[Work[Delivery]]
+    ) -> list[dict[str, Any] | Literal[Left.ALONE]]:
+        """Work on those deliveries at once that hold nothing but plain statuses; leave all others alone."""
+        plain = {place: told for place, work in enumerate(works) if (told := _plain_statuses(work.content.body))}
+        numbers = {one.phone_number_id for told in plain.values() for one in told}
+        studios = workspaces.studios_of_numbers(connection, "whatsapp", numbers) if numbers else {}
+        ours = {
+            place: [StudioStatus(studios[one.phone_number_id], one) for one in told]
+            for place, told in plain.items()
+            if all(_may_hear(works[place], studios.get(one.phone_number_id)) for one in told)
+        }
+        became = statuses_together.fold_groups(connection, list(ours.values()))
+        done = {place: _counted(became[nth]) for nth, place in enumerate(ours) if nth in became}
+        return [done.get(place, ALONE) for place in range(len(works))]
 
     def _one_by_one(
         self, connection: Connection, work: Work[Delivery], changes: Sequence[Change], studios: _Studios
@@ -185,6 +202,24 @@ def _counted(became: Iterable[str]) -> dict[str, Any]:
 
 def _passed_over(field: str, kind: str) -> str:
     return "passed_over:" + ".".join(_UNTIDY.sub("_", part)[:40] for part in (field, kind) if part)
+
+
+def _plain_statuses(body: bytes) -> list[MessageStatus]:
+    """The statuses of a delivery that holds nothing else, each of them plain; none of any other."""
+    if b'"statuses"' not in body:
+        return []
+    try:
+        changes = deliveries.read(json.loads(body))
+    except (ValueError, RecursionError):
+        return []  # told as what it is where it is worked on alone
+    told = [one for one in changes if isinstance(one, MessageStatus) and statuses_together.is_plain(one)]
+    return told if len(told) == len(changes) else []
+
+
+def _may_hear(work: Work[Delivery], studio: UUID | None) -> bool:
+    """Whether the delivery may speak to a studio that is known."""
+    signed_for = work.content.headers.get(SIGNED_FOR)
+    return studio is not None and (signed_for is None or str(studio) in signed_for.split(","))
 
 
 class _Studios:

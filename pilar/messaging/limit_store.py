@@ -176,6 +176,24 @@ def forget_unreached(connection: Connection, workspace_id: UUID, lead_id: UUID) 
     )
 
 
+_FORGET_ALL = text(
+    """
+    update lead_reach r
+    set undelivered = 0, unreachable_since = null, marketing_waits = 0, marketing_waits_until = null
+    from unnest(cast(:studios as uuid[]), cast(:leads as uuid[])) as given (workspace_id, lead_id)
+    where r.workspace_id = given.workspace_id and r.lead_id = given.lead_id
+      and (r.undelivered > 0 or r.marketing_waits > 0)
+    """
+)
+
+
+def forget_all_unreached(connection: Connection, leads: Sequence[tuple[UUID, UUID]]) -> None:
+    """As `forget_unreached`, for many leads, by studio and id; they are held."""
+    if leads:
+        values = {"studios": [studio for studio, _ in leads], "leads": [lead for _, lead in leads]}
+        connection.execute(_FORGET_ALL, values)
+
+
 def block_country(connection: Connection, workspace_id: UUID, country: str, code: str, now: datetime) -> None:
     """Keep that WhatsApp lets a studio write to a country no more, as of now."""
     values = {"workspace_id": workspace_id, "country": country, "code": code, "blocked_at": now}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -294,6 +295,16 @@ def find_integration_of_number(connection: Connection, provider: str, phone_numb
         select(integration).filter_by(provider=provider, phone_number_id=phone_number_id).limit(1)
     ).one_or_none()
     return _integration(row) if row else None
+
+
+def studios_of_numbers(connection: Connection, provider: str, numbers: Collection[str]) -> dict[str, UUID]:
+    """Whose the numbers with these ids at the provider are, without those of several; needs the fleet's scope."""
+    query = select(integration.c.phone_number_id, integration.c.workspace_id).where(
+        integration.c.provider == provider, integration.c.phone_number_id.in_(numbers)
+    )
+    rows = connection.execute(query).all()
+    counts = Counter(row.phone_number_id for row in rows)
+    return {row.phone_number_id: row.workspace_id for row in rows if counts[row.phone_number_id] == 1}
 
 
 def _integration(row: Row[Any]) -> Integration:

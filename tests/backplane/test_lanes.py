@@ -8,7 +8,7 @@ from typing import Any
 from pilar.backplane import heartbeat, pauses
 from pilar.backplane.breakers import Breakers, State
 from pilar.backplane.facts import Concurrency, Lane
-from pilar.backplane.lanes import LaneState, list_lanes
+from pilar.backplane.lanes import LaneState, count_work, list_lanes
 from pilar.backplane.notices import IncidentRequested
 from pilar.database.engine import Scope
 from tests.fixtures.work import START, Bench, Chore
@@ -17,7 +17,7 @@ from tests.fixtures.work import START, Bench, Chore
 def _lanes(bench: Bench, span: timedelta = timedelta(hours=1)) -> dict[Lane, LaneState]:
     now = bench.real.now()
     with bench.database.transaction(Scope.fleet()) as connection:
-        return {one.lane: one for one in list_lanes(connection, now, now - span)}
+        return {one.lane: one for one in list_lanes(connection, count_work(connection, now), now, now - span)}
 
 
 def _counts(state: LaneState) -> dict[str, Any]:

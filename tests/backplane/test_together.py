@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from pilar.backplane.handlers import Outside, Result, Snooze, Transactional, Work
+from pilar.backplane.handlers import ALONE, Outside, Result, Snooze, Transactional, Work
+from pilar.backplane.pace import LEAST, LEAST_TOGETHER, Pace
 from pilar.errors import Permanent, Transient
 from tests.fixtures.work import START, Bench, Chore
 
@@ -78,3 +79,30 @@ def test_a_bad_piece_of_a_group_in_the_batch_fails_alone(bench: Bench) -> None:
     assert bench.rows("select outcome, result ->> 'together', count(*) from queue_log group by 1, 2 order by 1, 2") == [
         *(("dead", None, 1), ("done", "false", 2), ("done", "true", 2))
     ]
+
+
+def test_what_a_group_leaves_is_done_alone_after_it_and_the_group_stays(bench: Bench) -> None:
+    def together(_connection: Connection, works: Sequence[Work[Chore]]) -> list[Any]:
+        return [ALONE if work.content.name in ("left", "bad") else {"together": True} for work in works]
+
+    def alone(_connection: Connection, work: Work[Chore]) -> dict[str, Any]:
+        if work.content.name == "bad":
+            raise Permanent("no")
+        return {"together": False}
+
+    bench.registry.on_job(Chore, Transactional(alone, together=together))
+    bench.ask("one", "left", "bad", "two")
+    bench.run()
+    assert bench.rows("select outcome, result ->> 'together', count(*) from queue_log group by 1, 2 order by 1, 2") == [
+        *(("dead", None, 1), ("done", "false", 1), ("done", "true", 2))
+    ]
+
+
+def test_what_is_done_together_is_not_taken_in_handfuls_however_slow_the_machine() -> None:
+    pace = Pace(500)
+    for _ in range(20):
+        pace.learn(pace.batch, 0.4, together=pace.batch)
+    assert pace.batch == LEAST_TOGETHER
+    for _ in range(20):
+        pace.learn(pace.batch, 0.4)
+    assert pace.batch == LEAST

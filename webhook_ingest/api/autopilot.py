@@ -99,7 +99,7 @@ def autopilot_status(
     """How the background work stands: what waits, how it went lately, who drains it, and each job's newest run."""
     health = pulse(request)
     try:
-        work = standing(app, timedelta(minutes=minutes))
+        work = standing(request, app, timedelta(minutes=minutes))
     except Transient:
         work = None
     try:

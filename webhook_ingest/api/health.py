@@ -13,12 +13,14 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from pilar.app import App
-from pilar.backplane import backlog, heartbeat
+from pilar.backplane import heartbeat
+from pilar.backplane.facts import Lane
 from pilar.backplane.inbox import DoorStatus, InboxWriter
 from pilar.database.engine import Scope
 from pilar.errors import Transient
 from pilar.health.incidents import list_incidents
 from webhook_ingest import cursors
+from webhook_ingest.api.depth import QueueDepth
 from webhook_ingest.deps import System
 
 UNDRAINED = timedelta(minutes=1)
@@ -93,8 +95,9 @@ class HealthCheck:
     The look has a thread of its own, so that a database that never answers is told as such.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, depth: QueueDepth) -> None:
         self._app = app
+        self._depth = depth
         self._lock = threading.Lock()
         self._looked = float("-inf")
         self._look: Future[Health] | None = None
@@ -149,19 +152,21 @@ class HealthCheck:
         try:
             with self._app.database.transaction(Scope.fleet()) as connection:
                 workers = heartbeat.live_workers(connection, now)
-                waiting = backlog.waiting(connection, now)
-                dead = backlog.dead_letters(connection)
+            counted = self._depth.look()
         except Transient:
             return self._away()
+        waiting = [
+            WaitingWork(lane=lane.value, count=found.count, oldest_seconds=(now - found.oldest).total_seconds())
+            for lane in Lane
+            if (found := counted.of(lane, "waiting")).oldest is not None
+        ]
+        is_drained = all(one.oldest_seconds < UNDRAINED.total_seconds() for one in waiting)
         return Health(
-            status="healthy" if workers or all(now - one.oldest < UNDRAINED for one in waiting) else "unhealthy",
+            status="healthy" if workers or is_drained else "unhealthy",
             database="reachable",
             workers_alive=workers,
-            waiting=[
-                WaitingWork(lane=one.lane, count=one.count, oldest_seconds=(now - one.oldest).total_seconds())
-                for one in waiting
-            ],
-            dead_letters=dead,
+            waiting=waiting,
+            dead_letters=sum(counted.of(lane, "dead").count for lane in Lane),
             refused_deliveries={},
             checked_at=now,
         )

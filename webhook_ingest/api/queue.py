@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from fastapi import Request
 from pydantic import BaseModel
 
 from pilar.app import App
@@ -16,6 +17,7 @@ from pilar.backplane.histograms import Histogram
 from pilar.backplane.lanes import LaneState
 from pilar.backplane.pauses import Pause
 from pilar.database.engine import Scope
+from webhook_ingest.api.depth import QueueDepth
 from webhook_ingest.api.pauses import PauseItem
 
 WEB = "this web service"
@@ -70,9 +72,13 @@ class BreakerItem(BaseModel):
 
 
 class Standing(BaseModel):
-    """How work stands; `minutes` is the span that figures of what ended go back."""
+    """How work stands; `minutes` is the span that figures of what ended go back.
+
+    Where much waits it is not counted for each who asks: what is in the lanes is of `counted_at`.
+    """
 
     minutes: int
+    counted_at: datetime
     lanes: list[LaneItem]
     workers: list[WorkerItem]
     breakers: list[BreakerItem]
@@ -81,29 +87,34 @@ class Standing(BaseModel):
 
 @dataclass(frozen=True)
 class Looked:
-    """What was found of it, and when (real time)."""
+    """What was found of it, and when (real time); what is in the lanes may have been counted a little earlier."""
 
     at: datetime
+    counted_at: datetime
     lanes: list[LaneState]
     workers: list[LiveWorker]
     pauses: list[Pause]
 
 
-def look(app: App, span: timedelta) -> Looked:
+def look(request: Request, app: App, span: timedelta) -> Looked:
     """How work stands now.
 
     Args:
+        request: to the service, which counts for all who ask.
         app: the system.
         span: how far back figures of what ended go.
 
     Raises:
         Transient: the database is away.
     """
+    depth: QueueDepth = request.app.state.depth
+    counted = depth.look()
     now = app.clocks.real.now()
     with app.database.transaction(Scope.fleet()) as connection:
         return Looked(
             now,
-            lanes.list_lanes(connection, now, now - span),
+            counted.at,
+            lanes.list_lanes(connection, counted, now, now - span),
             heartbeat.list_live(connection, now),
             pauses.list_pauses(connection, now),
         )
@@ -116,11 +127,12 @@ def breakers(app: App, workers: Sequence[LiveWorker]) -> list[tuple[str, Seen]]:
     return sorted(seen, key=lambda pair: (pair[1].name, pair[0]))
 
 
-def standing(app: App, span: timedelta) -> Standing:
+def standing(request: Request, app: App, span: timedelta) -> Standing:
     """How work stands now, to be answered; raises as `look` does."""
-    found, minutes = look(app, span), int(span.total_seconds() // 60)
+    found, minutes = look(request, app, span), int(span.total_seconds() // 60)
     return Standing(
         minutes=minutes,
+        counted_at=found.counted_at,
         lanes=[_lane(one, found.at, minutes) for one in found.lanes],
         workers=[WorkerItem(name=one.name, started_at=one.started_at, seen_at=one.seen_at) for one in found.workers],
         breakers=[BreakerItem(seen_by=by, **vars(one)) for by, one in breakers(app, found.workers)],

@@ -117,7 +117,7 @@ def _page(
     request: Request, app: System, span: str, *, error: PilarError | None = None, wanted: dict[str, str] | None = None
 ) -> Response:
     says, minutes, every = SPANS[span]
-    found = look(app, timedelta(minutes=minutes))
+    found = look(request, app, timedelta(minutes=minutes))
     health = pulse(request)
     with app.database.transaction(Scope.fleet()) as connection:
         doubts = len(unknown_effects(connection, limit=_COUNTED))
@@ -133,6 +133,7 @@ def _page(
         span_says=says,
         every=every,
         cards=[_card(lane, found.at, minutes, axis) for lane in found.lanes],
+        counted_ago=(found.at - found.counted_at).total_seconds(),
         waiting=sum(lane.waiting for lane in found.lanes),
         in_progress=sum(lane.in_progress for lane in found.lanes),
         dead=sum(lane.dead for lane in found.lanes),
