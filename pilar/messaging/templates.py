@@ -82,12 +82,13 @@ def note_status(
         return "template_older"
     state = STATES.get(told.event, told.event.lower())
     if age == "unclear" and (state, told.template_id) == (row.state, row.provider_id):
+        _refine(connection, clocks, row, told, story)
         return "template"
     if age == "unclear" or told.event in HINTS:
         ask_to_submit(connection, clocks, workspace_id, occasion=f"{occasion}:{row.id}", story=story)
         return "templates_asked_for"
     now = clocks.business.now()
-    until = (told.at or now) + PAUSES.get(told.title or "", LONGEST_PAUSE) if state == PAUSED else None
+    until = _end_of_pause(told, told.at or now) if state == PAUSED else None
     values = {
         "state": state,
         "reason": told.reason,
@@ -98,6 +99,17 @@ def note_status(
     }
     _keep(connection, clocks, row, values, story)
     return "template"
+
+
+def _refine(connection: Connection, clocks: Clocks, row: Row[Any], told: TemplateStatus, story: Cause) -> None:
+    """Take a pause's end from news that agree with what was read: a reading doesn't say which pause it is."""
+    if row.state == PAUSED and told.at is not None and told.title in PAUSES:
+        until = _end_of_pause(told, told.at)
+        _keep(connection, clocks, row, {"state": PAUSED, "told_at": told.at, "paused_until": until}, story)
+
+
+def _end_of_pause(told: TemplateStatus, begun: datetime) -> datetime:
+    return begun + PAUSES.get(told.title or "", LONGEST_PAUSE)
 
 
 class TemplateKeeper:

@@ -13,6 +13,7 @@ import pytest
 from pilar.backplane.facts import Cause
 from pilar.messaging.news import MARGIN, age_of
 from pilar.messaging.outbox import NewMessage, queue_message
+from pilar.messaging.templates import ask_to_submit
 from provider_sandbox.meta.webhooks import signature
 from tests.fixtures.opened import Studio
 from tests.fixtures.work import START
@@ -91,6 +92,12 @@ def _state(studio: Studio) -> str:
     return str(studio.system.column(query)[0])
 
 
+def _rests_until(studio: Studio) -> datetime:
+    query = f"select paused_until from message_template where name = '{NAME}' and language = 'nl'"
+    until: datetime = studio.system.column(query)[0]
+    return until
+
+
 def _nudge(studio: Studio, cause: str) -> None:
     lead = studio.lead()
     new = NewMessage(
@@ -103,6 +110,15 @@ def _nudge(studio: Studio, cause: str) -> None:
 def test_decisions_in_any_order_never_undo_a_newer_one(studio: Studio) -> None:
     # Each of these is late, and the newest of all holds, whatever Meta would say if it were asked.
     meta, now = Meta(studio), studio.system.business.now()
+    # A reading knows of a pause, but not which: news that come after it say how long it lasts.
+    meta.is_not_heard()
+    studio.system.sandbox.set_template_quality(meta.account, NAME, "nl", "RED")
+    studio.run(ask_to_submit, studio.id, occasion="now", story=Cause.new())
+    studio.system.settle()
+    assert _state(studio) == "paused"
+    studio.system.sandbox.clear_faults()
+    meta.tells_of_template("PAUSED", now, other_info={"title": "SECOND_PAUSE"})
+    assert abs(_rests_until(studio) - now - timedelta(hours=6)) < timedelta(seconds=2)
     later = now + timedelta(hours=1)
     meta.tells_of_template("DISABLED", later)
     assert _state(studio) == "disabled"
@@ -153,5 +169,4 @@ def test_what_rests_is_waited_for_and_goes_when_its_pause_ends(studio: Studio) -
     sandbox.set_template_quality(meta.account, NAME, "nl", "GREEN")
     sandbox.set_template_quality(meta.account, NAME, "nl", "RED")
     system.settle()
-    until = system.column(f"select paused_until from message_template where name = '{NAME}' and language = 'nl'")[0]
-    assert timedelta(hours=5, minutes=59) < until - system.business.now() <= timedelta(hours=6)
+    assert timedelta(hours=5, minutes=59) < _rests_until(studio) - system.business.now() <= timedelta(hours=6)
