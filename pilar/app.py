@@ -14,6 +14,7 @@ from pilar.affiliates import invariants as affiliates_invariants
 from pilar.agents import invariants as agents_invariants
 from pilar.agents import people_store as agents_people
 from pilar.agents.model_answers import ModelAnswerer
+from pilar.agents.refusal_reader import RefusalReader
 from pilar.backplane import invariants as backplane_invariants
 from pilar.backplane.breakers import Breakers
 from pilar.backplane.drain import Drain
@@ -91,6 +92,7 @@ from pilar.registrations import (
     register_messaging,
     register_models,
     register_personalising,
+    register_refusals,
     register_subscriptions,
     studio_defaults,
 )
@@ -217,6 +219,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     register_followups(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
     register_models(registry, reconcilers, ModelAnswerer(database, clocks, gateways.models, (coaching_facts,)))
+    register_refusals(registry, reconcilers, RefusalReader(database, clocks, gateways.models, people))
     drift = register_healing(registry, settings, database, clocks, box, gateways, ledger)
     register_personalising(registry, reconcilers, Personaliser(database, clocks, gateways.models))
     register_asked(

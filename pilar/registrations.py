@@ -18,8 +18,16 @@ from pilar.affiliates.stripe_inbox import MoneyInbox
 from pilar.agents.adoption import Adopter
 from pilar.agents.answering import Answerer
 from pilar.agents.defaults import STUDIO, default_agent, install_rules
-from pilar.agents.events import AnswerTurn, AutoReplyRequest, CoachingAskedFor, EscalationNeeded, SupportIncident
+from pilar.agents.events import (
+    AnswerTurn,
+    AutoReplyRequest,
+    CoachingAskedFor,
+    EscalationNeeded,
+    ReadRefusal,
+    SupportIncident,
+)
 from pilar.agents.model_answers import ModelAnswerer
+from pilar.agents.refusal_reader import RefusalReader
 from pilar.agents.slot_offers import hear_choice
 from pilar.agents.support import Support
 from pilar.backplane import audit
@@ -40,6 +48,7 @@ from pilar.coach.defaults import training_logic
 from pilar.coach.dispatch import Dispatcher
 from pilar.coach.enrolment import Enrolments
 from pilar.coach.events import PersonaliseNudge, SendNudge, TrainingRecorded, WakeNudges
+from pilar.coach.last_question import hear_last_question
 from pilar.coach.personalising import Personaliser
 from pilar.coach.training_logic import check as check_training
 from pilar.coach.training_logic import plan_anew
@@ -73,6 +82,7 @@ from pilar.messaging.events import (
     NumberChanged,
     OptedOut,
     ReadNumber,
+    RefusalUnanswered,
     RefusalUnclear,
     RegisterAgain,
     ReleaseHeld,
@@ -87,6 +97,7 @@ from pilar.messaging.inbox import WhatsAppInbox
 from pilar.messaging.lead_import import LeadImporter
 from pilar.messaging.media import MediaKeeper
 from pilar.messaging.number_news import NumberKeeper
+from pilar.messaging.refusals import Unanswered
 from pilar.messaging.registering import Registrar
 from pilar.messaging.rooms import People
 from pilar.messaging.sending import Sender
@@ -157,7 +168,7 @@ from pilar.settings import Settings
 from pilar.workspaces.configuration import StudioProfile
 from pilar.workspaces.store import get_workspace
 
-HEARERS = (hear_checkin, hear_choice)
+HEARERS = (hear_last_question, hear_checkin, hear_choice)
 """Who hears a lead's message before the rules do, in turn."""
 
 SHOWN_ON_OVERVIEW = (
@@ -325,7 +336,7 @@ def register_messaging(
     registry.on_delivery("whatsapp", "messaging.inbox", Transactional(inbox.on_delivery, inbox.on_deliveries))
     registry.on_delivery("twilio", "messaging.sms", Transactional(SmsInbox(clocks, people).on_delivery))
     registry.on_job(EraseLead, Transactional(Eraser(clocks, people).on_job))
-    registry.know_event(RefusalUnclear)
+    registry.on_job(RefusalUnanswered, Transactional(Unanswered(clocks, people).on_job))
     registry.know_event(SessionWindowClosing)
     registry.know_event(SessionWindowClosed)
     registry.on_job(RegisterAgain, Outside(registrar.run))
@@ -348,6 +359,14 @@ def register_models(registry: Registry, reconcilers: Reconcilers, answerer: Mode
     registry.on_job(AnswerTurn, Outside(answerer.on_job))
     registry.on_event(EffectSettled, "agents.effects", Transactional(answerer.on_settled))
     answerer.register(reconcilers)
+
+
+def register_refusals(registry: Registry, reconcilers: Reconcilers, reader: RefusalReader) -> None:
+    """Who has models read what may be a refusal."""
+    registry.on_event(RefusalUnclear, "agents.refusals", Transactional(reader.on_unclear))
+    registry.on_job(ReadRefusal, Outside(reader.on_job))
+    registry.on_event(EffectSettled, "agents.refusal_effects", Transactional(reader.on_settled))
+    reader.register(reconcilers)
 
 
 def register_personalising(registry: Registry, reconcilers: Reconcilers, personaliser: Personaliser) -> None:

@@ -46,6 +46,14 @@ class AnswerTurn(Payload):
     turn_id: UUID
 
 
+class ReadRefusal(Payload):
+    """A model is to read whether a lead's message refuses to be written to."""
+
+    type_name: ClassVar[str] = "agents.read_refusal"
+
+    message_id: UUID
+
+
 class SupportIncident(Payload):
     """Somebody at a studio, or a program of theirs, has noticed trouble that the founder should know of."""
 

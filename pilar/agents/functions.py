@@ -158,6 +158,7 @@ def _book(connection: Connection, clocks: Clocks, at: Occasion, said: Mapping[st
 
 def _take_wish(connection: Connection, clocks: Clocks, at: Occasion, said: Mapping[str, str]) -> Outcome:
     proof = f"message:{at.message_id}"
+    # No people: a rule took the words for agreement, and who was erased is written to again by their own START alone.
     consent.grant(connection, clocks, at.workspace_id, at.lead.id, "marketing", "keyword", proof)
     event = Event(
         payload=CoachingAskedFor(lead_id=at.lead.id),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,12 +29,19 @@ from pilar.coach.goals import Goal
 from pilar.coach.planning import PREFIX
 from pilar.coach.texts import About
 from pilar.messaging import store as messaging
+from pilar.messaging import template_store
 from pilar.messaging.facts import window_closes_at
 from pilar.messaging.outbox import Button, NewMessage, queue_message
+from pilar.messaging.purposes import APPROVED, PAUSED, variables_of
 from pilar.workspaces.configuration import StudioConfiguration
 
 CAUSE = "nudge:"
 """What the cause of a nudge's message begins with; its id follows."""
+
+_OF_KIND = {LAST_QUESTION: texts.LAST_QUESTION_TEMPLATE, plan_store.GOAL_REPORT: texts.GOAL_TEMPLATE}
+"""Templates of a kind of their own."""
+_USUAL = 2
+"""Variables of a template: the lead's first name and the studio's."""
 
 LONGEST_VALUE = 200
 """Characters of a template's variable: more would leave the text around it no room."""
@@ -62,16 +70,16 @@ class Draft:
 
 @dataclass(frozen=True)
 class Wording:
-    """How a studio has a type of nudge written: the template, and its own texts by language."""
+    """How a studio has a type of nudge written: the template, if it names one, and its own texts by language."""
 
-    template: str
+    template: str | None
     texts: Mapping[str, str]
 
 
 def wording_of(document: StudioConfiguration, kind: str) -> Wording:
     """A studio's wording of a type; of several schedules of the type the first that says something counts."""
     entries = [one for one in document.coaching.schedules if one.enabled and one.type == f"{PREFIX}{kind}"]
-    template = next((one.template for one in entries if one.template), texts.TEMPLATE)
+    template = next((one.template for one in entries if one.template), None)
     return Wording(template, next((one.texts for one in entries if one.texts), {}))
 
 
@@ -104,21 +112,65 @@ def about(
     return About(lead.name, document.studio.name, target, progress, missed)
 
 
-def compose(document: StudioConfiguration, kind: str, language: str, style: str, facts: About) -> Draft:
+def usable_templates(connection: Connection, workspace_id: UUID) -> dict[str, int]:
+    """How many variables each template of a studio's has that goes, or is waited for; by name."""
+    rows = template_store.templates_of(connection, workspace_id)
+    usable = [row for row in rows if row.unusable is None and row.state in (APPROVED, PAUSED)]
+    return {row.name: len(variables_of(row.body)) for row in usable}
+
+
+def compose(
+    document: StudioConfiguration,
+    kind: str,
+    language: str,
+    style: str,
+    facts: About,
+    templates: Mapping[str, int] = MappingProxyType({}),
+) -> Draft:
     """The words that need no model: the studio's own where it has some, else ours in that style.
 
     The last question to who does not answer is ours in any case.
+
+    Args:
+        document: the studio's.
+        kind: of nudge.
+        language: the lead's.
+        style: of motivation.
+        facts: what may be spoken of.
+        templates: what `usable_templates` has; for kinds that have no template of their own it need not be known.
     """
     wording = wording_of(document, kind)
     asks_last = kind == LAST_QUESTION
     own = not asks_last and texts.is_own(language, facts, wording.texts)
     said = texts.last_question(language, facts) if asks_last else None
+    template, parameters = _template(kind, wording.template, language, facts, templates)
+    answers = texts.ANSWERS.get(language, texts.ANSWERS["en"]) if asks_last else {}
     return Draft(
         text=said or texts.text_of(kind, language, style, facts, wording.texts),
         written_by="studio" if own else "coach",
-        template=wording.template,
-        parameters=tuple(template_value(one) for one in (texts.first_name(facts.name, language), facts.studio)),
+        template=template,
+        parameters=parameters,
+        buttons=tuple(Button(name, title) for name, title in answers.items()),
     )
+
+
+def _template(
+    kind: str, own: str | None, language: str, facts: About, known: Mapping[str, int]
+) -> tuple[str, tuple[str, ...]]:
+    """The template for a closed window, and its values.
+
+    The studio's own comes first, then the kind's where WhatsApp has approved it. One that speaks of a goal is not for
+    who has none, since WhatsApp takes no empty value.
+    """
+    values = [texts.first_name(facts.name, language), facts.studio]
+    if goal := template_value(facts.goal):
+        values += [goal, f"{facts.progress} %"]
+    of_kind = _OF_KIND.get(kind)
+    name = own or (of_kind if of_kind in known else None) or texts.TEMPLATE
+    takes = known.get(name, _USUAL)
+    if takes > len(values):
+        name, takes = texts.TEMPLATE, _USUAL
+    return name, tuple(template_value(one) for one in values[:takes])
 
 
 def template_value(value: str) -> str:

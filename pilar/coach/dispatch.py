@@ -67,7 +67,8 @@ class Dispatcher:
                 return {"asked": "model"}
             told = {"not_by_model": reason}
         facts = composing.about(connection, document, lead, nudge.type, now, nudge.id)
-        draft = composing.compose(document, nudge.type, lead.language, enrolment.motivation_style, facts)
+        usable = composing.usable_templates(connection, work.workspace_id)
+        draft = composing.compose(document, nudge.type, lead.language, enrolment.motivation_style, facts, usable)
         cause = f"{composing.CAUSE}{nudge.id}"
         draft = composing.with_more(connection, self._clocks, document, lead, nudge.type, cause, draft)
         return {"queued": str(composing.put_out(connection, self._clocks, nudge, draft, work.cause, told))}

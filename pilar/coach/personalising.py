@@ -32,6 +32,7 @@ from pilar.coach.standing import ENDED, why_not
 from pilar.coach.telling import telling_of
 from pilar.database.engine import Database, Scope
 from pilar.errors import CredentialsRefused, NotConfigured, OverBudget, Permanent, Transient, UnusableAnswer
+from pilar.messaging import refusal_store
 from pilar.messaging import store as messaging
 from pilar.messaging.facts import opted_out_scope, window_closes_at
 from pilar.messaging.zones import is_quiet, plausible_zones
@@ -88,7 +89,8 @@ def why_no_model(connection: Connection, now: datetime, document: StudioConfigur
     agreed = opted_out_scope(consents) is None and consents.get("marketing") is True
     zones = plausible_zones(lead.time_zone, lead.phone, document.studio.time_zone)
     stopped = messaging.controls_over(connection, lead.workspace_id, "whatsapp")
-    if thread.mode == "person" or not agreed or stopped or is_quiet(now, zones):
+    unclear = refusal_store.is_open(connection, lead.workspace_id, lead.id)
+    if thread.mode == "person" or not agreed or unclear or stopped or is_quiet(now, zones):
         return UNSENT
     return None
 
@@ -292,7 +294,8 @@ def _put_out(
     _, document = load_configuration(connection, nudge.workspace_id)
     now = clocks.business.now()
     facts = composing.about(connection, document, lead, nudge.type, now, nudge.id)
-    draft = composing.compose(document, nudge.type, lead.language, enrolment.motivation_style, facts)
+    known = composing.usable_templates(connection, nudge.workspace_id)
+    draft = composing.compose(document, nudge.type, lead.language, enrolment.motivation_style, facts, known)
     if text is not None:
         draft = replace(draft, text=text, written_by="model")
     cause = f"{composing.CAUSE}{nudge.id}"

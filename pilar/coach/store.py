@@ -92,6 +92,23 @@ def newest_nudge(connection: Connection, workspace_id: UUID, lead_id: UUID, kind
     return connection.execute(query.order_by(coach_nudge.c.local_day.desc()).limit(1)).one()
 
 
+_ASKED = """
+select m.id, not exists (
+  select from message later where later.workspace_id = m.workspace_id and later.lead_id = m.lead_id
+    and later.direction = 'out' and later.id > m.id and later.attempted_at is not null) as is_newest
+from coach_nudge n join message m on m.workspace_id = n.workspace_id and m.lead_id = n.lead_id
+  and m.origin = 'coach:' || n.type and m.attempted_at is not null
+where n.workspace_id = :workspace_id and n.lead_id = :lead_id and n.type = :kind and n.message_id is not null
+order by m.id desc limit 1
+"""
+
+
+def last_asked(connection: Connection, workspace_id: UUID, lead_id: UUID, kind: str) -> Row[Any] | None:
+    """The newest message of a type of nudge that a lead got, and whether it is the newest of all that they got."""
+    values = {"workspace_id": workspace_id, "lead_id": lead_id, "kind": kind}
+    return connection.execute(text(_ASKED), values).one_or_none()
+
+
 def change_nudge(connection: Connection, workspace_id: UUID, nudge_id: UUID, values: Mapping[str, Any]) -> None:
     """Change a nudge's row."""
     connection.execute(update(coach_nudge).filter_by(workspace_id=workspace_id, id=nudge_id).values(dict(values)))

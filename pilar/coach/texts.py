@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 TEMPLATE = "coach_nudge"
 """Its parameters: first name, studio."""
+LAST_QUESTION_TEMPLATE = "coach_last_question"
+"""The same, with two quick replies."""
+GOAL_TEMPLATE = "coach_goal_report"
+"""Its parameters: first name, studio, the goal, how much of it is reached."""
 
 STYLES = ("encouraging", "challenging", "supportive")
 """Of motivation: each type has a text in each."""
@@ -139,6 +143,15 @@ _LAST_QUESTION = {
     "nl": "Hoi {name}, ik heb een tijdje niets van je gehoord. Zal ik doorgaan? Antwoord me, anders ben ik stil.",
     "de": "Hallo {name}, ich habe länger nichts von dir gehört. Soll ich weitermachen? Antworte, sonst bin ich still.",
 }
+
+GO_ON, ENOUGH = "coach:go_on", "coach:enough"
+"""What the two answers to the last question are, as buttons have them."""
+ANSWERS: Mapping[str, Mapping[str, str]] = {
+    "en": {GO_ON: "Yes, go on", ENOUGH: "No, thanks"},
+    "nl": {GO_ON: "Ja, ga door", ENOUGH: "Nee, dank je"},
+    "de": {GO_ON: "Ja, weiter", ENOUGH: "Nein, danke"},
+}
+"""The same in words, at most 20 characters; a template's quick reply comes back with its words alone."""
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,9 @@ class Rehearsal:
         enrolment = store.find_enrolment(connection, workspace_id, lead.id)
         skipped = _skipped(connection, document, lead, kind, enrolment, now)
         style = enrolment.motivation_style if enrolment else document.coaching.preferences.motivation_style
-        draft = composing.compose(
-            document, kind, lead.language, style, composing.about(connection, document, lead, kind, now)
-        )
+        facts = composing.about(connection, document, lead, kind, now)
+        known = composing.usable_templates(connection, workspace_id)
+        draft = composing.compose(document, kind, lead.language, style, facts, known)
         wants = document.coaching.written_by == "model"
         reason = why_no_model(connection, now, document, lead) if wants else None
         asking = None

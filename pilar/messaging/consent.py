@@ -19,7 +19,7 @@ from pilar.backplane.facts import Cause, Event, emit
 from pilar.clocks import Clocks
 from pilar.errors import Invalid
 from pilar.ids import new_id
-from pilar.messaging import people_store, store
+from pilar.messaging import people_store, store, unclear
 from pilar.messaging.events import OptedOut
 from pilar.messaging.rooms import People
 
@@ -60,6 +60,8 @@ def grant(
     values = {"granted": True, "source": source, "recorded_at": clocks.business.now()}
     if not store.add_consent(connection, workspace_id, lead.id, {"scope": scope, "proof": proof, **values}):
         return False
+    if source in THEIR_OWN:
+        unclear.end_others(connection, clocks, workspace_id, lead.id, proof, "none", source)
     if people is not None and source in THEIR_OWN:
         digests = people.digests.of(connection, (lead.phone, lead.provider_user_id))
         people_store.release(connection, workspace_id, digests)
@@ -90,7 +92,7 @@ def withdraw(
     values = {"granted": False, "source": source, "recorded_at": clocks.business.now()}
     if not store.add_consent(connection, workspace_id, lead.id, {"scope": scope, "proof": proof, **values}):
         return False
-    call_off(connection, clocks, workspace_id, lead.id, scope, proof, story, people)
+    call_off(connection, clocks, workspace_id, lead.id, scope, source, proof, story, people)
     return True
 
 
@@ -100,6 +102,7 @@ def call_off(
     workspace_id: UUID,
     lead_id: UUID,
     scope: ConsentScope,
+    source: str,
     proof: str,
     story: Cause,
     people: People,
@@ -109,6 +112,8 @@ def call_off(
         connection, workspace_id, lead_id, marketing_only=scope == "marketing", reason="The lead opted out."
     )
     people.withdraw(connection, clocks, workspace_id, lead_id)
+    if scope != "marketing":
+        unclear.end_others(connection, clocks, workspace_id, lead_id, proof, "all", source)
     event = Event(
         payload=OptedOut(lead_id=lead_id, scope=scope),
         key=f"{lead_id}:{scope}:{proof}",

@@ -60,6 +60,8 @@ class Facts(_Frozen):
         dry_run: decide and record only.
         opted_out: the widest scope that the lead withdrew.
         opted_in: the lead agreed to marketing.
+        refusal_unclear_since: since when something that the lead wrote may be a refusal, and nobody has told; None: all
+            is clear.
         with_person: a person has taken the conversation over.
         window_closes_at: until when free text is allowed; None: not now.
         has_text: there is free text to send.
@@ -103,6 +105,7 @@ class Facts(_Frozen):
     dry_run: bool = False
     opted_out: Literal["marketing", "all"] | None = None
     opted_in: bool = False
+    refusal_unclear_since: datetime | None = None
     with_person: bool = False
     window_closes_at: datetime | None = None
     has_text: bool = True

@@ -1,6 +1,7 @@
 """The templates and follow-ups a new studio starts with. What belongs here: the defaults.
 
-In a text {{1}} is the lead's first name, {{2}} the studio's name.
+In a text {{1}} is the lead's first name, {{2}} the studio's name; in the report of a goal {{3}} is the goal and {{4}}
+how much of it is reached. Templates have no header here, so a report that goes by one has no picture.
 """
 
 from __future__ import annotations
@@ -32,6 +33,29 @@ TEMPLATES = (
         },
     ),
     Template(
+        name="coach_last_question",
+        category="utility",
+        bodies={
+            "en": "Hi {{1}}, your coach at {{2}} has not heard from you for a while. Shall I go on writing to you?",
+            "nl": "Hoi {{1}}, je coach bij {{2}} heeft een tijdje niets van je gehoord. Zal ik je blijven schrijven?",
+            "de": "Hallo {{1}}, dein Coach bei {{2}} hat länger nichts von dir gehört. Soll ich dir weiter schreiben?",
+        },
+        buttons={
+            "en": ("Yes, go on", "No, thanks"),
+            "nl": ("Ja, ga door", "Nee, dank je"),
+            "de": ("Ja, weiter", "Nein, danke"),
+        },
+    ),
+    Template(
+        name="coach_goal_report",
+        category="utility",
+        bodies={
+            "en": "Hi {{1}}, your goal at {{2}}: {{3}}. You have reached {{4}} of it. What is your next step?",
+            "nl": "Hoi {{1}}, je doel bij {{2}}: {{3}}. Daarvan heb je nu {{4}} gehaald. Wat is je volgende stap?",
+            "de": "Hallo {{1}}, dein Ziel bei {{2}}: {{3}}. Davon hast du jetzt {{4}} geschafft. Was kommt nun?",
+        },
+    ),
+    Template(
         name="welcome_lead",
         category="utility",
         bodies={
@@ -60,7 +84,7 @@ TEMPLATES = (
     ),
 )
 
-EXAMPLES = ("Anna", "Studio Noord")
+EXAMPLES = ("Anna", "Studio Noord", "run ten kilometres", "40 %")
 """What WhatsApp's reviewers see in place of the variables."""
 
 FOLLOWUPS = (

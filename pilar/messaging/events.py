@@ -131,15 +131,23 @@ class EraseLead(Payload):
 
 
 class RefusalUnclear(Payload):
-    """A lead's message may ask for silence in words that no rule knows: whoever understands more may read it.
+    """A lead's message may ask for silence in words that no rule knows: whoever understands more reads it.
 
-    Whoever does calls `receiving.settle_unclear` with what they found; nobody has to.
+    They call `refusals.settle` with what they found, or `refusals.leave_to_person`.
     """
 
     type_name: ClassVar[str] = "message.refusal_unclear"
 
     message_id: UUID
     lead_id: UUID
+
+
+class RefusalUnanswered(Payload):
+    """Nobody has told for a week whether a message refuses: take it for a refusal of marketing."""
+
+    type_name: ClassVar[str] = "messaging.refusal_unanswered"
+
+    message_id: UUID
 
 
 class HandBack(Payload):

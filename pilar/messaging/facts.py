@@ -142,6 +142,7 @@ def _found(message: Row[Any], row: Row[Any], studio: Row[Any], now: datetime) ->
         dry_run=_is_dry(controls, WHATSAPP),
         opted_out=opted_out_scope(consents),
         opted_in=consents.get("marketing") is True,
+        refusal_unclear_since=row.unclear_since,
         with_person=row.mode == "person",
         window_closes_at=window_closes_at(row),
         has_text=bool(message.text),

@@ -74,6 +74,8 @@ _MESSAGES = text(
               select distinct on (scope) scope, granted from consent s
               where s.workspace_id = m.workspace_id and s.lead_id = m.lead_id order by scope, s.id desc) as newest
            ) as consents,
+           (select min(q.since) from refusal_question q where q.workspace_id = m.workspace_id
+              and q.lead_id = m.lead_id and q.settled_at is null) as unclear_since,
            exists (select from country_block b where b.workspace_id = m.workspace_id and b.country = l.country
                      and b.blocked_at > :blocked) as country_blocked,
            case when m.category = 'marketing' then array(

@@ -29,7 +29,11 @@ def in_language(wanted: FollowupConfiguration, language: str) -> FollowupConfigu
     templates = []
     for one in wanted.templates:
         spoken = {BESIDE, language} & one.bodies.keys() or set(one.bodies)
-        templates.append(one.model_copy(update={"bodies": {name: one.bodies[name] for name in sorted(spoken)}}))
+        spoken_only = {
+            "bodies": {name: one.bodies[name] for name in sorted(spoken)},
+            "buttons": {name: one.buttons[name] for name in sorted(spoken & one.buttons.keys())},
+        }
+        templates.append(one.model_copy(update=spoken_only))
     return wanted.model_copy(update={"templates": tuple(templates)})
 
 
@@ -49,6 +53,7 @@ def put_in_force(
     for one in wanted.templates:
         for language, body in one.bodies.items():
             row = present.get((one.name, language))
+            buttons = list(one.buttons.get(language, ())) or None
             if row is None:
                 values = {
                     "workspace_id": workspace_id,
@@ -57,22 +62,24 @@ def put_in_force(
                     "language": language,
                     "category": one.category,
                     "body": body,
+                    "buttons": buttons,
                     "state": "draft",
                     "created_at": now,
                 }
                 store.add_template(connection, values)
-            elif (row.body, row.category) == (body, one.category):
+            elif (row.body, row.category, row.buttons) == (body, one.category, buttons):
                 continue
             elif row.state == REJECTED and row.category == one.category:
-                mended = {"body": body, "state": "draft", "reason": None}
+                mended = {"body": body, "buttons": buttons, "state": "draft", "reason": None}
                 store.change_template(connection, workspace_id, row.id, mended)
             elif row.state != "draft":
                 raise Conflict(
-                    f"WhatsApp has reviewed template {one.name!r} ({language}) with another text or category: "
+                    f"WhatsApp has reviewed template {one.name!r} ({language}) with another text, buttons or category: "
                     "give the new one another name."
                 )
             else:
-                store.change_template(connection, workspace_id, row.id, {"body": body, "category": one.category})
+                drafted = {"body": body, "buttons": buttons, "category": one.category}
+                store.change_template(connection, workspace_id, row.id, drafted)
             drafts += 1
     followups = [
         {
@@ -100,12 +107,16 @@ def in_force(connection: Connection, workspace_id: UUID) -> FollowupConfiguratio
     if not rows and not followups:
         return None
     bodies: dict[str, dict[str, str]] = {}
+    buttons: dict[str, dict[str, tuple[str, ...]]] = {}
     for row in rows:
         bodies.setdefault(row.name, {})[row.language] = row.body
+        if row.buttons:
+            buttons.setdefault(row.name, {})[row.language] = tuple(row.buttons)
     category = {row.name: row.category for row in rows}
     return FollowupConfiguration(
         templates=tuple(
-            FollowupTemplate(name=name, category=category[name], bodies=texts) for name, texts in bodies.items()
+            FollowupTemplate(name=name, category=category[name], bodies=texts, buttons=buttons.get(name, {}))
+            for name, texts in bodies.items()
         ),
         followups=tuple(
             Followup(

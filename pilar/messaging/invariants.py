@@ -20,6 +20,28 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "no_marketing_while_a_refusal_is_unclear",
+        "No marketing was handed over between a message that may be a refusal and somebody telling what it is.",
+        """
+        select m.workspace_id, m.id, m.lead_id, m.origin, m.attempted_at, q.since, q.settled_at
+        from refusal_question q join message m on m.workspace_id = q.workspace_id and m.lead_id = q.lead_id
+        where m.direction = 'out' and m.category = 'marketing' and m.attempted_at > q.since
+          and m.attempted_at < coalesce(q.settled_at, 'infinity')
+        """,
+    ),
+    Invariant(
+        "what_is_unclear_comes_to_an_end",
+        "Each open question about a refusal has work that will end it, or a dead letter that says why not.",
+        """
+        select q.workspace_id, q.message_id from refusal_question q
+        where q.settled_at is null and not exists (
+          select from autopilot_job j where j.workspace_id = q.workspace_id
+            and j.type = 'messaging.refusal_unanswered' and j.payload ->> 'message_id' = q.message_id::text
+            and (exists (select from pending_work w where w.position = j.position)
+                 or exists (select from dead_letter d where d.position = j.position)))
+        """,
+    ),
+    Invariant(
         "the_bot_is_silent_beside_a_person",
         "Nothing but staff's own words and notices was handed over since a person took a conversation over.",
         """

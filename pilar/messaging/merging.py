@@ -106,7 +106,7 @@ def _keep_strictest(
             store.add_consent(connection, workspace_id, lead_id, {**values, "recorded_at": now})
     for scope in sorted(forbidden - {"founder"}):
         narrow: consent.ConsentScope = "marketing" if scope == "marketing" else "all"
-        consent.call_off(connection, clocks, workspace_id, lead_id, narrow, f"merge:{merged}", story, people)
+        consent.call_off(connection, clocks, workspace_id, lead_id, narrow, "merge", f"merge:{merged}", story, people)
 
 
 def _together(keep: Row[Any], drop: Row[Any]) -> dict[str, Any]:

@@ -14,7 +14,16 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from pilar.errors import NotFound
-from pilar.messaging import media_store, note_store, page_store, states, store, template_store, window_store
+from pilar.messaging import (
+    media_store,
+    note_store,
+    page_store,
+    refusal_store,
+    states,
+    store,
+    template_store,
+    window_store,
+)
 from pilar.messaging.facts import opted_out_scope, window_closes_at
 from pilar.messaging.number_test import STAFF
 from pilar.messaging.template_choices import TemplateChoice, choices, filled
@@ -40,6 +49,7 @@ class Conversation:
         unread: the lead's messages since somebody last answered.
         assigned_to: the person who sees to it, if one does.
         waits: a person has to answer.
+        is_unclear: a person has to tell whether what they wrote refuses to be written to.
         last_words: of the newest message; None: it has none.
         last_kind: what the newest message is, where it has no words.
         last_is_ours: we wrote it.
@@ -57,6 +67,7 @@ class Conversation:
     unread: int
     assigned_to: UUID | None
     waits: bool
+    is_unclear: bool
     last_words: str | None
     last_kind: str | None
     last_is_ours: bool
@@ -110,6 +121,20 @@ class ThreadMessage:
 
 
 @dataclass(frozen=True)
+class MaybeRefusal:
+    """How it stands with a lead's message that may be a refusal; its columns are described with the table."""
+
+    message_id: UUID
+    state: str
+    why_person: str | None
+    found: str | None
+    told_by: str | None
+    model: str | None
+    answer: str | None
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Thread:
     """A conversation with a lead; times are business time.
 
@@ -129,6 +154,7 @@ class Thread:
         window_closes_at: until when free text is allowed; None: it is not.
         objection: why nobody can answer them in their own words now; None: one can.
         messages: the oldest first.
+        refusals: those of them that may be refusals, or were, in words that no rule knows.
         older_than: what `thread` takes to show the ones before; None: there are none.
     """
 
@@ -147,6 +173,7 @@ class Thread:
     window_closes_at: datetime | None
     objection: str | None
     messages: tuple[ThreadMessage, ...]
+    refusals: tuple[MaybeRefusal, ...]
     older_than: UUID | None
 
 
@@ -186,6 +213,7 @@ def list_conversations(
     assigned_to: UUID | None = None,
     is_unassigned: bool = False,
     is_closing: bool = False,
+    is_unclear: bool = False,
 ) -> list[Conversation]:
     """A studio's threads: those that wait for a person first, then the newest.
 
@@ -199,11 +227,13 @@ def list_conversations(
         assigned_to: only those that this person sees to.
         is_unassigned: only those that nobody sees to.
         is_closing: only those whose lead waits while the 24-hour window closes soon.
+        is_unclear: only those whose lead wrote what a person has to tell of whether it refuses.
     """
     closing = window_store.is_closing(now, SOON) if is_closing else None
+    unclear = refusal_store.waits_for_person()
     rows = page_store.list_conversations(
         connection, workspace_id, mode=mode, after=after, limit=limit,
-        assigned_to=assigned_to, is_unassigned=is_unassigned, closing=closing,
+        assigned_to=assigned_to, is_unassigned=is_unassigned, closing=closing, unclear=unclear, is_unclear=is_unclear,
     )  # fmt: skip
     return [
         Conversation(
@@ -216,6 +246,7 @@ def list_conversations(
             unread=row.unread,
             assigned_to=row.assigned_to,
             waits=row.waits,
+            is_unclear=row.is_unclear,
             last_words=row.last_text,
             last_kind=row.last_template or row.last_kind,
             last_is_ours=row.last_direction == "out",
@@ -230,6 +261,11 @@ def list_conversations(
 def count_closing(connection: Connection, workspace_id: UUID, now: datetime) -> int:
     """How many leads wait while their 24-hour window closes soon."""
     return window_store.count_closing(connection, workspace_id, now, SOON)
+
+
+def count_unclear(connection: Connection, workspace_id: UUID) -> int:
+    """How many leads have written what a person has to tell of whether it refuses."""
+    return refusal_store.count_waiting(connection, workspace_id)
 
 
 def count_conversations(connection: Connection, workspace_id: UUID) -> dict[str, int]:
@@ -295,8 +331,15 @@ def thread(
         window_closes_at=_open_until(row, now),
         objection=objection_to_answer(opted_out, window_closes_at(row), now),
         messages=_messages(connection, workspace_id, lead.language, shown),
+        refusals=_refusals(connection, workspace_id, [one.id for one in shown]),
         older_than=shown[0].id if len(found) > limit else None,
     )
+
+
+def _refusals(connection: Connection, workspace_id: UUID, messages: Sequence[UUID]) -> tuple[MaybeRefusal, ...]:
+    names = tuple(MaybeRefusal.__dataclass_fields__)
+    found = refusal_store.of_messages(connection, workspace_id, messages)
+    return tuple(MaybeRefusal(**{name: getattr(row, name) for name in names}) for row in found)
 
 
 def last_days(connection: Connection, workspace_id: UUID, today: date, *, days: int) -> list[DayOfMessages]:

@@ -27,6 +27,8 @@ def list_conversations(
     assigned_to: UUID | None = None,
     is_unassigned: bool = False,
     closing: ColumnElement[bool] | None = None,
+    unclear: ColumnElement[bool],
+    is_unclear: bool = False,
 ) -> Sequence[Row[Any]]:
     """A studio's threads with their leads and last words: those that wait for a person first, then the newest.
 
@@ -39,11 +41,15 @@ def list_conversations(
         assigned_to: only those that this person sees to.
         is_unassigned: only those that nobody sees to.
         closing: only those of which this holds, as `window_store.is_closing` has it.
+        unclear: whether a person has to tell what the lead meant, as `refusal_store.waits_for_person` has it.
+        is_unclear: only those of which that holds.
     """
     # The page is cut before the last words are looked up: once per thread that is shown, not per thread there is.
     waits = and_(conversation.c.mode == "person", conversation.c.unread > 0)
     place = tuple_(waits, conversation.c.last_message_at, conversation.c.lead_id)
-    cut = select(conversation, waits.label("waits")).where(conversation.c.workspace_id == workspace_id)
+    cut = select(conversation, waits.label("waits"), unclear.label("is_unclear")).where(
+        conversation.c.workspace_id == workspace_id
+    )
     if mode is not None:
         cut = cut.where(conversation.c.mode == mode)
     if assigned_to is not None:
@@ -52,6 +58,8 @@ def list_conversations(
         cut = cut.where(conversation.c.assigned_to.is_(None))
     if closing is not None:
         cut = cut.where(closing)
+    if is_unclear:
+        cut = cut.where(unclear)
     if after is not None:
         cut = cut.where(place < tuple_(*after))
     order = (waits.desc(), conversation.c.last_message_at.desc(), conversation.c.lead_id.desc())

@@ -16,7 +16,7 @@ from pilar.people import About, Moment, Room, told
 TABLES = frozenset(
     {
         *("message", "conversation", "consent", "lead_alias", "lead_note", "lead_call", "lead_erasure"),
-        *("lead_reach", "session_window"),
+        *("lead_reach", "session_window", "refusal_question"),
     }
 )
 BENEATH = frozenset({"message_status", "message_media"})
@@ -41,6 +41,11 @@ def _moments(about: About, limit: int) -> list[Moment]:
     for row in store.newest(about, "consent", "recorded_at", limit):
         says = f"{'Agreed to' if row.granted else 'Withdrew'} {_SCOPES.get(row.scope, row.scope)}"
         found.append(Moment(row.recorded_at, "consent", says, f"{row.source}: {row.proof}"))
+    for row in store.newest(about, "refusal_question", "since", limit):
+        read = f"{row.model} answered {row.answer}; " if row.answer else ""
+        told = f"told by {row.told_by}" if row.settled_at else "nobody has told yet"
+        says = _UNCLEAR[row.found] if row.settled_at else "What they wrote may be a refusal"
+        found.append(Moment(row.settled_at or row.since, "consent", says, f"{read}{told}: message:{row.message_id}"))
     notes = store.newest(about, "lead_note", "written_at", limit)
     found += [Moment(row.written_at, "note", row.text, row.written_by) for row in notes]
     for row in store.newest(about, "lead_call", "began_at", limit):
@@ -69,6 +74,11 @@ def beside_words(details: Mapping[str, Any] | None) -> str:
     return "; ".join(str(one.get("name") or ", ".join(one.get("phones") or ()) or "somebody") for one in people)
 
 
+_UNCLEAR = {
+    "all": "What they wrote was a refusal of all messages",
+    "marketing": "What they wrote was a refusal of marketing",
+    "none": "What they wrote was no refusal",
+}
 _SCOPES = {"marketing": "marketing", "all": "all messages", "founder": "all messages of every studio"}
 
 ROOM = Room("messaging", TABLES, _move, _tell, erase=store.erase, moments=_moments, beneath=BENEATH)

@@ -31,6 +31,8 @@ _MOVE = (
       and k.opened_at = o.opened_at
     """,
     f"update session_window set lead_id = :to {_OF}",
+    # Who stays was written to rightly until now.
+    f"update refusal_question set lead_id = :to, since = greatest(since, :now) {_OF}",
     "select pilar_move_consent(:w, :lead, :to, :now)",
     # A person who took one of the two over has both from now on, and the bot was right to write until now.
     """
@@ -73,6 +75,7 @@ _ERASE = (
     f"delete from lead_note {_OF}",
     f"delete from lead_reach {_OF}",
     f"delete from session_window {_OF}",
+    f"delete from refusal_question {_OF}",
     f"update lead_call set provider_call_id = 'erased:' || id {_OF}",
     "select pilar_erase_proofs(:w, :lead)",
     f"update conversation set mode_reason = 'The lead was erased.', unread = 0, assigned_to = null {_OF}",
@@ -103,6 +106,7 @@ _TABLES = {
     "notes": f"select * from lead_note {_OF} order by written_at",
     "reach": f"select * from lead_reach {_OF}",
     "session_windows": f"select * from session_window {_OF} order by opened_at",
+    "refusal_questions": f"select * from refusal_question {_OF} order by since",
     "calls": f"select * from lead_call {_OF} order by began_at",
 }
 

@@ -15,12 +15,11 @@ from pilar.backplane.facts import Cause, Event, Lane, emit
 from pilar.backplane.handlers import Delivery, Work
 from pilar.clocks import Clocks
 from pilar.ids import new_id
-from pilar.messaging import consent, conversations, limit_store, media, people_store, store
+from pilar.messaging import consent, conversations, limit_store, media, people_store, refusals, store
 from pilar.messaging.consent import ConsentScope
-from pilar.messaging.events import MessageReceived, RefusalUnclear
+from pilar.messaging.events import MessageReceived
 from pilar.messaging.identity import recognise
-from pilar.messaging.outbox import OPT_OUT_NOTICE, NewMessage, queue_message
-from pilar.messaging.phrases import phrase
+from pilar.messaging.refusals import Told
 from pilar.messaging.rooms import People
 from pilar.messaging.wording import Wish, may_refuse, wish_of
 from pilar.messaging.zones import country_of
@@ -45,6 +44,7 @@ REACTION = "reaction"
 """A kind that says something about a message of ours: it opens the window, and nobody has to answer it."""
 
 _SCOPES: dict[Wish | None, ConsentScope] = {Wish.STOP: "all", Wish.STOP_EVERYWHERE: "founder"}
+_TAKEN_BACK = Told(found="none", source=refusals.LEAD)
 _REASONS = {Wish.PERSON: "The lead asked for a person.", Wish.REDRESS: "The lead is upset."}
 
 
@@ -108,7 +108,9 @@ def receive(
         media.ask_to_fetch(connection, clocks, workspace_id, stored, work.cause)
     wish = wish_of(told.text)
     if wish in _SCOPES:
-        _silence(connection, clocks, workspace_id, lead_id, _SCOPES[wish], "wording", stored, work.cause, people)
+        refusals.silence(
+            connection, clocks, workspace_id, lead_id, _SCOPES[wish], "wording", stored, work.cause, people
+        )
         return "opt_out"
     if wish is Wish.START:
         consent.grant(connection, clocks, workspace_id, lead_id, "all", "keyword", f"message:{stored}", people)
@@ -125,13 +127,7 @@ def receive(
         )
         emit(connection, clocks, [event], work.cause)
     if may_refuse(told.text):
-        unclear = Event(
-            payload=RefusalUnclear(message_id=stored, lead_id=lead_id),
-            key=str(stored),
-            aggregate=("lead", str(lead_id)),
-            workspace_id=workspace_id,
-        )
-        emit(connection, clocks, [unclear], work.cause)
+        refusals.doubt(connection, clocks, workspace_id, lead_id, stored, work.cause)
     if not told.text:
         return "message_without_words" if told.kind in WORDS else f"message_without_words:{told.kind[:40]}"
     return "message"
@@ -147,7 +143,8 @@ def revise(
 ) -> str:
     """Have an earlier message say what its writer made of it; return what became of it, in one word.
 
-    Whoever changes a message into a refusal has refused. What was answered stays answered.
+    Whoever changes a message into a refusal has refused, and what is taken back refuses nothing. What was answered
+    stays answered.
     """
     revision = revision_of(told.payload)
     if revision is None:
@@ -168,13 +165,20 @@ def revise(
         values = {"text": None, "details": None, "deleted_at": at}
         store.change_message(connection, workspace_id, row.id, values)
         media.forget(connection, workspace_id, row.id)
+        refusals.settle(connection, clocks, workspace_id, row.id, _TAKEN_BACK, work.cause, people)
         return "revoked"
     if row.edited_at is not None and row.edited_at > at:
         return "revision_again"  # a later change came first
     store.change_message(connection, workspace_id, row.id, {"text": revision.text, "edited_at": at})
     wish = wish_of(revision.text)
     if wish in _SCOPES:
-        _silence(connection, clocks, workspace_id, lead.id, _SCOPES[wish], "wording", row.id, work.cause, people)
+        refusals.silence(
+            connection, clocks, workspace_id, lead.id, _SCOPES[wish], "wording", row.id, work.cause, people
+        )
+    elif may_refuse(revision.text):
+        refusals.doubt(connection, clocks, workspace_id, lead.id, row.id, work.cause)
+    else:
+        refusals.settle(connection, clocks, workspace_id, row.id, _TAKEN_BACK, work.cause, people)
     return "edited"
 
 
@@ -206,15 +210,6 @@ def note_call(
     return "call"
 
 
-def settle_unclear(
-    connection: Connection, clocks: Clocks, workspace_id: UUID, message_id: UUID, story: Cause, people: People
-) -> bool:
-    """Somebody who understands more read a refusal in a message (`RefusalUnclear`); whether that is new."""
-    message = store.get_message(connection, workspace_id, message_id)
-    lead = store.lock_lead(connection, workspace_id, message.lead_id)
-    return _silence(connection, clocks, workspace_id, lead.id, "all", "model", message_id, story, people)
-
-
 def who(
     connection: Connection,
     clocks: Clocks,
@@ -238,35 +233,6 @@ def is_of_before_erasure(
     digests = people.digests.of(connection, (told.sender, told.sender_phone, told.sender_user_id))
     erased = people_store.suppressed(connection, workspace_id, digests)
     return any(at <= moment for moment in erased.values())
-
-
-def _silence(
-    connection: Connection,
-    clocks: Clocks,
-    workspace_id: UUID,
-    lead_id: UUID,
-    scope: ConsentScope,
-    source: str,
-    message_id: UUID,
-    story: Cause,
-    people: People,
-) -> bool:
-    """Withdraw their consent, and say so once."""
-    proof = f"message:{message_id}"
-    is_new = consent.withdraw(connection, clocks, workspace_id, lead_id, scope, source, proof, story, people)
-    lead = store.get_lead(connection, workspace_id, lead_id)
-    studio = workspaces.load_configuration(connection, workspace_id)[1].studio
-    # One confirmation, then silence.
-    notice = NewMessage(
-        lead_id=lead_id,
-        category="service",
-        origin=OPT_OUT_NOTICE,
-        cause=f"opted_out:{lead_id}",
-        text=phrase("opted_out", lead.language, studio.name),
-        reply_to=message_id,
-    )
-    queue_message(connection, clocks, workspace_id, notice, story)
-    return is_new
 
 
 def new_lead(phone: str | None, name: str | None, language: str, country: str | None, now: datetime) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from pilar.backplane.handlers import Delivery, Work
 from pilar.clocks import Clocks
 from pilar.errors import Permanent
 from pilar.ids import new_id
-from pilar.messaging import consent, reactions, states, store
+from pilar.messaging import consent, reactions, refusals, states, store
 from pilar.messaging.rooms import People
-from pilar.messaging.wording import Wish, wish_of
+from pilar.messaging.wording import Wish, may_refuse, wish_of
 from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
 from pilar.providers.twilio.deliveries import QUERY, fields_of
 from pilar.workspaces import store as workspaces
@@ -157,6 +157,8 @@ class SmsInbox:
             return "opt_out"  # Twilio itself answers a STOP
         if wish is Wish.START:
             consent.grant(connection, self._clocks, workspace_id, lead.id, "all", "keyword", proof, self._people)
+        if may_refuse(text):
+            refusals.doubt(connection, self._clocks, workspace_id, lead.id, stored, work.cause)
         return "kept"
 
 

@@ -14,7 +14,7 @@ from pilar.messaging import template_store
 from pilar.messaging.decisions import Category
 from pilar.messaging.names import first_name
 from pilar.messaging.number_test import TEMPLATE
-from pilar.messaging.purposes import without_country
+from pilar.messaging.purposes import variables_of, without_country
 from pilar.workspaces import store as workspaces
 
 _VARIABLE = re.compile(r"\{\{(\d+)\}\}")
@@ -45,7 +45,8 @@ def choices(connection: Connection, workspace_id: UUID, lead: Row[Any]) -> list[
     studio = workspaces.get_workspace(connection, workspace_id).name
     values = (first_name(lead.name) or studio, studio)
     approved = template_store.templates_of(connection, workspace_id, state="approved")
-    found = [row for row in approved if row.unusable is None]
+    # What takes more is filled in by who knows of what: a goal, and how far it is reached.
+    found = [row for row in approved if row.unusable is None and len(variables_of(row.body)) <= len(values)]
     names = dict.fromkeys(row.name for row in found if row.category in _CATEGORIES and row.name != TEMPLATE)
     return [_choice(_spoken([row for row in found if row.name == name], lead.language), values) for name in names]
 

@@ -2,7 +2,8 @@
 
 Source: Meta, «Template components» and «Template review» of the WhatsApp Business Platform: lower-case names, at most
 1,024 characters, variables in braces and numbered in turn, none at either end or beside another, and enough words
-around them. What stands for a variable is ours: a text is filled in with the lead's first name and the studio's name.
+around them. What stands for a variable is ours: a text is filled in with the lead's first name and the studio's name,
+and the report of a goal with the goal too.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import re
 
 from pilar.errors import Invalid
-from pilar.messaging.purposes import VARIABLE
+from pilar.messaging.purposes import VARIABLE, purpose_of
 
 VALUES = ("the lead's first name", "the studio's name")
 """What is filled in for {{1}} and {{2}}."""
+MORE_VALUES = {"coach_goal_report": ("the goal", "how much of it is reached")}
+"""What is filled in after these, by what the template is for."""
 LONGEST_NAME, LONGEST_BODY = 60, 1_024
 CATEGORIES = ("marketing", "utility")
 WORDS_PER_VARIABLE = 2
@@ -35,7 +38,8 @@ def problems(name: str, language: str, category: str, body: str) -> list[str]:
     text = body.strip()
     numbers = [int(number) for number in VARIABLE.findall(text)]
     known = sorted(set(numbers))
-    values = ", ".join(f"{{{{{place}}}}} for {value}" for place, value in enumerate(VALUES, start=1))
+    there_are = (*VALUES, *MORE_VALUES.get(purpose_of(name), ()))
+    values = ", ".join(f"{{{{{place}}}}} for {value}" for place, value in enumerate(there_are, start=1))
     found = (
         (
             not re.fullmatch(rf"[a-z0-9_]{{1,{LONGEST_NAME}}}", name),
@@ -55,7 +59,7 @@ def problems(name: str, language: str, category: str, body: str) -> list[str]:
             f"The text has {len(text)} characters: WhatsApp takes {LONGEST_BODY} at most.",
         ),
         (
-            known != list(range(1, len(known) + 1)) or len(known) > len(VALUES),
+            known != list(range(1, len(known) + 1)) or len(known) > len(there_are),
             f"The variables are not numbered in turn from {{{{1}}}}: use {values}.",
         ),
         (

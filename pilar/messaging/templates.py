@@ -190,11 +190,14 @@ class TemplateKeeper:
                 category=draft.category,
                 body=draft.body,
                 examples=examples,
+                buttons=draft.buttons or (),
             )
             return {"id": made.id, "status": made.status}
 
         def edit() -> Mapping[str, Any]:
-            self._graph.edit_template(token, draft.provider_id, body=draft.body, examples=examples)
+            self._graph.edit_template(
+                token, draft.provider_id, body=draft.body, examples=examples, buttons=draft.buttons or ()
+            )
             return {"id": draft.provider_id, "status": "PENDING"}
 
         def find() -> Mapping[str, Any] | None:

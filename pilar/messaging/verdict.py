@@ -29,8 +29,15 @@ def decide(facts: Facts) -> Verdict:
     """Decide on a message.
 
     Refusals outweigh what would only keep it back: what may never go is not stored for later. Where WhatsApp can't
-    reach a lead at all, an SMS goes to who agreed to be written to, if the studio has chosen that.
+    reach a lead at all, an SMS goes to who agreed to be written to, if the studio has chosen that. What a lead may have
+    refused goes by no channel.
     """
+    verdict = _decide(facts)
+    held = verdict_holds.while_unclear(facts) if verdict.action == "send" else None
+    return verdict if held is None else held.model_copy(update={"channel": verdict.channel})
+
+
+def _decide(facts: Facts) -> Verdict:
     form = _form(facts)
     resumes_at = facts.template_resumes_at
     waits = form is None and (resumes_at is not None or (facts.waits_for_template and facts.template_state == "paused"))

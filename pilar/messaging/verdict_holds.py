@@ -36,6 +36,18 @@ def template_paused(until: datetime | None) -> Verdict:
     return Verdict(action="hold", until=until, reasons=(Reason(code="template_paused", sentence=sentence),))
 
 
+def while_unclear(facts: Facts) -> Verdict | None:
+    """What keeps marketing back by any channel while what the lead wrote may be a refusal; None where nothing does.
+
+    It is asked for again as soon as somebody tells; the moment is for what was decided just before that.
+    """
+    if facts.category != "marketing" or facts.refusal_unclear_since is None:
+        return None
+    sentence = "What the lead wrote may be a refusal: nothing they did not ask for goes until that is told."
+    reason = Reason(code="refusal_unclear", sentence=sentence)
+    return Verdict(action="hold", until=facts.now + LOOKED_AT_AGAIN, reasons=(reason,))
+
+
 def for_a_while(facts: Facts, form: Literal["text", "template"] | None) -> Verdict | None:
     """What keeps the message back until a moment; None where nothing does."""
     found = [*_of_account(facts), *_of_marketing(facts), *_of_people(facts, form)]

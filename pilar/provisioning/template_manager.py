@@ -65,7 +65,9 @@ def write(
     others = {one.name: one for one in section.templates}
     before = others.get(name)
     bodies = {**before.bodies, language: text} if before else {language: text}
-    others[name] = FollowupTemplate.model_validate({"name": name, "category": category, "bodies": bodies})
+    buttons = before.buttons if before else {}
+    written = {"name": name, "category": category, "bodies": bodies, "buttons": buttons}
+    others[name] = FollowupTemplate.model_validate(written)
     wanted = section.model_copy(update={"templates": tuple(others.values())})
     note = f"{name} ({language}) written"
     return keeper.change(connection, workspace_id, {"followups": wanted}, expected_version=None, actor=actor, note=note)

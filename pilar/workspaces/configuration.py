@@ -44,7 +44,7 @@ def _known_zone(name: str) -> str:
 
 def _numbered_in_turn(body: str) -> str:
     found = sorted({int(number) for number in re.findall(r"\{\{(\d+)\}\}", body)})
-    if found != list(range(1, len(found) + 1)) or len(found) > MOST_VARIABLES:
+    if found != list(range(1, len(found) + 1)) or len(found) > max(USUAL_VARIABLES, *MORE_VARIABLES.values()):
         raise ValueError("the variables of a text are {{1}}, the lead's first name, and {{2}}, the studio's name")
     return body
 
@@ -74,7 +74,10 @@ def _each_once(what: str, names: list[str]) -> set[str]:
     return set(names)
 
 
-MOST_VARIABLES = 2
+USUAL_VARIABLES = 2
+"""Of a template's text: the lead's first name and the studio's name."""
+MORE_VARIABLES = {"coach_goal_report": 4}
+"""Templates, without the version in their name, that are filled in with more: a goal, and how much of it is reached."""
 COACH_WORDS = ("name", "studio", "goal", "progress", "missed")
 """What a coach's text may name, in braces."""
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
@@ -82,6 +85,8 @@ TemplateBody = Annotated[
     str, StringConstraints(min_length=1, max_length=1_024, strip_whitespace=True), AfterValidator(_numbered_in_turn)
 ]
 """WhatsApp takes 1,024 characters."""
+QuickReply = Annotated[str, StringConstraints(min_length=1, max_length=25, strip_whitespace=True)]
+"""The words of a template's button: WhatsApp takes 25 characters."""
 CoachText = Annotated[
     str, StringConstraints(min_length=1, max_length=1_024, strip_whitespace=True), AfterValidator(_with_known_words)
 ]
@@ -279,11 +284,44 @@ class CoachingConfiguration(Section):
 
 
 class FollowupTemplate(Section):
-    """A text that WhatsApp reviews, in each language that there is one for."""
+    """A text that WhatsApp reviews, in each language that there is one for.
+
+    Attributes:
+        buttons: the words of its quick replies, by language; none in a language that is not there.
+    """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
     category: Literal["marketing", "utility"]
     bodies: dict[Language, TemplateBody] = Field(min_length=1)
+    buttons: dict[Language, Annotated[tuple[QuickReply, ...], Field(min_length=1, max_length=3)]] = Field(
+        default_factory=dict
+    )
+
+    @property
+    def most_variables(self) -> int:
+        """How many values there are to fill it in with."""
+        return MORE_VARIABLES.get(re.sub(r"_v[0-9]+$", "", self.name), USUAL_VARIABLES)
+
+    @model_validator(mode="after")
+    def _can_be_filled_in(self) -> FollowupTemplate:
+        for language, body in self.bodies.items():
+            if len(set(re.findall(r"\{\{(\d+)\}\}", body))) > self.most_variables:
+                raise ValueError(
+                    f"template {self.name!r} ({language}) has more variables than {{{{1}}}}, the lead's first name, and"
+                    " {{2}}, the studio's name"
+                )
+        if without_text := set(self.buttons) - set(self.bodies):
+            raise ValueError(f"template {self.name!r} has buttons and no text in {', '.join(sorted(without_text))}")
+        for language, words in self.buttons.items():
+            if len(set(words)) < len(words):
+                raise ValueError(f"template {self.name!r} ({language}) has the same button twice")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what says nothing: what was stored before it could be said stays the same document."""
+        told: dict[str, Any] = plain(self)
+        return {name: value for name, value in told.items() if name != "buttons" or value}
 
 
 class Followup(Section):
@@ -322,6 +360,8 @@ class FollowupConfiguration(Section):
         for one in self.followups:
             if one.template not in known:
                 raise ValueError(f"follow-up {one.name!r} names template {one.template!r}, which is not in the list")
+            if any(one.template == each.name and each.most_variables > USUAL_VARIABLES for each in self.templates):
+                raise ValueError(f"follow-up {one.name!r} knows no values for all variables of {one.template!r}")
         return self
 
 

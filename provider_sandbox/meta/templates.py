@@ -25,6 +25,8 @@ SHOWN = FIELDS[:6]
 """What is shown where nothing in particular is asked for."""
 PAGE = 25
 LONGEST = 1024
+LONGEST_BUTTON = 25
+MOST_BUTTONS = 10
 REFUSED = "[[reject]]"
 """A body that holds this is rejected by the review."""
 UNPAUSE = "unpause"
@@ -248,6 +250,22 @@ def _check_body(components: Any) -> None:
     given = samples[0] if isinstance(samples, list) and samples and isinstance(samples[0], list) else samples or []
     if len(given) != len(numbers):
         raise GraphError(100, "Invalid parameter", subcode=2388043, details="Each variable needs an example.")
+    _check_buttons(components)
+
+
+def _check_buttons(components: Sequence[Body]) -> None:
+    """Quick replies have words of their own, short and each another; other kinds of buttons are taken as they come."""
+    part = component(components, "BUTTONS")
+    if part is None:
+        return
+    buttons = part.get("buttons")
+    if not isinstance(buttons, list) or not 1 <= len(buttons) <= MOST_BUTTONS:
+        raise errors.invalid(f"The BUTTONS component takes between one and {MOST_BUTTONS} buttons.")
+    words = [one.get("text") for one in buttons if isinstance(one, dict) and one.get("type") == "QUICK_REPLY"]
+    if any(not isinstance(one, str) or not 1 <= len(one) <= LONGEST_BUTTON for one in words):
+        raise errors.invalid(f"The text of a button has between one and {LONGEST_BUTTON} characters.")
+    if len(set(words)) < len(words):
+        raise errors.invalid("Each button needs a text of its own.")
 
 
 def _body_of(components: Sequence[Body]) -> Body:

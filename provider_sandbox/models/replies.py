@@ -5,11 +5,15 @@ It understands a few words of three languages. A test that needs certain words s
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+from provider_sandbox.models import refusing
 from provider_sandbox.models.asked import Answer, Asked, Call, Tool
-from provider_sandbox.models.filling import Material, fill_text
+from provider_sandbox.models.filling import Material, fill, fill_text
 
 _SIGNS: Mapping[str, tuple[str, ...]] = {
     "nl": (
@@ -60,8 +64,17 @@ def compose(asked: Asked) -> Answer:
     if tool is not None:
         return Answer(calls=(Call(tool.name, fill_text(tool.schema, material)),), finish="tools")
     if asked.schema is not None:
-        return Answer(fill_text(asked.schema, material))
+        return Answer(_document(asked.schema, material))
     return Answer(words)
+
+
+def _document(schema: Mapping[str, Any], material: Material) -> str:
+    field = refusing.finding_of(schema)
+    if field is None:
+        return fill_text(schema, material)
+    words = refusing.message_of(material.prompt)
+    filled = fill(schema, replace(material, prompt=words, language=language_of(words)))
+    return json.dumps({**filled, field: refusing.read(words)})
 
 
 def _wanted(asked: Asked, has_result: bool) -> Tool | None:

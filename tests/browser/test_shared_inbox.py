@@ -35,9 +35,18 @@ def test_a_conversation_with_everything_in_it(system: System, browser: WebDriver
         system.sandbox.receive_whatsapp(to=studio.number, sender=LEAD, text=text, type=kind)
         system.settle()
     studio.writes("https://example.com/" + "a-very-long-address-without-a-place-to-break-it" * 3)
+    studio.writes("Genoeg nu!")
     home = f"{system.public_url}/studios/{studio.id}/conversations"
     _sign_in_as_founder(system, browser)
-    _look(browser, f"{home}/{studio.lead()}", "For the staff alone")
+    _look(browser, f"{home}?who=unclear", "Perhaps refusing")
+    _keep(browser, "unclear_list")
+    _look(browser, f"{home}/{studio.lead()}", "This may be a refusal, and you have to tell.")
+    for width in (1440, 360):
+        browser.set_window_size(width, 1600)
+        browser.execute_script("document.querySelector('[data-refusal]').scrollIntoView({block: 'center'})")
+        _keep(browser, f"unclear_{width}")
+    _press(browser, "[data-refusal] button.secondary")
+    _wait_for(browser, "They are written to as before.")
     picture = "return document.querySelector('img.sent').naturalWidth"
     assert browser.execute_script(picture) > 0
     browser.find_element(By.ID, "note").send_keys("Calls after six")

@@ -194,6 +194,8 @@ def test_a_goals_report_goes_with_its_picture_and_without_one_outside_the_window
     day_comes(studio, WEDNESDAY)
     assert [row.kind for row in system.rows(sent)] == ["text", "template"]
     assert system.sandbox.effects().get("meta.media_uploaded") == 1, "a template has no picture"
+    [said] = [one["text"] for one in system.sandbox.objects("meta.message") if one.get("template")][-1:]
+    assert "Tien kilometer" in said and "40 %" in said
     assert_promises_hold(system)
 
 

@@ -15,7 +15,8 @@ from pilar.database.engine import Scope
 from pilar.ids import new_id
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.plans import Plan
-from tests.agents.looking import assert_promises_hold
+from tests.agents.looking import assert_promises_hold, told
+from tests.coach.test_offers_and_answers import chooses
 from tests.coach.test_story import MONDAY, TUESDAY, WEDNESDAY, asks_for_coaching, day_comes
 from tests.fixtures.opened import LEAD, Studio
 from tests.fixtures.system import MortalDatabase
@@ -119,7 +120,8 @@ def left_alone(studio: Studio) -> None:
         connection.exec_driver_sql(told, (values[0], new_id(), *values[1:]))
 
 
-def test_the_last_question_is_ours_whatever_the_studio_has_written_by_a_model(studio: Studio) -> None:
+def asked_last(studio: Studio, *, window_open: bool) -> None:
+    """The lead is asked the last question, in a window that is open or not."""
     system = studio.system
     studio.run(plan, [studio.id])
     system.travel_to(MONDAY + timedelta(hours=1))
@@ -128,11 +130,43 @@ def test_the_last_question_is_ours_whatever_the_studio_has_written_by_a_model(st
         connection.exec_driver_sql(
             "update coach_nudge set type = 'last_question' where id = (select min(id::text)::uuid from coach_nudge)"
         )
+        if not window_open:
+            connection.exec_driver_sql("update conversation set last_inbound_at = last_inbound_at - interval '2 days'")
     system.travel_to(TUESDAY)
     system.settle()
+
+
+def test_the_last_question_is_ours_whatever_the_studio_has_written_by_a_model(studio: Studio) -> None:
+    system = studio.system
+    asked_last(studio, window_open=True)
     assert system.sandbox.questions() == [], "though the window is open"
     assert wrote(studio) == [("coach", None)]
     assert "ik heb een tijdje niets van je gehoord" in said(studio)[0]
+    [buttons] = system.column("select details -> 'buttons' from message where origin = 'coach:last_question'")
+    chooses(studio, buttons[0]["id"], buttons[0]["title"])
+    assert "Ik schrijf je weer" in told(studio)[-1]
+    assert system.column("select ended_at from coach_enrolment") == [None]
+    assert_promises_hold(system)
+
+
+def test_outside_the_window_the_last_question_is_a_template_with_answers_to_tap(studio: Studio) -> None:
+    system = studio.system
+    asked_last(studio, window_open=False)
+    went = "select kind, state, template_name, template_language from message where origin = 'coach:last_question'"
+    assert [tuple(row) for row in system.rows(went)] == [("template", "read", "coach_last_question", "nl")]
+    [there] = [
+        one
+        for one in system.sandbox.objects("meta.template")
+        if (one["name"], one["language"]) == ("coach_last_question", "nl")
+    ]
+    assert there["category"] == "UTILITY"
+    titles = [one["text"] for part in there["components"] if part["type"] == "BUTTONS" for one in part["buttons"]]
+    assert titles == ["Ja, ga door", "Nee, dank je"]
+    system.sandbox.receive_whatsapp(to=studio.number, sender=LEAD, text=titles[1], type="button")
+    system.settle()
+    assert "dan laat ik het hierbij" in told(studio)[-1]
+    assert system.column("select ended_reason from coach_enrolment") == ["The lead answered that it is enough."]
+    assert system.rows("select 1 from refusal_question") == [], "who ends the coaching has not refused all messages"
     assert_promises_hold(system)
 
 

@@ -54,6 +54,8 @@ def _decide(**changes: Any) -> Verdict:
             "frequency",
             NOON + timedelta(days=1),
         ),
+        ({"refusal_unclear_since": NOON}, "refusal_unclear", NOON + LOOKED_AT_AGAIN),
+        ({"refusal_unclear_since": NOON, "category": "utility"}, None, None),
         ({"template_state": "paused", "waits_for_template": True}, "template_paused", None),
     ],
 )
@@ -97,6 +99,7 @@ def test_an_sms_goes_only_where_whatsapp_never_will_and_the_lead_agreed() -> Non
         assert _decide(unreachable=True, sms=SmsFacts(**changes)).reasons[-1].code == code
     assert _decide(unreachable=True, sms=SmsFacts(), category="service", opted_in=False).action == "refuse"
     assert _decide(unreachable=True, sms=SmsFacts(paused=("x",))).action == "hold"
+    assert _decide(unreachable=True, sms=SmsFacts(), refusal_unclear_since=NOON).action == "hold"
     assert _decide(unreachable=True).action == "refuse"
 
 

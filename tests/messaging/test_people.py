@@ -25,7 +25,7 @@ from pilar.crypto import SecretBox, new_key
 from pilar.database.engine import Scope
 from pilar.database.schema import metadata
 from pilar.errors import Conflict, Invalid
-from pilar.messaging import consent, erasing, leads, merging, notes, people_store, receiving, store
+from pilar.messaging import consent, erasing, leads, merging, notes, people_store, receiving, refusals, store
 from pilar.messaging.erasing import Eraser
 from pilar.messaging.events import EraseLead, ImportLeads
 from pilar.messaging.identity import recognise
@@ -33,6 +33,7 @@ from pilar.messaging.inbox import WhatsAppInbox
 from pilar.messaging.lead_import import ERASED, LeadImporter
 from pilar.messaging.leads import Changes
 from pilar.messaging.outbox import NewMessage, queue_message
+from pilar.messaging.refusals import Told
 from pilar.messaging.rooms import People
 from pilar.messaging.wording import Wish, may_refuse, wish_of
 from pilar.providers.whatsapp import deliveries
@@ -60,6 +61,8 @@ select distinct on (lead_id) :w, lead_id, lead_id, id, 'collecting', 0, 0, :now,
 insert into coach_nudge (workspace_id, id, lead_id, type, local_day, time_zone, due_at, planned_at, skipped)
 select :w, gen_random_uuid(), :lead, 'morning_nudge', cast(:now as date) + n, 'UTC', :now, :now,
        case n when 1 then 'late' end from generate_series(1, 2) n;
+insert into refusal_question (workspace_id, message_id, lead_id, state, since, settled_at)
+select :w, id, :lead, 'settled', :now, :now from message where lead_id = :lead limit 1;
 insert into lead_reach (workspace_id, lead_id, undelivered, marketing_waits, sms_refused) values (:w, :lead, 1, 0, '30006');
 insert into coach_pace values (:w, :lead, :lead, :now, 'slowed', 'weekly', 3);
 insert into analytics.lead_engagement values (:w, :lead, 50, null, 50, 50, 50, 50, 50, 0, 0, 0, :now);
@@ -448,9 +451,9 @@ def test_what_the_rules_can_t_tell_is_left_to_who_understands_more(bench: Bench)
     kinds = column(bench, "select type from autopilot_event where left(type, 8) = 'message.' order by position")
     assert kinds == ["message.received", "message.refusal_unclear"]
     message, lead = bench.rows("select id, lead_id from message")[0]
-    settled = (bench.clocks, studio, message, Cause.new(), PEOPLE)
-    assert in_one(bench, receiving.settle_unclear, *settled) is True
-    assert in_one(bench, receiving.settle_unclear, *settled) is False
+    settled = (bench.clocks, studio, message, Told("all", refusals.MODEL, answer="refuses_all"), Cause.new(), PEOPLE)
+    assert in_one(bench, refusals.settle, *settled) is True
+    assert in_one(bench, refusals.settle, *settled) is False
     with bench.database.transaction(Scope.fleet()) as connection:
         assert store.consents(connection, studio, lead) == {"all": False}
     assert column(bench, "select origin from message where direction = 'out'") == ["notice:opted_out"], (

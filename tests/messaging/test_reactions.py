@@ -227,8 +227,13 @@ def test_who_whatsapp_cannot_reach_gets_an_sms_where_the_studio_wants_that_and_i
     assert "Goedemorgen!" in sms[0]["body"]
     assert "STOP" in sms[0]["body"]
     number = system.column("select phone_number from integration where provider = 'twilio'")[0]
+    system.sandbox.receive_sms(to=number, sender=phone, text="Genoeg nu!")
+    system.settle()
+    assert system.column("select state from refusal_question") == ["person"], "it may be a refusal"
     system.sandbox.receive_sms(to=number, sender=phone, text="STOP")
     system.settle()
+    told = system.rows("select state, found, told_by from refusal_question")
+    assert [tuple(row) for row in told] == [("settled", "all", "wording")]
     _nudge(studio, lead, "nudge:after")
     assert _of(studio, lead, "state")[-1] == ("refused",)
     system.travel_to(system.business.now() + timedelta(minutes=1))

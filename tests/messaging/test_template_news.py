@@ -110,15 +110,6 @@ def _nudge(studio: Studio, cause: str) -> None:
 def test_decisions_in_any_order_never_undo_a_newer_one(studio: Studio) -> None:
     # Each of these is late, and the newest of all holds, whatever Meta would say if it were asked.
     meta, now = Meta(studio), studio.system.business.now()
-    # A reading knows of a pause, but not which: news that come after it say how long it lasts.
-    meta.is_not_heard()
-    studio.system.sandbox.set_template_quality(meta.account, NAME, "nl", "RED")
-    studio.run(ask_to_submit, studio.id, occasion="now", story=Cause.new())
-    studio.system.settle()
-    assert _state(studio) == "paused"
-    studio.system.sandbox.clear_faults()
-    meta.tells_of_template("PAUSED", now, other_info={"title": "SECOND_PAUSE"})
-    assert abs(_rests_until(studio) - now - timedelta(hours=6)) < timedelta(seconds=2)
     later = now + timedelta(hours=1)
     meta.tells_of_template("DISABLED", later)
     assert _state(studio) == "disabled"
@@ -138,6 +129,18 @@ def test_decisions_in_any_order_never_undo_a_newer_one(studio: Studio) -> None:
     assert _state(studio) == "paused"
     _nudge(studio, "nudge:1")
     assert studio.out("state, template_language") == [("read", "en")]
+
+
+def test_news_say_which_pause_a_reading_has_found(studio: Studio) -> None:
+    meta, now = Meta(studio), studio.system.business.now()
+    meta.is_not_heard()
+    studio.system.sandbox.set_template_quality(meta.account, NAME, "nl", "RED")
+    studio.run(ask_to_submit, studio.id, occasion="now", story=Cause.new())
+    studio.system.settle()
+    assert _state(studio) == "paused"
+    studio.system.sandbox.clear_faults()
+    meta.tells_of_template("PAUSED", now, other_info={"title": "SECOND_PAUSE"})
+    assert abs(_rests_until(studio) - now - timedelta(hours=6)) < timedelta(seconds=2)
 
 
 @pytest.mark.slow

@@ -240,3 +240,28 @@ def test_what_is_opened_and_typed_survives_the_refresh_of_the_thread(studio: Stu
     refreshed = {attributes["id"] for _, attributes in page.elements if "data-refresh" in attributes}
     assert {"thread", "who-answers", "send", "in-force"} <= refreshed
     assert not {"text", "latest"} & refreshed
+
+
+def test_staff_tell_whether_a_message_refuses_by_page_and_by_api(studio: Studio, member: Staff) -> None:
+    said = "This may be a refusal, and you have to tell."
+    for sender in (LEAD, "+31687654321"):
+        studio.writes("Genoeg nu!", sender=sender)
+    lead, other = studio.lead(), studio.lead("+31687654321")
+    listed = member.sees("?who=unclear")
+    assert set(rows(listed, "data-lead")) == {str(lead), str(other)} and "Perhaps refusing 2" in words(listed)
+    page = member.sees(f"/{lead}")
+    assert said in words(page) and "no model that may read it" in words(page)
+    messages = dict(studio.system.rows("select lead_id, message_id from refusal_question"))
+    address = f"/{lead}/refusals/{messages[lead]}"
+    assert member.sends(address, refuses="no").status_code == 303
+    assert member.sends(address, refuses="yes").status_code == 409, "somebody has told"
+    assert "does not refuse, as Sanne told." in words(member.sees(f"/{lead}"))
+    api = f"/api/conversations/{studio.id}/{other}"
+    headers = {"x-csrf-token": member.csrf, "accept": "application/json"}
+    answer = member.client.post(f"{api}/refusals/{messages[other]}", json={"refuses": True}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    [told] = member.client.get(api, headers=headers).json()["refusals"]
+    assert (told["found"], told["state"], told["message_id"]) == ("all", "settled", str(messages[other]))
+    unknown = member.client.post(f"{api}/refusals/{messages[lead]}", json={"refuses": True}, headers=headers)
+    assert unknown.status_code == 404
+    assert rows(member.sees("?who=unclear"), "data-lead") == []

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pilar.database.engine import Scope
 from pilar.errors import Invalid
 from pilar.ids import new_id
-from pilar.messaging import assigning, conversations, notes, overview
+from pilar.messaging import assigning, conversations, notes, overview, refusals
 from pilar.messaging.outbox import LONGEST_TEXT
 from webhook_ingest import cursors
 from webhook_ingest.dashboards.conversations import Who, wanted
@@ -32,6 +32,7 @@ class ConversationItem(BaseModel):
     unread: int
     assigned_to: UUID | None
     waits: bool
+    is_unclear: bool
     last_words: str | None
     last_kind: str | None
     last_is_ours: bool
@@ -64,6 +65,22 @@ class MessageItem(BaseModel):
     deleted_at: datetime | None
 
 
+class RefusalItem(BaseModel):
+    """A message that may be a refusal: `state` is model or person (who is to tell) or settled.
+
+    `found` is what it refuses (all, marketing or none), `told_by` who told, `answer` what the model answered.
+    """
+
+    message_id: UUID
+    state: str
+    why_person: str | None
+    found: str | None
+    told_by: str | None
+    model: str | None
+    answer: str | None
+    settled_at: datetime | None
+
+
 class NoteItem(BaseModel):
     """A note of the staff's; `author` is the actor, as in the audit log."""
 
@@ -88,6 +105,7 @@ class ConversationDetail(BaseModel):
     window_closes_at: datetime | None
     objection: str | None
     messages: list[MessageItem]
+    refusals: list[RefusalItem]
     notes: list[NoteItem]
     older_than: UUID | None
 
@@ -123,6 +141,12 @@ class NewTemplateAnswer(_Wanted):
     name: Annotated[str, Field(min_length=1, max_length=100)]
 
 
+class RefusalTold(_Wanted):
+    """Whether a message refuses to be written to; who does wants no messages at all."""
+
+    refuses: bool
+
+
 class Assignee(_Wanted):
     """One of the studio's people; null: nobody."""
 
@@ -155,7 +179,7 @@ def list_conversations(
     cursor: cursors.Cursor = None,
     limit: cursors.Limit = 50,
 ) -> ConversationList:
-    """A studio's conversations: all, a person's, the bot's, one's own, or nobody's."""
+    """A studio's conversations: all, or those of a person, the bot, oneself, nobody, or with something left unclear."""
     me = caller.principal.person_id
     if who == "mine" and me is None:
         raise Invalid("Only a person has conversations of their own: sign in as one, or leave `who` out.")
@@ -210,6 +234,18 @@ def new_template_answer(
             connection, app.clocks, workspace_id, lead_id, chosen.name, caller.principal.actor, form_id=str(new_id())
         )
     return Queued(message_id=queued)
+
+
+def tell_refusal(
+    app: System, caller: Asked, workspace_id: UUID, lead_id: UUID, message_id: UUID, told: RefusalTold
+) -> Changed:
+    """Tell whether what a lead wrote refuses to be written to."""
+    with app.database.transaction(Scope.fleet()) as connection:
+        refusals.answer(
+            connection, app.clocks, workspace_id, lead_id, message_id, caller.principal.actor, app.people,
+            refuses=told.refuses,
+        )  # fmt: skip
+    return Changed(changed=True)
 
 
 def take_over(app: System, caller: Asked, workspace_id: UUID, lead_id: UUID) -> Changed:

@@ -19,12 +19,13 @@ from pilar.clocks import Clocks
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid, PilarError
 from pilar.ids import new_id
-from pilar.messaging import assigning, conversations, media, notes, overview
+from pilar.messaging import assigning, conversations, media, notes, overview, refusals
 from pilar.messaging.outbox import LONGEST_TEXT
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.store import members_of
 from webhook_ingest import cursors
 from webhook_ingest.dashboards.authors import authors_of, note_author
+from webhook_ingest.dashboards.refusal_words import refusal_in_words
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 from webhook_ingest.problems import status_of
@@ -32,7 +33,7 @@ from webhook_ingest.problems import status_of
 _PER_PAGE = 50
 _MESSAGES = 100
 
-Who = Literal["all", "person", "bot", "mine", "unassigned", "closing"]
+Who = Literal["all", "person", "bot", "mine", "unassigned", "closing", "unclear"]
 
 
 def inbox(
@@ -45,6 +46,7 @@ def inbox(
         counts = overview.count_conversations(connection, workspace_id)
         counts |= overview.count_assigned(connection, workspace_id, me)
         counts["closing"] = overview.count_closing(connection, workspace_id, now)
+        counts["unclear"] = overview.count_unclear(connection, workspace_id)
         found = overview.list_conversations(
             connection,
             workspace_id,
@@ -76,6 +78,8 @@ def wanted(who: Who, me: UUID | None) -> dict[str, Any]:
         return {"mode": "person", "is_unassigned": True}
     if who == "closing":
         return {"mode": None, "is_closing": True}
+    if who == "unclear":
+        return {"mode": None, "is_unclear": True}
     return {"mode": None if who == "all" else who}
 
 
@@ -174,6 +178,27 @@ def add_note(
     return _back(workspace_id, lead_id, "noted")
 
 
+def tell_refusal(
+    request: Request,
+    app: System,
+    caller: Asked,
+    workspace_id: UUID,
+    lead_id: UUID,
+    message_id: UUID,
+    refuses: Annotated[Literal["yes", "no"], Form()],
+) -> Response:
+    """Tell whether what a lead wrote refuses to be written to."""
+    try:
+        with app.database.transaction(Scope.fleet()) as connection:
+            refusals.answer(
+                connection, app.clocks, workspace_id, lead_id, message_id, caller.principal.actor, app.people,
+                refuses=refuses == "yes",
+            )  # fmt: skip
+    except Conflict as error:
+        return _thread(request, app, workspace_id, lead_id, error=error)
+    return _back(workspace_id, lead_id, "told-refusal" if refuses == "yes" else "told-no-refusal")
+
+
 def file(app: System, workspace_id: UUID, lead_id: UUID, message_id: UUID) -> Response:
     """A picture, sound or file that a lead sent; what a browser might run is only ever saved."""
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
@@ -228,6 +253,7 @@ def _thread(
         choice_id=new_id(),
         longest_note=notes.LONGEST_NOTE,
         authors=authors_of(app, workspace_id, shown.messages),
+        refusals={one.message_id: (one, refusal_in_words(one, people)) for one in shown.refusals},
         before=before,
         error=error.message if error else None,
         text=text,

@@ -45,6 +45,8 @@ NOTICES = {
     "retried": "Provisioning goes on.",
     "signed-out": "You are signed out.",
     "taken-over": "You answer from now on.",
+    "told-refusal": "They get no more messages.",
+    "told-no-refusal": "They are written to as before.",
     "tested": "A test message is on its way to the owner.",
     "affiliate-added": "The affiliate is there. Make a link for them to spread.",
     "leads-taken": "The file is taken. Its rows are read one after the other.",

@@ -225,7 +225,16 @@ class GraphClient(Messages):
             return files.fetch(self._http, url, token, largest)
 
     def submit_template(
-        self, token: str, waba_id: str, *, name: str, language: str, category: str, body: str, examples: Sequence[str]
+        self,
+        token: str,
+        waba_id: str,
+        *,
+        name: str,
+        language: str,
+        category: str,
+        body: str,
+        examples: Sequence[str],
+        buttons: Sequence[str] = (),
     ) -> SubmittedTemplate:
         """Hand a template in for Meta's review; the verdict comes as a webhook.
 
@@ -237,18 +246,21 @@ class GraphClient(Messages):
             category: marketing, utility or authentication, in any case of letters.
             body: the text, with {{1}}, {{2}} and so on where something is filled in.
             examples: a value for each of them.
+            buttons: the words of its quick replies, at most 25 characters each.
 
         Raises:
             Invalid: Meta won't have it, perhaps because the account has this name in this language already.
             OutcomeUnknown: it may be there now: `templates` tells.
         """
-        components = [template_shapes.body(body, examples)]
+        components = template_shapes.components(body, examples, buttons)
         wanted = {"name": name, "language": language, "category": category.upper(), "components": components}
         with self._meta.changes("submit_template"):
             answer = self._call("POST", (waba_id, "message_templates"), token, body=wanted)
             return SubmittedTemplate(documents.text(answer, "id"), documents.text(answer, "status"))
 
-    def edit_template(self, token: str, template_id: str, *, body: str, examples: Sequence[str]) -> None:
+    def edit_template(
+        self, token: str, template_id: str, *, body: str, examples: Sequence[str], buttons: Sequence[str] = ()
+    ) -> None:
         """Give a template that was rejected or paused another text, which is reviewed anew.
 
         Args:
@@ -256,15 +268,15 @@ class GraphClient(Messages):
             template_id: Meta's.
             body: as with `submit_template`.
             examples: as with `submit_template`.
+            buttons: as with `submit_template`; those that are left out are gone.
 
         Raises:
             Invalid: Meta won't have the text.
             OutcomeUnknown: it may be under review now: `templates` tells.
         """
         with self._meta.changes("edit_template"):
-            answer = self._call(
-                "POST", (template_id,), token, body={"components": [template_shapes.body(body, examples)]}
-            )
+            wanted = {"components": template_shapes.components(body, examples, buttons)}
+            answer = self._call("POST", (template_id,), token, body=wanted)
             if answer.get("success") is not True:
                 raise Unreadable("neither success nor an error")
 

@@ -64,6 +64,16 @@ def body(text: str, examples: Sequence[str]) -> dict[str, Any]:
     return component | {"example": {"body_text": [list(examples)]}} if examples else component
 
 
+def quick_replies(words: Sequence[str]) -> dict[str, Any]:
+    """The component that holds buttons: whoever taps one writes its words, which come as its payload too."""
+    return {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": one} for one in words]}
+
+
+def components(text: str, examples: Sequence[str], buttons: Sequence[str]) -> list[dict[str, Any]]:
+    """A template's parts."""
+    return [body(text, examples), *([quick_replies(buttons)] if buttons else [])]
+
+
 def _is_filled_in(part: Document) -> bool:
     """Whether a component other than the body wants values when it is sent: a file, a variable, a code."""
     kind = part.get("type")
