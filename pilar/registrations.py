@@ -109,6 +109,7 @@ from pilar.operator.projection import OverviewKeeper
 from pilar.providers.email.errors import MAIL
 from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.whatsapp.errors import META
+from pilar.provisioning.account_keys import AccountKeys
 from pilar.provisioning.asked import Resumer, WebhookKeeper
 from pilar.provisioning.channel_look import ChannelLooker
 from pilar.provisioning.closing import Closer
@@ -145,6 +146,7 @@ from pilar.provisioning.events import (
 )
 from pilar.provisioning.giving_back import GivingBack
 from pilar.provisioning.inbound_sms import TwilioInbox
+from pilar.provisioning.key_drift import KeyDrift
 from pilar.provisioning.message_steps import MessageSteps
 from pilar.provisioning.next_thing import CONNECTION_STEP
 from pilar.provisioning.number_notices import NumberNotices
@@ -260,6 +262,7 @@ def provisioning_steps(
             lambda connection, job: defaults.give(connection, job.workspace_id, "calendar"),
         ),
         OutsideStep("twilio_subaccount", "Twilio account", twilio.create_subaccount, undo=back.close_subaccount),
+        OutsideStep("twilio_api_key", "Twilio API key", twilio.create_key),
         OutsideStep("phone_number_purchase", "Phone number", twilio.buy_number, undo=back.release_number),
         OutsideStep(CONNECTION_STEP, "WhatsApp account", whatsapp.connect),
         OutsideStep("whatsapp_registration", "WhatsApp number", whatsapp.register, undo=back.deregister),
@@ -414,6 +417,7 @@ def register_healing(
 ) -> Drift:
     """Who looks at channels, mends and replaces; returns who mends webhooks."""
     drift = Drift(database, clocks, gateways.twilio, gateways.graph, ledger, box, settings)
+    keys = KeyDrift(database, clocks, AccountKeys(database, clocks, gateways.twilio, ledger, box))
     replacer = Replacer(
         database,
         clocks,
@@ -423,7 +427,7 @@ def register_healing(
         WhatsAppSteps(database, clocks, gateways.graph, gateways.mailer, ledger, box, settings),
         GivingBack(gateways.stripe, gateways.twilio, ledger),
     )
-    looker = ChannelLooker(database, clocks, gateways.twilio, box, drift, replacer)
+    looker = ChannelLooker(database, clocks, gateways.twilio, box, drift, keys, replacer)
     registry.on_job(LookAtChannels, Outside(looker.on_job))
     prerequisites = PrerequisiteSteps(database, clocks, gateways.graph, box)
     registry.on_job(ReadPrerequisites, Outside(prerequisites.on_job))
@@ -431,6 +435,7 @@ def register_healing(
     registry.on_job(ReplaceNumber, Outside(replacer.on_job))
     for hint in (health_events.WebhookCheck, health_events.IntegrationCheck):
         registry.on_event(hint, "provisioning.look", Transactional(looker.on_hint))
+    registry.on_event(IncidentRequested, "provisioning.look", Transactional(looker.on_refusal))
     return drift
 
 

@@ -48,7 +48,11 @@ def list_keys(as_json: Json = False) -> None:
 
 @app.command("rotate")
 def rotate(as_json: Json = False) -> None:
-    """Encrypt everything with the newest key that is under an older one; begun again, it goes on where it was."""
+    """Encrypt everything with the newest key that is under an older one; begun again, it goes on where it was.
+
+    Studios' API keys at Twilio stay the same: they are encrypted anew like all credentials. One that is deleted in
+    Twilio's console is replaced by itself.
+    """
     from pilar.crypto import SecretBox
     from pilar.database.shared_clock import shared_clocks
     from pilar.security import rotation

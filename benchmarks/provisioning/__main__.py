@@ -38,8 +38,8 @@ DESCRIPTION = """Has people pay for studios by a sandbox of Stripe, whose signed
 Stripe, Twilio and Meta repeat, reorder, refuse, time out after they have accepted, and are away. Some owners take days
 of business time, some never come, and Meta rejects a business and a template of some who then mend them.
 
-At the end each studio has to be active, or to wait for somebody by name, with exactly one account and number at Twilio,
-and nobody may have touched anything. It exits 1 where that is not so."""
+At the end each studio has to be active, or to wait for somebody by name, with exactly one account, key
+and number at Twilio, and nobody may have touched anything. It exits 1 where that is not so."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -79,7 +79,7 @@ def restless(database: Database) -> list[str]:
         return list(connection.exec_driver_sql(_RESTLESS).scalars())
 
 
-def count(app: App, paid: int, could_open: int, seen: Mapping[tuple[str, str], int]) -> Counted:
+def count(app: App, paid: int, could_open: int, seen: Mapping[tuple[str, str], int], keys: Sequence[str]) -> Counted:
     """Judge.
 
     Args:
@@ -87,6 +87,7 @@ def count(app: App, paid: int, could_open: int, seen: Mapping[tuple[str, str], i
         paid: how many people have paid.
         could_open: how many of them have an owner who comes.
         seen: how often each effect happened to each key, as the sandbox counts.
+        keys: whose each API key is that lives at Twilio: accounts' SIDs.
     """
     found = ends(app.database)
     with app.database.transaction(Scope.fleet()) as connection:
@@ -101,7 +102,7 @@ def count(app: App, paid: int, could_open: int, seen: Mapping[tuple[str, str], i
         "kept waiting though the owner came": [
             f"{one.email}: {one.job}, waits on {one.waits_on}" for one in found if not one.is_active
         ][: max(0, could_open - sum(one.is_active for one in found))],
-        "not exactly one account and number": _not_one(seen, paid),
+        "not exactly one account, key and number": _not_one(seen, keys, paid),
         "touched by hand": by_hand,
         "templates not mended": [f"{unapproved - drafts} templates are not approved"] * (unapproved > drafts),
         "effects lost": verdict.lost_effects(app.database, seen),
@@ -112,9 +113,11 @@ def count(app: App, paid: int, could_open: int, seen: Mapping[tuple[str, str], i
     return Counted(found, wrong)
 
 
-def _not_one(seen: Mapping[tuple[str, str], int], paid: int) -> list[str]:
-    """How many accounts and numbers there are too many or too few."""
+def _not_one(seen: Mapping[tuple[str, str], int], keys: Sequence[str], paid: int) -> list[str]:
+    """How many accounts, keys and numbers there are too many or too few; of keys those count that live."""
     found = []
+    if not len(keys) == len(set(keys)) == paid:
+        found.append(f"keys: {len(keys)} in {len(set(keys))} accounts, where {paid} have paid")
     for kind in (SUBACCOUNT, NUMBER):
         counts = [number for (one, _), number in seen.items() if one == kind]
         if len(counts) != paid or sum(counts) != paid:

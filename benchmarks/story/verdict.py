@@ -18,6 +18,7 @@ from pilar.database.engine import Database, Scope
 
 SAME = {
     "twilio.subaccount_created": "twilio.create_subaccount",
+    "twilio.key_created": "twilio.create_key",
     "twilio.number_bought": "twilio.buy_number",
     "meta.number_added": "whatsapp.add_number",
     "meta.number_registered": "whatsapp.register_number",
@@ -113,6 +114,7 @@ def repeated_effects(database: Database, seen: Mapping[tuple[str, str], int]) ->
     A mail is sent for each time that the owner has to be asked, reminded or told; it can't be looked for and carries
     the same Message-ID each time it is risked again. A code that has not come is asked for again; a send that is no
     marketing is risked once more when no status has told of it. Each only as often as the ledger has taken the risk.
+    An API key whose secret got lost is deleted and made anew, however often: what counts is how many live.
     """
     with database.transaction(Scope.fleet()) as connection:
         risks = {row[0]: int(row[1]) for row in connection.exec_driver_sql(_RISKS)}

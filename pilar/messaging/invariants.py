@@ -53,11 +53,11 @@ INVARIANTS = (
     ),
     Invariant(
         "free_text_keeps_to_the_window",
-        "No free text was handed over outside the 24-hour window, and nothing without a verdict.",
+        "No free text was handed to WhatsApp outside the 24-hour window, and nothing to anybody without a verdict.",
         """
         select m.workspace_id, m.id from message m
         where m.direction = 'out' and m.attempted_at is not null
-          and (m.verdict is null or (m.verdict -> 'decision' ->> 'form' = 'text'
+          and (m.verdict is null or (m.channel = 'whatsapp' and m.verdict -> 'decision' ->> 'form' = 'text'
                and coalesce((m.verdict -> 'facts' ->> 'window_closes_at')::timestamptz, '-infinity') <= m.attempted_at))
         """,
     ),

@@ -22,7 +22,8 @@ from pilar.ids import new_id
 from pilar.messaging import consent, reactions, refusals, states, store
 from pilar.messaging.rooms import People
 from pilar.messaging.wording import Wish, may_refuse, wish_of
-from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
+from pilar.providers.twilio.client import TwilioGateway
+from pilar.providers.twilio.credentials import AUTH_TOKEN, of_account
 from pilar.providers.twilio.deliveries import QUERY, fields_of
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.store import Integration
@@ -55,11 +56,11 @@ class SmsSender:
         """What hands a message over from a studio's account."""
 
         def hand_over(row: Row[Any], out: Outgoing) -> str:
-            if account is None or account.external_id is None or "auth_token" not in credentials:
+            if account is None or account.external_id is None or AUTH_TOKEN not in credentials:
                 raise Permanent("The studio has no account at Twilio to send SMS from.")
             told_at = f"{self._public_url}/api/webhooks/twilio/status?{_MESSAGE}={row.id}"
             return self._gateway.send_sms(
-                TwilioCredentials(account.external_id, credentials["auth_token"]),
+                of_account(account.external_id, credentials),
                 out.number,
                 out.to,
                 out.words,

@@ -1,7 +1,8 @@
-"""Looking at studios' channels at their providers: is the number there, and do its webhooks come to us?
+"""Looking at studios' channels at their providers: are number and key there, and do webhooks come to us?
 
 What belongs here: when it is looked, at which studios, what is found, and who has to act. What does not: pointing
-webhooks to us again (`drift.py`), getting another number (`replacing.py`), and the words and SQL of both.
+webhooks to us again (`drift.py`), making a key anew (`key_drift.py`), getting another number (`replacing.py`), and the
+words and SQL of them.
 
 A look is taken of each studio every few hours of real time, in portions; and when somebody has a reason to ask for it.
 A webhook with a wrong signature is no reason: strangers send those.
@@ -10,7 +11,7 @@ A webhook with a wrong signature is no reason: strangers send those.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -25,11 +26,13 @@ from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import CredentialsRefused, NotFound, Permanent
 from pilar.messaging import number_news, templates
-from pilar.providers.twilio.client import NumberSettings, TwilioCredentials, TwilioGateway
+from pilar.providers.twilio.client import NumberSettings, TwilioGateway
+from pilar.providers.twilio.credentials import TwilioCredentials, by_token, of_account
 from pilar.provisioning import parent_trouble, prerequisite_steps, twilio_store
 from pilar.provisioning import replacement_store as store
-from pilar.provisioning.drift import Drift
+from pilar.provisioning.drift import LEFT, Drift
 from pilar.provisioning.events import LookAtChannels
+from pilar.provisioning.key_drift import REFUSED_SMS, KeyDrift
 from pilar.provisioning.replacing import LOOK_NOW, Replacer, at_a_time
 from pilar.provisioning.steps import WaitsOn
 from pilar.provisioning.subscription import notify_owner
@@ -42,6 +45,9 @@ EVERY = timedelta(hours=6)
 PORTION = 200
 """Studios that one sweep asks for: 10,000 of them in an hour, where a sweep comes each minute."""
 
+NO_KEY = "The studio's account at Twilio has no API key of ours yet."
+DEAD_KEY = "Twilio refuses the API key of the studio's account, and not the account itself."
+
 Trouble = Literal["number_gone", "own_number_gone", "account_suspended", "parent_suspended"]
 
 
@@ -53,11 +59,15 @@ class Found:
         trouble: what it is; None: nothing.
         waits_on: who has to act; None: nobody, it heals by itself.
         reason: what happened, as a sentence.
+        there: how the number stands, where it could be asked for.
+        is_key_dead: Twilio refuses the account's key, and not its token.
     """
 
     trouble: Trouble | None = None
     waits_on: WaitsOn | None = None
     reason: str | None = None
+    there: NumberSettings | None = None
+    is_key_dead: bool = False
 
 
 def look_at_all(database: Database, clocks: Clocks, *, portion: int = PORTION) -> int:
@@ -113,6 +123,7 @@ class ChannelLooker:
         twilio: TwilioGateway,
         box: SecretBox,
         drift: Drift,
+        keys: KeyDrift,
         replacer: Replacer,
     ) -> None:
         self._database = database
@@ -120,6 +131,7 @@ class ChannelLooker:
         self._twilio = twilio
         self._box = box
         self._drift = drift
+        self._keys = keys
         self._replacer = replacer
 
     def on_hint(self, connection: Connection, work: Work[Any]) -> dict[str, Any]:
@@ -129,8 +141,17 @@ class ChannelLooker:
         ask_to_look(connection, self._clocks, work.workspace_id, occasion=f"hint:{work.id}", story=work.cause)
         return {"asked_for": str(work.workspace_id)}
 
+    def on_refusal(self, connection: Connection, work: Work[IncidentRequested]) -> dict[str, Any]:
+        """A studio's SMS was refused for its credentials: look, once an hour, whether the key is dead."""
+        studio = work.workspace_id
+        if studio is None or work.content.dedupe_key != REFUSED_SMS.format(studio):
+            return {"skipped": "it tells nothing of a key"}
+        occasion = f"refused:{self._clocks.real.now():%Y-%m-%dT%H}"
+        ask_to_look(connection, self._clocks, studio, occasion=occasion, story=work.cause)
+        return {"asked_for": str(studio)}
+
     def on_job(self, work: Work[LookAtChannels]) -> dict[str, Any]:
-        """Look at the number at Twilio, then at WhatsApp's webhooks, and see to what is found.
+        """Look at number and key at Twilio, then at WhatsApp's webhooks, and see to what is found.
 
         Raises:
             Transient: a provider can't be asked now.
@@ -145,17 +166,20 @@ class ChannelLooker:
         if studio.state not in ("active", "suspended"):
             return {"skipped": f"the studio is {studio.state}"}
         result: dict[str, Any] = {}
+        found = Found()
         if twilio is not None and twilio.state == "connected" and twilio.phone_number_id is not None:
-            found, there = self._number(workspace_id, twilio)
+            found = self._number(workspace_id, twilio)
             self._keep(work, workspace_id, found, was_asked=True)
-            if found.trouble == "number_gone" and studio.state == "active":
-                # For one that does not pay nothing is bought; the look after it has paid sees to it.
-                result["replacing"] = self._replacer.begin(work, workspace_id, found.reason or "")
-            elif there is not None:
-                result["sms"] = self._drift.mend_sms(work, twilio, there)
             result["trouble"] = found.trouble
         else:
-            self._keep(work, workspace_id, Found(), was_asked=False)
+            self._keep(work, workspace_id, found, was_asked=False)
+        if twilio is not None and twilio.sealed_credentials is not None and found.trouble not in _REFUSED:
+            result["key"] = self._key(work, workspace_id, twilio, found)
+        if found.trouble == "number_gone" and studio.state == "active":
+            # For one that does not pay nothing is bought; the look after it has paid sees to it.
+            result["replacing"] = self._replacer.begin(work, workspace_id, found.reason or "")
+        elif twilio is not None and found.there is not None and result.get("key") != LEFT:
+            result["sms"] = self._drift.mend_sms(work, twilio, found.there)
         if whatsapp is not None and whatsapp.state == "connected":
             result["whatsapp"] = self._drift.mend_whatsapp(work, whatsapp)
             with self._database.transaction(Scope.fleet()) as connection:
@@ -165,18 +189,34 @@ class ChannelLooker:
                 )
         return result
 
-    def _number(self, workspace_id: UUID, account: Integration) -> tuple[Found, NumberSettings | None]:
-        sid, number_sid = account.external_id or "", account.phone_number_id or ""
-        credentials = TwilioCredentials(sid, unseal(self._box, account)["auth_token"])
+    def _key(self, work: Work[Any], workspace_id: UUID, account: Integration, found: Found) -> str:
+        """See to the key; that it is dead shows where a call was made with it."""
+        key_sid = of_account(account.external_id or "", unseal(self._box, account)).key_sid
+        ails = NO_KEY if key_sid is None else DEAD_KEY if found.is_key_dead else None
+        return self._keys.mend(work, workspace_id, key_sid, ails)
+
+    def _number(self, workspace_id: UUID, account: Integration) -> Found:
+        sid, kept = account.external_id or "", unseal(self._box, account)
+        by_key = of_account(sid, kept)
         try:
-            there = self._twilio.number_settings(credentials, number_sid)
-        except NotFound:
-            return self._lost(workspace_id, account, f"Twilio does not have {account.phone_number} any more."), None
+            return self._standing(workspace_id, account, by_key)
         except CredentialsRefused:
-            return self._refused(workspace_id, sid), None
+            if by_key.key_sid is None:
+                return self._refused(workspace_id, sid)
+        try:
+            found = self._standing(workspace_id, account, by_token(sid, kept))
+        except CredentialsRefused:
+            return self._refused(workspace_id, sid)
+        return replace(found, is_key_dead=True)
+
+    def _standing(self, workspace_id: UUID, account: Integration, credentials: TwilioCredentials) -> Found:
+        try:
+            there = self._twilio.number_settings(credentials, account.phone_number_id or "")
+        except NotFound:
+            return self._lost(workspace_id, account, f"Twilio does not have {account.phone_number} any more.")
         if there.status == "suspended":
-            return self._lost(workspace_id, account, f"Twilio has suspended {account.phone_number}."), None
-        return Found(), there
+            return self._lost(workspace_id, account, f"Twilio has suspended {account.phone_number}.")
+        return Found(there=there)
 
     def _lost(self, workspace_id: UUID, account: Integration, reason: str) -> Found:
         """The number alone is lost: one that we bought is replaced, one that the studio brought is the studio's."""
@@ -256,6 +296,9 @@ class ChannelLooker:
         if found.waits_on == "studio":
             notify_owner(connection, self._clocks, workspace_id, "own_number_lost", now.isoformat(), work.cause)
 
+
+_REFUSED = ("account_suspended", "parent_suspended")
+"""In which of them no key is made: the account refuses all."""
 
 _TITLES: Mapping[str, str] = {
     "number_gone": "A studio has lost its phone number",

@@ -22,7 +22,7 @@ from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Conflict, Invalid
-from pilar.providers.twilio.client import TwilioCredentials
+from pilar.providers.twilio.credentials import by_token
 from pilar.provisioning import channel_store
 from pilar.provisioning.events import CloseStudio, SubscriptionRead
 from pilar.provisioning.giving_back import GivingBack, Returning
@@ -79,7 +79,7 @@ class Closer:
 
     def _give_back(self, whose: Returning, account: Integration, sid: str) -> None:
         if account.phone_number_id is not None:
-            credentials = TwilioCredentials(sid, unseal(self._box, account)["auth_token"])
+            credentials = by_token(sid, unseal(self._box, account))
             self._giving_back.release_number(whose, credentials, account.phone_number_id)
         self._giving_back.close_subaccount(whose, sid)
 

@@ -20,7 +20,8 @@ from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import CredentialsRefused
 from pilar.providers.stripe.client import StripeGateway
-from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
+from pilar.providers.twilio.client import TwilioGateway
+from pilar.providers.twilio.credentials import TwilioCredentials, by_token
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import channel_store, number_purchases, traces
 from pilar.provisioning.giving_back import GivingBack, Returning
@@ -132,7 +133,7 @@ class Compensations:
     def _account(self, job: Job) -> TwilioCredentials | None:
         known = self._integration(job, "twilio")
         if known is not None and known.external_id is not None:
-            return TwilioCredentials(known.external_id, unseal(self._box, known)["auth_token"])
+            return by_token(known.external_id, unseal(self._box, known))
         found = self._twilio.find_subaccount(traces.friendly_name(job.workspace_id))
         return found.credentials if found else None
 

@@ -19,7 +19,8 @@ from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Permanent
-from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
+from pilar.providers.twilio.client import TwilioGateway
+from pilar.providers.twilio.credentials import TwilioCredentials, by_token
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import store, traces, twilio_store
 from pilar.provisioning.own_number_steps import OWN
@@ -45,6 +46,7 @@ class ProvisioningDoubts:
         """Say how each kind is settled. Twilio and Meta list what there is: what they don't list did not happen."""
         on_kind = reconcilers.on_kind
         on_kind(traces.SUBACCOUNT, self._subaccount, Policy.REPEAT)
+        on_kind(traces.ACCOUNT_KEY, self._account_key, Policy.REPEAT)
         on_kind(traces.NUMBER, self._number, Policy.REPEAT)
         on_kind(traces.ADDED_NUMBER, self._added_number, Policy.REPEAT)
         on_kind(traces.REGISTERED_NUMBER, self._done(traces.is_registered), Policy.REPEAT)
@@ -87,6 +89,15 @@ class ProvisioningDoubts:
             parent = twilio_store.placement_of(connection, _studio(doubt))
         return traces.subaccount(self._twilio.under(parent) if parent else self._twilio, _studio(doubt))
 
+    def _account_key(self, doubt: Doubt) -> None:
+        """A key that is in doubt is of no use, since its secret was not kept: it is deleted, and may be made anew."""
+        with self._database.transaction(Scope.fleet()) as connection:
+            account = workspaces.get_integration(connection, _studio(doubt), "twilio")
+        if account is not None and account.state == "closed":
+            return  # it has gone with its account
+        name = traces.account_key_name(doubt.key)
+        traces.delete_keys(self._twilio, self._account(doubt), lambda one: one == name)
+
     def _number(self, doubt: Doubt) -> Mapping[str, Any] | None:
         return traces.number(self._twilio, self._account(doubt), _studio(doubt), doubt.key)
 
@@ -97,12 +108,13 @@ class ProvisioningDoubts:
         return {} if self._twilio.is_closed(doubt.key) else None
 
     def _account(self, doubt: Doubt) -> TwilioCredentials:
+        """The studio's account by its token: a doubt must not hang on a key that may be dead."""
         with self._database.transaction(Scope.fleet()) as connection:
             account = workspaces.get_integration(connection, _studio(doubt), "twilio")
         credentials = unseal(self._box, account)
         if account is None or account.external_id is None:
             raise Permanent("The studio has no account at Twilio.")
-        return TwilioCredentials(account.external_id, credentials["auth_token"])
+        return by_token(account.external_id, credentials)
 
     def _added_number(self, doubt: Doubt) -> Mapping[str, Any] | None:
         account, _, phone_number = doubt.key.partition(":")

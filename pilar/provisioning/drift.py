@@ -22,7 +22,8 @@ from pilar.backplane.notices import IncidentRequested, end_incidents, incident
 from pilar.clocks import Clocks
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
-from pilar.providers.twilio.client import NumberSettings, TwilioCredentials, TwilioGateway
+from pilar.providers.twilio.client import NumberSettings, TwilioGateway
+from pilar.providers.twilio.credentials import of_account
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import replacement_store as store
 from pilar.provisioning import traces
@@ -72,7 +73,10 @@ class Drift:
             url or "nowhere" for url, ours in zip((there.sms_url, there.status_url), wanted, strict=True) if url != ours
         ]
         number = account.phone_number_id or ""
-        credentials = TwilioCredentials(account.external_id or "", unseal(self._box, account)["auth_token"])
+        with self._database.transaction(Scope.fleet()) as connection:
+            # Read again: its key may have been made anew since the look began.
+            known = workspaces.get_integration(connection, account.workspace_id, "twilio")
+        credentials = of_account(account.external_id or "", unseal(self._box, known))
 
         def is_ours() -> bool:
             now = self._twilio.number_settings(credentials, number)

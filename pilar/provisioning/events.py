@@ -238,7 +238,7 @@ class TwilioRetry(ResumeAskedFor):
     """Twilio is to be tried again."""
 
     type_name: ClassVar[str] = "provisioning.twilio_retry"
-    steps: ClassVar[tuple[str, ...]] = ("twilio_subaccount", "phone_number_purchase")
+    steps: ClassVar[tuple[str, ...]] = ("twilio_subaccount", "twilio_api_key", "phone_number_purchase")
 
 
 class WhatsAppRetry(ResumeAskedFor):

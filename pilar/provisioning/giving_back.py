@@ -14,7 +14,8 @@ from uuid import UUID
 from pilar.backplane.effects import EffectLedger
 from pilar.errors import NotFound
 from pilar.providers.stripe.client import StripeGateway
-from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
+from pilar.providers.twilio.client import TwilioGateway
+from pilar.providers.twilio.credentials import TwilioCredentials
 from pilar.provisioning import traces
 from pilar.provisioning.traced import have_once
 from pilar.workspaces.standing import ENDED
@@ -58,6 +59,11 @@ class GivingBack:
 
     def release_number(self, whose: Returning, account: TwilioCredentials, number_sid: str) -> None:
         """Give a number back, unless it is gone.
+
+        Args:
+            whose: the studio and the story.
+            account: by its token: no look mends the key of a studio that is closed, and this must not hang on one.
+            number_sid: the number.
 
         Raises:
             Transient: Twilio can't be asked now.

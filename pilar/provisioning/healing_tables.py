@@ -24,12 +24,12 @@ channel_repair = tenant_table(
     "channel_repair",
     workspace_key(),
     Column("id", Uuid, primary_key=True),
-    Column("channel", Text, nullable=False, comment="whatsapp or sms"),
+    Column("channel", Text, nullable=False, comment="whatsapp, sms or key"),
     Column("found", Text, nullable=False, comment="what differed from ours, in words"),
     Column("attempted_at", Timestamp, nullable=False, comment="real time"),
     ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
     Index(None, "workspace_id", "channel", "attempted_at"),
-    comment="Each time that a channel's webhooks were pointed to us again.",
+    comment="Each time that a channel's webhooks were pointed to us again, or a key was made anew.",
 )
 
 number_replacement = tenant_table(

@@ -28,7 +28,7 @@ from pilar.database.engine import Database, Scope
 from pilar.errors import Permanent
 from pilar.ids import new_id
 from pilar.messaging import number_news, number_store
-from pilar.providers.twilio.client import TwilioCredentials
+from pilar.providers.twilio.credentials import by_token
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.provisioning import channel_store, number_purchases, number_waits, traces
 from pilar.provisioning import replacement_store as store
@@ -248,7 +248,7 @@ class Replacer:
                     lambda: not traces.is_registered(self._graph, token, old),
                 )  # fmt: skip
         if twilio is not None and twilio.external_id is not None:
-            account = TwilioCredentials(twilio.external_id, unseal(self._box, twilio)["auth_token"])
+            account = by_token(twilio.external_id, unseal(self._box, twilio))
             self._giving_back.release_number(whose, account, row.old_number_sid)
 
     def _wait(self, row: Row[Any], waits: Wait, work: Work[Any]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 WaitsOn = Literal["studio", "meta", "twilio", "stripe", "us"]
 
-STEPS_VERSION = 1
+STEPS_VERSION = 2
 """Raised when the list of steps changes: jobs that are under way get the new steps and keep the finished ones, what
 they were begun with stays in their rows, and a step that has gone from the list is not run any more."""
 

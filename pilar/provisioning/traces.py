@@ -6,14 +6,16 @@ Both have to see the same, so it is written once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway, TwilioNumber
+from pilar.providers.twilio.client import TwilioGateway, TwilioNumber
+from pilar.providers.twilio.credentials import TwilioCredentials
 from pilar.providers.whatsapp.client import GraphClient
 
 SUBACCOUNT = "twilio.create_subaccount"
+ACCOUNT_KEY = "twilio.create_key"
 NUMBER = "twilio.buy_number"
 ADDED_NUMBER = "whatsapp.add_number"
 REGISTERED_NUMBER = "whatsapp.register_number"
@@ -33,6 +35,7 @@ DEREGISTERED_NUMBER = "whatsapp.deregister_number"
 KINDS = frozenset(
     {
         SUBACCOUNT,
+        ACCOUNT_KEY,
         NUMBER,
         ADDED_NUMBER,
         REGISTERED_NUMBER,
@@ -58,6 +61,29 @@ def subaccount(twilio: TwilioGateway, workspace_id: UUID) -> Mapping[str, Any] |
     """The studio's account at Twilio."""
     found = twilio.find_subaccount(friendly_name(workspace_id))
     return {"sid": found.sid} if found else None
+
+
+def account_key_key(workspace_id: UUID, made: int) -> str:
+    """The key of the effect that makes the next API key of a studio's account, after so many were made."""
+    return f"{workspace_id}:{made + 1}" if made else str(workspace_id)
+
+
+def account_key_name(key: str) -> str:
+    """The name that an API key carries in its studio's account, by the key of the effect that makes it."""
+    return f"pilar {key}"
+
+
+def delete_keys(twilio: TwilioGateway, owner: TwilioCredentials, is_one: Callable[[str], bool]) -> None:
+    """Delete an account's keys by those names.
+
+    Args:
+        twilio: where.
+        owner: the account by its token.
+        is_one: whether a name is one of them.
+    """
+    for key_sid, name in twilio.keys_of(owner).items():
+        if is_one(name):
+            twilio.delete_key(owner, key_sid)
 
 
 def number_key(workspace_id: UUID, intent: str) -> str:

@@ -1,4 +1,4 @@
-"""The steps that get a studio its account and its number at Twilio.
+"""The steps that get a studio its account, its key and its number at Twilio.
 
 What belongs here: which effects are had, under which name they are found again, and what is kept of them.
 Twilio has no idempotency keys: each account and number carries a name of ours, by which it is looked for before it
@@ -17,14 +17,16 @@ from pilar.crypto import SecretBox
 from pilar.database.engine import Database, Scope
 from pilar.errors import Conflict, CredentialsRefused, NoRoom, NotFound, TooManyRequests, Transient
 from pilar.masking import mask_text
-from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway, TwilioNumber
+from pilar.providers.twilio.client import TwilioGateway, TwilioNumber
+from pilar.providers.twilio.credentials import AUTH_TOKEN, TwilioCredentials, of_account
 from pilar.provisioning import channel_store, number_purchases, traces
+from pilar.provisioning.account_keys import AccountKeys
 from pilar.provisioning.steps import Done, Job, Wait
 from pilar.provisioning.twilio_ladder import Rung, rungs
 from pilar.provisioning.twilio_parents import place, turned_away
 from pilar.settings import Settings
 from pilar.workspaces import store as workspaces
-from pilar.workspaces.credentials import seal, unseal
+from pilar.workspaces.credentials import opened, seal, unseal
 
 _OFFERED = 20
 
@@ -40,7 +42,7 @@ def status_url(settings: Settings) -> str:
 
 
 class TwilioSteps:
-    """Subaccount and number."""
+    """Subaccount, key and number."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class TwilioSteps:
         self._ledger = ledger
         self._box = box
         self._settings = settings
+        self._keys = AccountKeys(database, clocks, twilio, ledger, box)
 
     def create_subaccount(self, job: Job) -> Done | Wait:
         """Have an account of the studio's own under ours, so that its number, usage and trouble are its own."""
@@ -82,15 +85,22 @@ class TwilioSteps:
         if account is None:
             raise Transient("Twilio does not list the new subaccount yet.")
         with self._database.transaction(Scope.fleet()) as connection:
+            known = workspaces.get_integration(connection, job.workspace_id, "twilio", hold=True)
+            # A step that is run again leaves the account what it was given since: its key, a second token.
+            kept = opened(self._box, known) if known is not None and known.external_id == account.sid else {}
             workspaces.upsert_integration(
                 connection,
                 job.workspace_id,
                 "twilio",
                 now=self._clocks.real.now(),
                 external_id=account.sid,
-                sealed_credentials=seal(self._box, {"auth_token": account.auth_token}),
+                sealed_credentials=seal(self._box, {**kept, AUTH_TOKEN: account.auth_token}),
             )
         return Done({"account_sid": had["sid"]})
+
+    def create_key(self, job: Job) -> Done:
+        """Have an API key of the account, which calls are made with from then on; the token makes it."""
+        return Done({"key_sid": self._keys.ensure(job.workspace_id, job.correlation_id)})
 
     def _create_under(self, job: Job, twilio: TwilioGateway, name: str, parent: str) -> Mapping[str, Any]:
         return self._ledger.perform(
@@ -109,7 +119,18 @@ class TwilioSteps:
         """Have one number in the studio's country, with its webhooks pointing at our door; none where it brings one.
 
         The number that the studio has by now is kept, be it one that took another's place.
+
+        Raises:
+            CredentialsRefused: Twilio refuses the account; where it was but the key that is dead, that is made anew.
         """
+        try:
+            return self._number(job)
+        except CredentialsRefused:
+            if not self._keys.mend_if_dead(job.workspace_id, job.correlation_id):
+                raise
+            raise Transient("The account's key was dead: there is another now.") from None
+
+    def _number(self, job: Job) -> Done | Wait:
         with self._database.transaction(Scope.fleet()) as connection:
             own = channel_store.own_of(connection, job.workspace_id)
             known = workspaces.get_integration(connection, job.workspace_id, "twilio")
@@ -203,4 +224,4 @@ class TwilioSteps:
             integration = workspaces.get_integration(connection, job.workspace_id, "twilio")
         credentials = unseal(self._box, integration)
         sid = job.result("twilio_subaccount")["account_sid"]
-        return TwilioCredentials(sid, credentials["auth_token"])
+        return of_account(sid, credentials)

@@ -85,6 +85,15 @@ def has_account(connection: Connection, workspace_id: UUID) -> bool:
     return connection.execute(query.where(integration.c.external_id.is_not(None))).first() is not None
 
 
+def keys_made(connection: Connection, workspace_id: UUID) -> int:
+    """How many API keys were made for a studio's account, dead ones too."""
+    query = text(
+        "select count(*) from effect"
+        " where workspace_id = :studio and kind = 'twilio.create_key' and state = 'confirmed'"
+    )
+    return int(connection.execute(query, {"studio": workspace_id}).scalar_one())
+
+
 def placed(connection: Connection) -> dict[str | None, int]:
     """How many studios have a place by parent; None: those from before places were kept. Closed accounts count not."""
     account = and_(integration.c.workspace_id == twilio_placement.c.workspace_id, integration.c.provider == "twilio")

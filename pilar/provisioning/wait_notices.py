@@ -25,7 +25,8 @@ from pilar.messaging import page_store
 from pilar.messaging import store as messaging
 from pilar.messaging.zones import plausible_zones
 from pilar.providers.email.client import Mailer
-from pilar.providers.twilio.client import TwilioCredentials, TwilioGateway
+from pilar.providers.twilio.client import TwilioGateway
+from pilar.providers.twilio.credentials import TwilioCredentials, of_account
 from pilar.provisioning import store, traces, wait_words, waits
 from pilar.provisioning.events import TellOwner
 from pilar.provisioning.next_thing import CONNECTION_STEP
@@ -122,7 +123,7 @@ class WaitNotices:
         lead = page_store.find_lead(connection, workspace_id, phone.removeprefix("+"))
         if lead is not None and False in messaging.consents(connection, workspace_id, lead).values():
             return None
-        return TwilioCredentials(account.external_id, unseal(self._box, account)["auth_token"]), account.phone_number
+        return of_account(account.external_id, unseal(self._box, account)), account.phone_number
 
     def _morning(self, zones: Iterable[str]) -> datetime | None:
         """When somebody in these zones may be written to, if it is night there now."""

@@ -13,6 +13,7 @@ from pilar_cli.demo.life import Life
 
 SAME_EFFECT = {
     "twilio.create_subaccount": "twilio.subaccount_created",
+    "twilio.create_key": "twilio.key_created",
     "twilio.buy_number": "twilio.number_bought",
     "mail.setup_link": "mail.sent",
     "whatsapp.add_number": "meta.number_added",

@@ -67,11 +67,14 @@ def test_what_must_not_be_fails_the_run() -> None:
     assert not End("a@x.test", "failed", "provisioning", None, None, "activation: ?").is_named
 
 
-def test_each_studio_has_exactly_one_account_and_number() -> None:
+def test_each_studio_has_exactly_one_account_key_and_number() -> None:
     right = {(kind, str(studio)): 1 for kind in (SUBACCOUNT, NUMBER) for studio in range(2)}
-    assert _not_one(right, 2) == []
-    assert len(_not_one(right, 3)) == 2
-    assert _not_one({**right, (NUMBER, "1"): 2}, 2) == [f"{NUMBER}: 3 times for 2 names, where 2 have paid"]
+    assert _not_one(right, ["AC1", "AC2"], 2) == []
+    assert len(_not_one(right, ["AC1", "AC2"], 3)) == 3
+    assert _not_one(right, ["AC1", "AC1"], 2) == ["keys: 2 in 1 accounts, where 2 have paid"]
+    assert _not_one({**right, (NUMBER, "1"): 2}, ["AC1", "AC2"], 2) == [
+        f"{NUMBER}: 3 times for 2 names, where 2 have paid"
+    ]
 
 
 def test_processor_time_is_the_programs_own(tmp_path: Path) -> None:

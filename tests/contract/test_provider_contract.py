@@ -17,6 +17,7 @@ from pilar.providers.stripe.client import StripeGateway
 from pilar.providers.stripe.events import subject_of
 from pilar.providers.twilio import signature as twilio_signature
 from pilar.providers.twilio.client import TwilioGateway
+from pilar.providers.twilio.credentials import AUTH_TOKEN, KEY_SECRET, KEY_SID, TwilioCredentials, of_account
 from tests.contract.world import BACK, World, bought_number, code_from_accepting
 
 # Stripe
@@ -173,6 +174,34 @@ def test_a_subaccount_and_its_number_are_found_again(world: World) -> None:
     assert offered[0] not in world.twilio.available_numbers(rival, "US", limit=3)
     assert world.twilio.available_numbers(account, "ZZ", limit=3) == []
     assert world.sandbox.effects()["twilio.subaccount_created"] == 2
+
+
+def test_a_key_speaks_for_its_account_until_it_is_deleted(world: World) -> None:
+    opened, twilio = world.twilio.create_subaccount("w-1"), world.twilio
+    owner = opened.credentials
+    made = twilio.create_key(owner, "w-1:key")
+    assert twilio.keys_of(owner) == {made.sid: "w-1:key"}
+    account = of_account(opened.sid, {AUTH_TOKEN: opened.auth_token, KEY_SID: made.sid, KEY_SECRET: made.secret})
+    (offered,) = twilio.available_numbers(account, "US", limit=1)
+    bought = twilio.buy_number(account, offered, "w-1:number", *world.webhooks)
+    assert twilio.find_number(owner, "w-1:number") == bought
+    for managed in (
+        lambda: twilio.create_key(account, "w-1:another"),
+        lambda: twilio.keys_of(account),
+        lambda: twilio.has_key(account, made.sid),
+        lambda: twilio.delete_key(account, made.sid),
+    ):
+        with pytest.raises(CredentialsRefused):
+            managed()
+    assert twilio.has_key(owner, made.sid)
+    for _ in range(2):
+        twilio.delete_key(owner, made.sid)
+    assert not twilio.has_key(owner, made.sid)
+    with pytest.raises(CredentialsRefused):
+        twilio.owns_number(account, bought.sid)
+    assert twilio.owns_number(owner, bought.sid)
+    with pytest.raises(CredentialsRefused):
+        twilio.create_key(TwilioCredentials(opened.sid, "stranger"), "w-1:key")
 
 
 def test_twilio_refuses_whom_it_does_not_know(world: World) -> None:

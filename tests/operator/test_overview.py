@@ -245,7 +245,7 @@ def test_events_alone_keep_the_overview(system: System, monkeypatch: pytest.Monk
         retry(connection, system.app.clocks, row.workspace_id, "admin:test")
     system.settle()
     (row,) = system.rows("select * from analytics.studio_overview")
-    assert (row.state, row.step, row.steps_done, row.waits_on) == ("active", None, 15, None)
+    assert (row.state, row.step, row.steps_done, row.waits_on) == ("active", None, 16, None)
     assert row.subscription_status == "active"
     assert row.integrations == {"twilio": "connected", "whatsapp": "connected"}
     assert row.phone_number.startswith("+")

@@ -20,7 +20,16 @@ from pilar.errors import (
     PilarError,
     Transient,
 )
-from pilar.providers.twilio.client import TwilioAccount, TwilioCredentials, TwilioGateway, TwilioNumber
+from pilar.providers.twilio.client import TwilioAccount, TwilioGateway, TwilioNumber
+from pilar.providers.twilio.credentials import (
+    AUTH_TOKEN,
+    KEY_SECRET,
+    KEY_SID,
+    TwilioCredentials,
+    TwilioKey,
+    by_token,
+    of_account,
+)
 from pilar.settings import Settings
 from tests.providers.local_http import Answer, LocalServer, Misbehaviour, refusing_port
 
@@ -85,6 +94,27 @@ def test_a_subaccount_is_opened_by_the_parent(gateway: TwilioGateway, server: Lo
     assert (request.method, request.path) == ("POST", f"{ROOT}.json")
     assert request.form == {"FriendlyName": "w-1"}
     assert user_of(request.headers["authorization"]) == f"{PARENT}:parent-token"
+
+
+def test_a_key_is_made_by_the_token_and_speaks_for_its_account(gateway: TwilioGateway, server: LocalServer) -> None:
+    server.answers(Answer(201, {"sid": "SK1", "friendly_name": "w-1", "secret": "told-once"}))
+    made = gateway.create_key(ACCOUNT, "w-1")
+    assert made == TwilioKey("SK1", "told-once")
+    kept = {AUTH_TOKEN: "child-token", KEY_SID: made.sid, KEY_SECRET: made.secret}
+    server.answers(Answer(201, {"sid": "SM1"}))
+    gateway.send_sms(of_account(CHILD, kept), "+13125550100", "+12025550123", "Hi")
+    asked = [(one.path, user_of(one.headers["authorization"])) for one in server.requests]
+    assert asked == [
+        (f"{ROOT}/{CHILD}/Keys.json", f"{CHILD}:child-token"), (f"{ROOT}/{CHILD}/Messages.json", "SK1:told-once"),
+    ]  # fmt: skip
+    assert by_token(CHILD, kept) == of_account(CHILD, {AUTH_TOKEN: "child-token"}) == ACCOUNT
+    assert "told-once" not in repr((made, of_account(CHILD, kept)))
+
+
+def test_a_key_without_its_secret_is_one_of_unknown_fate(gateway: TwilioGateway, server: LocalServer) -> None:
+    server.answers(Answer(201, {"sid": "SK1", "friendly_name": "w-1"}))
+    with pytest.raises(OutcomeUnknown):
+        gateway.create_key(ACCOUNT, "w-1")
 
 
 def test_tokens_are_not_shown() -> None:

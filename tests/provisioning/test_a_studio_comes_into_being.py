@@ -114,7 +114,7 @@ def test_the_owner_is_waited_for_by_name_with_a_link(system: System, monkeypatch
     system.settle()
     with system.database.transaction(Scope.fleet()) as connection:
         (studio,) = system.app.overview.list_studios(connection)
-    assert (studio.state, studio.steps_done, studio.steps_total) == ("waiting", 8, 15)
+    assert (studio.state, studio.steps_done, studio.steps_total) == ("waiting", 9, 16)
     assert studio.step
     assert (studio.step.title, studio.step.waits_on) == ("WhatsApp account", "studio")
     assert "No mail server" in (studio.step.wait_reason or "")

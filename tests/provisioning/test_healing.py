@@ -126,15 +126,20 @@ def test_news_of_a_number_are_hints_and_what_is_lost_heals(studio: Studio) -> No
 def test_webhooks_that_go_astray_are_mended_three_times_an_hour(studio: Studio) -> None:
     system, sandbox, waba = studio.system, studio.system.sandbox, _account(studio, "whatsapp")
     number = _account(studio, "twilio", "phone_number")
-    assert _look(studio, "first") == {"sms": "well", "trouble": None, "whatsapp": "well"}
+    assert _look(studio, "first") == {"key": "well", "sms": "well", "trouble": None, "whatsapp": "well"}
     for attempt in range(3):
         sandbox.drift_number(number, sms_url="http://127.0.0.1:9/elsewhere")
         if attempt % 2:
             sandbox.decide_on_business(waba, subscribed=False)
         else:
             sandbox.decide_on_business(waba, override="http://127.0.0.1:9/elsewhere")
-        assert _look(studio, f"drift:{attempt}") == {"sms": "mended", "trouble": None, "whatsapp": "mended"}
-    assert _look(studio, "well again") == {"sms": "well", "trouble": None, "whatsapp": "well"}
+        assert _look(studio, f"drift:{attempt}") == {
+            "key": "well",
+            "sms": "mended",
+            "trouble": None,
+            "whatsapp": "mended",
+        }
+    assert _look(studio, "well again") == {"key": "well", "sms": "well", "trouble": None, "whatsapp": "well"}
     sandbox.drift_number(number, sms_url="http://127.0.0.1:9/elsewhere")
     # A stranger who knocks with a wrong signature has nothing looked at, and nothing mended.
     url = f"{system.public_url}/api/webhooks/twilio/sms"

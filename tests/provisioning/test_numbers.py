@@ -16,7 +16,8 @@ from pilar.crypto import SecretBox, new_key
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, NoRoom, NotConfigured, NotFound, TooManyRequests, Transient
 from pilar.ids import new_id
-from pilar.providers.twilio.client import TwilioAccount, TwilioCredentials, TwilioGateway, TwilioNumber
+from pilar.providers.twilio.client import TwilioAccount, TwilioGateway, TwilioNumber
+from pilar.providers.twilio.credentials import TwilioCredentials
 from pilar.provisioning import number_purchases, replacement_store, store, traces
 from pilar.provisioning.invariants import INVARIANTS
 from pilar.provisioning.steps import DatabaseStep, Done, Job, Wait

@@ -17,9 +17,9 @@ from tests.provisioning.test_kills import ONCE
 
 STEPS = (
     "customer_validation", "workspace_creation", "default_ai_agent", "training_logic", "followup_templates",
-    "calendar_integration", "twilio_subaccount", "phone_number_purchase", "whatsapp_connection",
-    "whatsapp_registration", "template_approval", "whatsapp_prerequisites", "test_message",
-    "health_monitoring", "activation",
+    "calendar_integration", "twilio_subaccount", "twilio_api_key", "phone_number_purchase", "whatsapp_connection",
+    "whatsapp_registration", "template_approval", "whatsapp_prerequisites", "test_message", "health_monitoring",
+    "activation",
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_a_worker_that_is_killed_at_a_boundary_costs_nothing(system: System, ste
     seen = {key: count for key, count in system.sandbox.effects_by_key().items() if key[0] in ONCE}
     assert {name for name, *_ in seen} == ONCE
     assert set(seen.values()) == {1}, seen
+    assert len(system.sandbox.objects("twilio.key")) == 1, "and one key that lives"
     assert system.column("select error from dead_letter") == []
 
 

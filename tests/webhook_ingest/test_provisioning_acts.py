@@ -52,9 +52,9 @@ def test_the_founder_has_a_studio_made_again_from_a_named_step(
     assert answer.json() == {"workspace_id": str(studio.workspace_id), "status": "accepted"}
     found = statuses(house, studio)
     assert found["followup_templates"] == "completed"
-    assert {found[name] for name in ("calendar_integration", "twilio_subaccount", "phone_number_purchase")} == {
-        "pending"
-    }
+    assert {
+        found[name] for name in ("calendar_integration", "twilio_subaccount", "twilio_api_key", "phone_number_purchase")
+    } == {"pending"}
     assert audited(house, "provisioning.retried") == 1
     unknown = client.post("/api/autopilot/reprovision", json=wanted | {"step": "tea"}, headers=admin)
     assert unknown.status_code == 422
@@ -76,7 +76,7 @@ def test_a_channel_is_tried_again_where_the_studio_stands_there(
     }  # fmt: skip
     found = client.get(f"{path}/status", headers=owner).json()
     assert (found["state"], [step["name"] for step in found["steps"]]) == (
-        "not_begun", ["twilio_subaccount", "phone_number_purchase"],
+        "not_begun", ["twilio_subaccount", "twilio_api_key", "phone_number_purchase"],
     )  # fmt: skip
     health = client.get(f"/api/provisioning/whatsapp/{studio.workspace_id}/health", headers=owner).json()
     assert health["status"] == "degraded"

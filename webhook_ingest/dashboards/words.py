@@ -78,6 +78,7 @@ _REASONS = {
 
 _EFFECTS = {
     "twilio.create_subaccount": "Making a studio's account at Twilio",
+    "twilio.create_key": "Making an API key of a studio's account at Twilio",
     "twilio.buy_number": "Buying a phone number at Twilio",
     "whatsapp.add_number": "Adding a number to WhatsApp",
     "whatsapp.register_number": "Registering a number with WhatsApp",

@@ -1,4 +1,4 @@
-"""What PILAR asks of Twilio. What belongs here: subaccounts, phone numbers, their webhooks, and an SMS.
+"""What PILAR asks of Twilio. What belongs here: subaccounts, their keys and phone numbers, webhooks, and an SMS.
 
 What does not: which number to try next (`provisioning` climbs the ladder of area codes), and webhooks coming in
 (`signature.py`). Twilio has no idempotency key: the friendly name is how a purchase of ours is found again.
@@ -17,6 +17,7 @@ from pilar.backplane.breakers import Breakers
 from pilar.errors import NotConfigured, NotFound
 from pilar.providers.calls import http_client, required
 from pilar.providers.documents import Unreadable
+from pilar.providers.twilio.credentials import TwilioCredentials, TwilioKey
 from pilar.providers.twilio.errors import TWILIO
 from pilar.providers.twilio.transport import TwilioTransport
 from pilar.settings import Settings, reveal
@@ -25,14 +26,6 @@ CLOSED = "closed"
 PAGE = 50
 NEAR_MILES = 100
 """How far Twilio looks from a number."""
-
-
-@dataclass(frozen=True)
-class TwilioCredentials:
-    """What a call is made with: an account and its token."""
-
-    sid: str
-    auth_token: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class TwilioAccount:
 
     @property
     def credentials(self) -> TwilioCredentials:
-        """What calls within this account are made with."""
+        """The account by its token, which speaks for it before it has a key."""
         return TwilioCredentials(self.sid, self.auth_token)
 
 
@@ -143,6 +136,46 @@ class TwilioGateway:
             found = self._as_parent().api.v2010.accounts.list(friendly_name=friendly_name, page_size=PAGE)
             open_ones = [one for one in found if one.friendly_name == friendly_name and one.status != CLOSED]
             return _account(min(open_ones, key=_age)) if open_ones else None
+
+    def create_key(self, owner: TwilioCredentials, friendly_name: str) -> TwilioKey:
+        """Make an API key of an account.
+
+        Args:
+            owner: the account by its token: a key may not make keys.
+            friendly_name: names the intent, so that a key whose secret got lost can be found.
+
+        Raises:
+            OutcomeUnknown: there may be a key now, whose secret nobody knows: `keys_of` tells.
+        """
+        with self._twilio.changes("create_key"):
+            made = self._as(owner).new_keys.create(friendly_name=friendly_name)
+            return TwilioKey(_text(made.sid), _text(made.secret))
+
+    def keys_of(self, owner: TwilioCredentials) -> dict[str, str]:
+        """The names of an account's keys, by their SIDs; `owner` is the account by its token."""
+        with self._twilio.reads("keys_of"):
+            return {_text(one.sid): one.friendly_name or "" for one in self._as(owner).keys.list(page_size=PAGE)}
+
+    def has_key(self, owner: TwilioCredentials, key_sid: str) -> bool:
+        """Whether an account has a key (still); `owner` is the account by its token."""
+        try:
+            with self._twilio.reads("has_key"):
+                _text(self._as(owner).keys(key_sid).fetch().sid)
+        except NotFound:
+            return False
+        return True
+
+    def delete_key(self, owner: TwilioCredentials, key_sid: str) -> None:
+        """Revoke a key for good; one that is gone already is revoked too. `owner` is the account by its token.
+
+        Raises:
+            OutcomeUnknown: it may be gone now: `has_key` tells.
+        """
+        try:
+            with self._twilio.changes("delete_key"):
+                self._as(owner).keys(key_sid).delete()
+        except NotFound:
+            return
 
     def available_numbers(
         self,
@@ -308,7 +341,7 @@ class TwilioGateway:
         return self._as(self._parent or self.parents()[0])
 
     def _as(self, account: TwilioCredentials) -> Client:
-        return Client(account.sid, account.auth_token, http_client=self._transport)
+        return Client(account.user_name, account.secret, account.sid, http_client=self._transport)
 
 
 def _webhooks(sms_url: str, status_url: str) -> dict[str, str]:
