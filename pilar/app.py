@@ -31,6 +31,7 @@ from pilar.coach import people_store as coach_people
 from pilar.coach.chart import painted
 from pilar.coach.personalising import Personaliser
 from pilar.coach.told import coaching_facts
+from pilar.coach.training_import import TrainingImporter
 from pilar.coach.trying import Rehearsal
 from pilar.crypto import SecretBox
 from pilar.database.engine import Database
@@ -215,7 +216,7 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
         PlanChanger(database, clocks, gateways.stripe, ledger, settings),
     )
     register_access(registry, Invitations(database, clocks, gateways.mailer, ledger, settings))
-    register_coach(registry, clocks)
+    register_coach(registry, clocks, TrainingImporter(database, clocks))
     register_followups(registry, clocks)
     reconcilers = register_doubts(registry, database, clocks, box, gateways, timeout)
     register_models(registry, reconcilers, ModelAnswerer(database, clocks, gateways.models, (coaching_facts,)))

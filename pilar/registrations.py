@@ -47,9 +47,10 @@ from pilar.coach.checkin import hear_checkin
 from pilar.coach.defaults import training_logic
 from pilar.coach.dispatch import Dispatcher
 from pilar.coach.enrolment import Enrolments
-from pilar.coach.events import PersonaliseNudge, SendNudge, TrainingRecorded, WakeNudges
+from pilar.coach.events import ImportTrainings, PersonaliseNudge, SendNudge, TrainingRecorded, WakeNudges
 from pilar.coach.last_question import hear_last_question
 from pilar.coach.personalising import Personaliser
+from pilar.coach.training_import import TrainingImporter
 from pilar.coach.training_logic import check as check_training
 from pilar.coach.training_logic import plan_anew
 from pilar.coach.trainings import Trainings
@@ -439,7 +440,7 @@ def register_healing(
     return drift
 
 
-def register_coach(registry: Registry, clocks: Clocks) -> None:
+def register_coach(registry: Registry, clocks: Clocks, importer: TrainingImporter) -> None:
     """Who answers what about coaching."""
     enrolments = Enrolments(clocks)
     registry.on_event(CoachingAskedFor, "coach.enrol", Transactional(enrolments.on_asked_for))
@@ -448,6 +449,7 @@ def register_coach(registry: Registry, clocks: Clocks) -> None:
     dispatcher = Dispatcher(clocks)
     registry.on_job(SendNudge, Transactional(dispatcher.run, together=dispatcher.run_together))
     registry.on_event(TrainingRecorded, "coach.trainings", Transactional(Trainings(clocks).on_recorded))
+    registry.on_job(ImportTrainings, Outside(importer.on_job))
     for told in coach_events.TOLD:
         registry.know_event(told)
 

@@ -3,20 +3,22 @@
 What belongs here: which studios a run takes, that a broken one fails alone, and how that is told. What does not: the
 work (a room's, set-based, in a transaction per chunk) and the check's words (the asset's).
 
-An asset whose work answers with a count is one call of `materialize_studios`. One that has more to tell takes the
-studios by `take_studios`, and tells by `tell_studios`.
+An asset whose work is a room's function is one call of `studio_asset`. One that has more to tell takes the studios by
+`take_studios`, and tells by `tell_studios`.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 import dagster as dg
 
 from pilar_pipelines.markdown import table
+from pilar_pipelines.partitions import workspace_asset
 from pilar_pipelines.policies import KEYS_PER_TRANSACTION
 from pilar_pipelines.resources.pilar import PilarResource
 
@@ -44,30 +46,57 @@ class Taken(Generic[Result]):
     closed: int
 
 
-def materialize_studios(
-    context: dg.AssetExecutionContext,
-    pilar: PilarResource,
-    check_name: str,
-    work: Callable[[Connection, Sequence[UUID]], int],
+def studio_asset(
+    name: str,
+    refresh: str,
     *,
-    counted: str = "refreshed",
-) -> dg.MaterializeResult[Any]:
-    """Do set-based work on the run's studios and tell how it went.
+    check: str,
+    promises: str,
+    description: str,
+    counted: str | Sequence[str] = "refreshed",
+    kinds: set[str] | None = None,
+    **given: Any,
+) -> dg.AssetsDefinition:
+    """An asset whose whole work is a room's function over the run's studios.
 
     Args:
-        context: the run's.
-        pilar: the system.
-        check_name: the check of the asset that turns red when a studio fails.
-        work: does a chunk of studios and answers how many it did; it may be called again with a part of it, after a
-            rollback, and what it raises for a single studio is that studio's failure.
-        counted: what the sum of the answers is called in the metadata.
+        name: of the asset.
+        refresh: the room's function, as `module:function`, loaded when a run needs it. It takes a transaction, the
+            clocks and a chunk of studios; it may be called again with a part of it, after a rollback, and what it
+            raises for a single studio is that studio's failure.
+        check: the check that turns red when a studio fails.
+        promises: what the check says.
+        description: of the asset.
+        counted: what the sum of its answers is called in the metadata, where it answers with a count; else the fields
+            of its answer that are told, each as its sum; `told=field` tells one by another name.
+        kinds: what it works with.
+        given: more of `dg.asset`.
     """
-    taken = take_studios(context, pilar, work)
-    return tell_studios(context, check_name, taken, {counted: sum(taken.results)})
+
+    @workspace_asset(
+        name=name,
+        description=description,
+        kinds=kinds or {"postgres"},
+        check_specs=[dg.AssetCheckSpec(check, asset=name, description=promises)],
+        **given,
+    )
+    def refreshed(context: dg.AssetExecutionContext, pilar: PilarResource) -> dg.MaterializeResult:
+        module, _, function = refresh.partition(":")
+        work, clocks = getattr(import_module(module), function), pilar.clocks
+        taken: Taken[Any] = take_studios(context, pilar, lambda connection, chunk: work(connection, clocks, chunk))
+        if isinstance(counted, str):
+            return tell_studios(context, check, taken, {counted: sum(taken.results)})
+        counts = {}
+        for one in counted:
+            told, _, field = one.partition("=")
+            counts[told] = sum(getattr(result, field or told) for result in taken.results)
+        return tell_studios(context, check, taken, counts)
+
+    return refreshed
 
 
 def take_studios(
-    context: dg.AssetExecutionContext, pilar: PilarResource, work: Callable[[Connection, Sequence[UUID]], Result]
+    context: dg.AssetExecutionContext, pilar: PilarResource, work: Callable[["Connection", Sequence[UUID]], Result]
 ) -> Taken[Result]:
     """Do set-based work on those of the run's studios that are open, a transaction per chunk."""
     from pilar.database.engine import Scope

@@ -54,6 +54,13 @@ class Caller:
             raise Invalid("You have several studios: name one as `workspace_id`.")
         return next(iter(self.studios))
 
+    def acts_for_studio(self, named: UUID | None) -> UUID:
+        """As `acts_for`, where a studio is needed; raise `Invalid` where those in charge of the fleet name none."""
+        studio = self.acts_for(named)
+        if studio is None:
+            raise Invalid("Name the studio as `workspace_id`.")
+        return studio
+
     @property
     def csrf_token(self) -> str:
         """What the forms of this caller's pages carry."""

@@ -63,7 +63,8 @@ with coached as materialized (
   from nudge group by 1, 2
 ), trained as (
   select workspace_id, lead_id, count(*) as trainings from coach_training
-  where workspace_id = any(:studios) and trained_at > :now - cast(:active as interval) and trained_at <= :now
+  where workspace_id = any(:studios) and state = 'done'
+    and trained_at > :now - cast(:active as interval) and trained_at <= :now
   group by 1, 2
 ), aimed as (
   select workspace_id, lead_id, count(*) as goals, avg(progress) as progress,

@@ -116,6 +116,14 @@ class TrainingRecorded(Payload):
     booking_id: UUID | None = None
 
 
+class ImportTrainings(Payload):
+    """A file of trainings is to be worked through, from where it stands."""
+
+    type_name: ClassVar[str] = "coach.import_trainings"
+
+    import_id: UUID
+
+
 class OfGoal(Payload):
     """Something happened to a goal of a lead's."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import Connection, Row
@@ -20,6 +20,7 @@ from pilar.ids import new_id
 from pilar.messaging import store as messaging
 
 GoalType = Literal["weight_loss", "muscle_gain", "endurance", "strength", "habit"]
+GOAL_TYPES: tuple[GoalType, ...] = get_args(GoalType)
 
 MOST_GOALS = 20
 """Goals of a lead that are worked on at a time."""
@@ -35,10 +36,12 @@ class NewMilestone:
     Attributes:
         description: in the words of lead or staff.
         target_date: where the lead is.
+        id: of the step, where whoever tells it may tell it twice: it is added once; None: a new one.
     """
 
     description: str
     target_date: date
+    id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class NewGoal:
         deadline: where the lead is; None: none.
         progress: percent; less than 100.
         milestones: the steps on the way.
+        id: of the goal, where whoever sets it may say so twice: it is set once; None: a new one.
     """
 
     type: GoalType
@@ -58,6 +62,7 @@ class NewGoal:
     deadline: date | None = None
     progress: int = 0
     milestones: Sequence[NewMilestone] = ()
+    id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -97,13 +102,16 @@ def set_goal(
     if lead.lifecycle == "erased":
         raise Conflict("This lead was erased: nothing more is kept about them.")
     lead_id = lead.id
-    if sum(row.state == "active" for row in store.goals_of(connection, workspace_id, lead_id)) >= MOST_GOALS:
+    known = store.goals_of(connection, workspace_id, lead_id)
+    if wanted.id is not None and wanted.id in {row.id for row in known}:
+        return get_goal(connection, workspace_id, wanted.id)
+    if sum(row.state == "active" for row in known) >= MOST_GOALS:
         raise Conflict(f"This lead works on {MOST_GOALS} goals already: complete or drop one first.")
     if wanted.progress >= DONE:
         raise Invalid("A new goal is not reached yet: its progress is at most 99.")
     if len(wanted.milestones) > MOST_MILESTONES:
         raise Invalid(f"A goal has at most {MOST_MILESTONES} milestones.")
-    goal_id, now = new_id(), clocks.business.now()
+    goal_id, now = wanted.id or new_id(), clocks.business.now()
     values = {"type": wanted.type, "target": wanted.target, "deadline": wanted.deadline, "progress": wanted.progress}
     row = {"workspace_id": workspace_id, "id": goal_id, "lead_id": lead_id, "state": "active"}
     store.add_goal(connection, {**row, **values, "created_at": now, "changed_at": now})
@@ -161,6 +169,8 @@ def add_milestone(
         Invalid: there are as many as there may be.
     """
     goal = get_goal(connection, workspace_id, goal_id)
+    if wanted.id is not None and wanted.id in {step.id for step in goal.milestones}:
+        return goal
     _is_worked_on(goal.row)
     if len(goal.milestones) >= MOST_MILESTONES:
         raise Invalid(f"A goal has at most {MOST_MILESTONES} milestones.")
@@ -192,7 +202,7 @@ def _is_worked_on(goal: Row[Any]) -> None:
 def _step(workspace_id: UUID, goal_id: UUID, wanted: NewMilestone) -> dict[str, Any]:
     return {
         "workspace_id": workspace_id,
-        "id": new_id(),
+        "id": wanted.id or new_id(),
         "goal_id": goal_id,
         "description": wanted.description,
         "target_date": wanted.target_date,

@@ -124,10 +124,10 @@ INVARIANTS = (
         "the_last_training_is_the_last",
         "What is kept ready of a lead's trainings agrees with the trainings themselves.",
         """
-        select t.workspace_id, t.lead_id, max(t.trained_at) as last, c.last_training_at
+        select t.workspace_id, t.lead_id, max(t.trained_at) filter (where t.state = 'done') as last, c.last_training_at
         from coach_training t left join coach_state c on c.workspace_id = t.workspace_id and c.lead_id = t.lead_id
         group by t.workspace_id, t.lead_id, c.last_training_at
-        having c.last_training_at is distinct from max(t.trained_at)
+        having c.last_training_at is distinct from max(t.trained_at) filter (where t.state = 'done')
         """,
     ),
 )

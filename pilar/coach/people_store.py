@@ -56,11 +56,14 @@ _MOVE = (
     "update coach_goal set lead_id = :to where workspace_id = :w and lead_id = :lead",
     # A training at one moment is one training, whichever of the two it was told of.
     """
-    insert into coach_training (workspace_id, lead_id, trained_at, booking_id, source, recorded_at)
-    select workspace_id, :to, trained_at, booking_id, source, recorded_at
+    insert into coach_training (workspace_id, lead_id, trained_at, booking_id, state, kind, source, recorded_at)
+    select workspace_id, :to, trained_at, booking_id, state, kind, source, recorded_at
     from coach_training where workspace_id = :w and lead_id = :lead order by trained_at
-    on conflict (workspace_id, lead_id, trained_at) do update set booking_id = excluded.booking_id
-      where coach_training.booking_id is null and excluded.booking_id is not null
+    on conflict (workspace_id, lead_id, trained_at) do update set
+      booking_id = coalesce(coach_training.booking_id, excluded.booking_id),
+      kind = coalesce(coach_training.kind, excluded.kind),
+      state = case when 'done' in (coach_training.state, excluded.state) then 'done'
+                   when 'missed' in (coach_training.state, excluded.state) then 'missed' else 'planned' end
     """,
     "delete from coach_training where workspace_id = :w and lead_id = :lead",
     # What follows from trainings is made anew of them all.
@@ -165,8 +168,10 @@ select m.completed_at, 'goal', m.description, 'a step that was completed'
 from coach_milestone m join coach_goal g on g.workspace_id = m.workspace_id and g.id = m.goal_id
 where g.workspace_id = :w and g.lead_id = :lead and m.completed_at is not null
 union all
-(select trained_at, 'training', 'Trained', case when booking_id is null then '' else 'as booked' end
- from coach_training where workspace_id = :w and lead_id = :lead order by trained_at desc limit :n)
+(select trained_at, 'training', case state when 'done' then 'Trained' else 'Missed a training' end,
+   concat_ws(', ', kind, case when booking_id is not null and state = 'done' then 'as booked' end)
+ from coach_training where workspace_id = :w and lead_id = :lead and state <> 'planned'
+ order by trained_at desc limit :n)
 order by at desc limit :n
 """
 

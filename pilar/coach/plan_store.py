@@ -108,19 +108,28 @@ exists (select from coach_goal g where g.workspace_id = e.workspace_id and g.lea
 _NOT_KEPT = """
 b.workspace_id = e.workspace_id and b.lead_id = e.lead_id and b.state = 'booked'
   and b.ends_at <= :now - cast(:settles as interval) and b.ends_at > :now - cast(:looked_back as interval)
-  and exists (select from coach_training t where t.workspace_id = b.workspace_id
+  and exists (select from coach_training t where t.workspace_id = b.workspace_id and t.state <> 'planned'
                 and t.trained_at > b.starts_at - cast(:records as interval))
   and not exists (select from coach_training t where t.workspace_id = b.workspace_id and t.lead_id = b.lead_id
-                    and (t.booking_id = b.id
+                    and t.state = 'done' and (t.booking_id = b.id
                          or t.trained_at between b.starts_at - cast(:around as interval)
                                              and b.ends_at + cast(:around as interval)))
   and not exists (select from coach_nudge p where p.workspace_id = e.workspace_id and p.lead_id = e.lead_id
                     and p.type = 'missed_training_nudge' and p.due_at >= b.ends_at and p.id is distinct from :but)
 """
 
-# A booking that was not kept, or a pause that is longer than the lead's own rhythm; each is written about once.
+_TOLD_MISSED = """
+t.workspace_id = e.workspace_id and t.lead_id = e.lead_id and t.state = 'missed'
+  and t.trained_at <= :now - cast(:settles as interval) and t.trained_at > :now - cast(:looked_back as interval)
+  and not exists (select from coach_nudge p where p.workspace_id = e.workspace_id and p.lead_id = e.lead_id
+                    and p.type = 'missed_training_nudge' and p.due_at >= t.trained_at and p.id is distinct from :but)
+"""
+
+# A booking that was not kept, a training of which staff said so, or a pause that is longer than the lead's own rhythm;
+# each is written about once.
 HAS_MISSED = f"""
 (exists (select from booking b where {_NOT_KEPT})
+ or exists (select from coach_training t where {_TOLD_MISSED})
  or exists (
   select from coach_state c
   where c.workspace_id = e.workspace_id and c.lead_id = e.lead_id and c.longest_pause_days is not null
@@ -218,6 +227,10 @@ _MISSED = f"""
 select what.name, b.starts_at from coach_enrolment e
 join booking b on {_NOT_KEPT}
 join booking_event_type what on what.workspace_id = b.workspace_id and what.id = b.event_type_id
+where e.workspace_id = :workspace_id and e.lead_id = :lead_id
+union all
+select t.kind, t.trained_at from coach_enrolment e
+join coach_training t on {_TOLD_MISSED} and t.kind is not null
 where e.workspace_id = :workspace_id and e.lead_id = :lead_id
 union all
 select null, c.last_training_at from coach_state c
@@ -349,7 +362,7 @@ def has_something(
 def what_was_missed(
     connection: Connection, workspace_id: UUID, lead_id: UUID, now: datetime, nudge_id: UUID | None
 ) -> Row[Any] | None:
-    """What a lead missed (name) and when: a booking that was not kept; else no name, and their last training.
+    """What a lead missed (name) and when: a booking, or what staff told; else no name, and their last training.
 
     None where neither is known. Takes what `has_something` takes.
     """

@@ -40,17 +40,19 @@ coach_training = tenant_table(
     "coach_training",
     workspace_key(),
     Column("lead_id", Uuid, primary_key=True),
-    Column("trained_at", Timestamp, primary_key=True, comment="business time: when it began"),
+    Column("trained_at", Timestamp, primary_key=True, comment="business time: when it begins"),
     Column("booking_id", Uuid, comment="the booking that was kept by it; null: none, or it is not known"),
-    Column("source", Text, nullable=False, comment="who told: api or event"),
+    Column("source", Text, nullable=False, comment="who told first: api, event, page or file"),
     Column("recorded_at", Timestamp, nullable=False, comment="business time"),
+    Column("state", Text, nullable=False, server_default="done", comment="done, missed or planned"),
+    Column("kind", Text, comment="what was trained, as the studio calls it; null: not told"),
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["lead.workspace_id", "lead.id"]),
     ForeignKeyConstraint(["workspace_id", "booking_id"], ["booking.workspace_id", "booking.id"]),
     Index(None, "workspace_id", "trained_at"),
     Index(
         "ix_coach_training_booking_id", "workspace_id", "booking_id", postgresql_where=text("booking_id is not null")
     ),
-    comment="A training that a lead attended.",
+    comment="A training of a lead, as it was told last.",
 )
 
 coach_state = tenant_table(

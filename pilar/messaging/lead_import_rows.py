@@ -6,16 +6,11 @@ so is one whose number can't be one. A refusal says what was wrong and what to d
 
 from __future__ import annotations
 
-import codecs
-import csv
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-import phonenumbers
-
-from pilar.errors import Invalid
+from pilar.messaging.csv_rows import Refusal, e164, told_in
 from pilar.messaging.zones import country_of
 from pilar.workspaces.configuration import time_zones
 
@@ -24,7 +19,6 @@ NEEDED = ("phone", "consent_source", "consent_date", "consent_proof")
 LONGEST_NAME = 100
 LONGEST_TEXT = 500
 SHORTEST_PROOF = 3
-_SEPARATORS = (",", ";", "\t")
 
 
 @dataclass(frozen=True)
@@ -50,14 +44,6 @@ class LeadRow:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A row that can't be used, and why."""
-
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True)
 class Studio:
     """What a row is read by: where numbers without a calling code are, and what day it is there."""
 
@@ -66,69 +52,15 @@ class Studio:
     now: datetime
 
 
-class UnreadableFile(Invalid):
-    """The file can't be read as leads."""
-
-    code = "unreadable_file"
-
-
-def decoded(parts: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a file that comes in parts, each with its end.
-
-    Raises:
-        UnreadableFile: it is not UTF-8.
-    """
-    decoder, rest = codecs.getincrementaldecoder("utf-8-sig")(), ""
-    try:
-        for part in parts:
-            *lines, rest = (rest + decoder.decode(part)).split("\n")
-            yield from (f"{line}\n" for line in lines)
-        rest += decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise UnreadableFile("The file is not UTF-8: save it as “CSV UTF-8” and send it again.") from error
-    if rest:
-        yield rest
-
-
-def rows(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
-    """Line and fields of each row after the head; fields are None where there are more or fewer than columns.
-
-    Raises:
-        UnreadableFile: the head names no columns, or not those that are needed, or a row can't be told apart.
-    """
-    head = next(lines, "")
-    separator = max(_SEPARATORS, key=head.count)
-    names = [_column(name) for name in next(csv.reader([head], delimiter=separator), [])]
-    missing = [name for name in NEEDED if name not in names]
-    if missing:
-        raise UnreadableFile(
-            f"The first line must name the columns; missing: {', '.join(missing)}. Known: {', '.join(COLUMNS)}."
-        )
-    known = [name for name in names if name in COLUMNS]
-    if len(set(known)) != len(known):
-        raise UnreadableFile("The first line names a column twice.")
-    reader, line = csv.reader(lines, delimiter=separator, strict=True), 2
-    try:
-        for fields in reader:
-            begins, line = line, reader.line_num + 2
-            if not any(field.strip() for field in fields):
-                continue
-            yield begins, dict(zip(names, fields, strict=True)) if len(fields) == len(names) else None
-    except csv.Error as error:
-        raise UnreadableFile(f"Line {line} can't be told apart into columns ({error}): check its quotes.") from error
-
-
 def read(line: int, fields: dict[str, str] | None, studio: Studio) -> LeadRow | Refusal:
     """What a row holds, or why it can't be used."""
-    if fields is None:
-        return Refusal(line, "It has more or fewer fields than the first line: check its quotes and separators.")
-    told = {name: " ".join(fields.get(name, "").split()) for name in COLUMNS}
-    if any("\x00" in value for value in told.values()):
-        return Refusal(line, "It holds a character that no text has: save the file anew.")
+    told = told_in(line, fields, COLUMNS)
+    if isinstance(told, Refusal):
+        return told
     for problem in (_consent_missing(told, studio), _too_long(told), _unknown(told)):
         if problem:
             return Refusal(line, problem)
-    phone = _e164(told["phone"], studio.country)
+    phone = e164(told["phone"], studio.country)
     if phone is None:
         return Refusal(line, "phone is no number that there can be: write it with + and the country's calling code.")
     return LeadRow(
@@ -140,10 +72,6 @@ def read(line: int, fields: dict[str, str] | None, studio: Studio) -> LeadRow | 
         country=country_of(phone),
         proof=f"{told['consent_source']}, {told['consent_date']}: {told['consent_proof']}",
     )
-
-
-def _column(name: str) -> str:
-    return "_".join(name.strip().lower().replace("-", " ").split())
 
 
 def _consent_missing(told: dict[str, str], studio: Studio) -> str | None:
@@ -180,13 +108,3 @@ def _day(text: str) -> date | None:
         return datetime.fromisoformat(text).date()
     except ValueError:
         return None
-
-
-def _e164(text: str, country: str) -> str | None:
-    try:
-        number = phonenumbers.parse(text, country)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

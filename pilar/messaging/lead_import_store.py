@@ -1,4 +1,4 @@
-"""The SQL of imports of leads. What belongs here: reading and writing their rows, and leads in batches."""
+"""The SQL of files that studios bring. What belongs here: reading and writing their rows, and leads in batches."""
 
 from __future__ import annotations
 
@@ -46,18 +46,25 @@ def import_of_digest(connection: Connection, workspace_id: UUID, digest: bytes) 
     return connection.execute(select(lead_import).filter_by(workspace_id=workspace_id, digest=digest)).one()
 
 
-def get_import(connection: Connection, workspace_id: UUID, import_id: UUID, *, lock: bool = False) -> Row[Any]:
-    """An import; raise `NotFound` where this scope sees none."""
+def get_import(
+    connection: Connection, workspace_id: UUID, import_id: UUID, *, lock: bool = False, holds: str | None = None
+) -> Row[Any]:
+    """An import, of leads or of trainings or of either; raise `NotFound` where this scope sees none."""
     query = select(lead_import).filter_by(workspace_id=workspace_id, id=import_id)
+    if holds is not None:
+        query = query.filter_by(holds=holds)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise NotFound("There is no such import.")
     return row
 
 
-def imports_of(connection: Connection, workspace_id: UUID, limit: int) -> list[Row[Any]]:
-    """A studio's imports, the newest first."""
-    query = select(lead_import).filter_by(workspace_id=workspace_id).order_by(lead_import.c.id.desc()).limit(limit)
+def imports_of(connection: Connection, workspace_id: UUID, limit: int, *, holds: str | None = None) -> list[Row[Any]]:
+    """A studio's imports, of leads or of trainings or of both, the newest first."""
+    query = select(lead_import).filter_by(workspace_id=workspace_id)
+    if holds is not None:
+        query = query.filter_by(holds=holds)
+    query = query.order_by(lead_import.c.id.desc()).limit(limit)
     return list(connection.execute(query))
 
 

@@ -1,4 +1,4 @@
-"""The tables of imports of leads. What belongs here: their shape."""
+"""The tables of files that studios bring. What belongs here: their shape."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ lead_import = tenant_table(
     Column("bytes", Integer, nullable=False),
     Column("state", Text, nullable=False, comment="waiting, running, done or failed"),
     Column("rows_read", Integer, nullable=False, comment="after the head; it goes on behind them"),
-    Column("added", Integer, nullable=False, comment="leads who are new"),
-    Column("known", Integer, nullable=False, comment="leads who were there already"),
+    Column("added", Integer, nullable=False, comment="rows that brought something new: a lead, or a training"),
+    Column("known", Integer, nullable=False, comment="rows of what was there already"),
     Column("refused", Integer, nullable=False, comment="rows that can't be used"),
     Column("error", Text, comment="why the file could not be read to its end"),
     Column("asked_by", Text, nullable=False, comment="the actor, as in the audit log"),
     Column("created_at", Timestamp, nullable=False, comment="real time"),
     Column("finished_at", Timestamp, comment="real time"),
+    Column("holds", Text, nullable=False, server_default="leads", comment="leads or trainings"),
     ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
     UniqueConstraint("workspace_id", "digest"),
-    comment="Files of leads that a studio brought, and how far they are read.",
+    comment="Files of leads or of their trainings that a studio brought, and how far they are read.",
 )
 
 lead_import_part = tenant_table(
@@ -34,7 +35,7 @@ lead_import_part = tenant_table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("content", LargeBinary, nullable=False, comment="personal data; gone when the file is read"),
     ForeignKeyConstraint(["workspace_id", "import_id"], ["lead_import.workspace_id", "lead_import.id"]),
-    comment="A file of leads while it is read, in parts.",
+    comment="A file that a studio brought while it is read, in parts.",
 )
 
 lead_import_refusal = tenant_table(
@@ -44,5 +45,5 @@ lead_import_refusal = tenant_table(
     Column("line", Integer, primary_key=True, autoincrement=False, comment="where the row begins in the file"),
     Column("reason", Text, nullable=False, comment="what was wrong and what to do; nothing of the row itself"),
     ForeignKeyConstraint(["workspace_id", "import_id"], ["lead_import.workspace_id", "lead_import.id"]),
-    comment="Rows of a file of leads that could not be used.",
+    comment="Rows of a file that could not be used.",
 )

@@ -2,43 +2,23 @@
 
 # Without `from __future__ import annotations`: Dagster compares what `context` is annotated with to its classes.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from uuid import UUID
-
 import dagster as dg
 
 from pilar_pipelines.markdown import table
-from pilar_pipelines.partitions import workspace_asset
 from pilar_pipelines.policies import retries
 from pilar_pipelines.resources.pilar import PilarResource
-from pilar_pipelines.studios import materialize_studios
+from pilar_pipelines.studios import studio_asset
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-
-@workspace_asset(
+experiment_results = studio_asset(
+    "experiment_results",
+    "pilar.experiments.results:refresh_results",
     group_name="experiments",
     kinds={"postgres", "pandas"},
-    check_specs=[
-        dg.AssetCheckSpec(
-            "every_studios_experiments_were_judged",
-            asset="experiment_results",
-            description="No studio of the run failed; one that did keeps its last good figures.",
-        )
-    ],
+    check="every_studios_experiments_were_judged",
+    promises="No studio of the run failed; one that did keeps its last good figures.",
+    description="Each studio's own experiments, in `analytics.experiment_variant` and `analytics.experiment_result`.",
+    counted=("rows",),
 )
-def experiment_results(context: dg.AssetExecutionContext, pilar: PilarResource) -> dg.MaterializeResult:
-    """Each studio's own experiments, in `analytics.experiment_variant` and `analytics.experiment_result`."""
-    from pilar.experiments.results import refresh_results
-
-    clocks = pilar.clocks
-
-    def work(connection: "Connection", chunk: Sequence[UUID]) -> int:
-        return refresh_results(connection, clocks, chunk).rows
-
-    return materialize_studios(context, pilar, "every_studios_experiments_were_judged", work, counted="rows")
 
 
 @dg.asset(

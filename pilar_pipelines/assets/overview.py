@@ -12,36 +12,25 @@ from uuid import UUID
 
 import dagster as dg
 
-from pilar_pipelines.partitions import workspace_asset
 from pilar_pipelines.policies import KEYS_PER_TRANSACTION, retries
 from pilar_pipelines.resources.pilar import PilarResource
-from pilar_pipelines.studios import failures, materialize_studios
+from pilar_pipelines.studios import failures, studio_asset
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-@workspace_asset(
+studio_overview = studio_asset(
+    "studio_overview",
+    "pilar.operator.projection:refresh_studios",
     group_name="overview",
-    kinds={"postgres"},
-    check_specs=[
-        dg.AssetCheckSpec(
-            "every_studio_was_refreshed",
-            asset="studio_overview",
-            description="No studio of the run failed; one that did keeps its last good row.",
-        )
-    ],
+    check="every_studio_was_refreshed",
+    promises="No studio of the run failed; one that did keeps its last good row.",
+    description=(
+        "Each studio at a glance, in `analytics.studio_overview` and `analytics.studio_step`; a run takes a range."
+    ),
+    counted="refreshed",
 )
-def studio_overview(context: dg.AssetExecutionContext, pilar: PilarResource) -> dg.MaterializeResult:
-    """Each studio at a glance, in `analytics.studio_overview` and `analytics.studio_step`; a run takes a range."""
-    from pilar.operator.projection import refresh_studios
-
-    clocks = pilar.clocks
-
-    def work(connection: "Connection", chunk: Sequence[UUID]) -> int:
-        return refresh_studios(connection, clocks, chunk)
-
-    return materialize_studios(context, pilar, "every_studio_was_refreshed", work)
 
 
 @dg.asset(

@@ -118,7 +118,7 @@ class Gym:
             return goals.set_goal(connection, self.app.clocks, studio, lead, wanted, actor="owner:1")
 
     def trained(self, studio: UUID, lead: UUID, *moments: datetime, booking: UUID | None = None) -> int:
-        told = [trainings.Attended(moment, lead_id=lead, booking_id=booking) for moment in moments]
+        told = [trainings.Training(moment, lead_id=lead, booking_id=booking) for moment in moments]
         with self.database.transaction(Scope.fleet()) as connection:
             return trainings.record(connection, self.app.clocks, studio, told, "api")
 

@@ -67,13 +67,13 @@ def test_what_can_not_be_taken_in_says_why_and_takes_the_rest_with_it(gym: Gym) 
     studio, other = gym.studio(), gym.studio("Studio Zuid")
     lead, stranger = gym.lead(studio), gym.lead(other)
     foreign = booked(gym, other, stranger, EARLY - DAY)
-    fine = trainings.Attended(EARLY - DAY, lead_id=lead)
+    fine = trainings.Training(EARLY - DAY, lead_id=lead)
     wrong = {
-        "no lead": trainings.Attended(EARLY - DAY, lead_id=stranger),
-        "either as": trainings.Attended(EARLY - DAY),
-        "that number": trainings.Attended(EARLY - DAY, phone="+31600000000"),
-        "in the future": trainings.Attended(EARLY + DAY, lead_id=lead),
-        "no booking": trainings.Attended(EARLY - DAY, lead_id=lead, booking_id=foreign),
+        "no lead": trainings.Training(EARLY - DAY, lead_id=stranger),
+        "either as": trainings.Training(EARLY - DAY),
+        "that number": trainings.Training(EARLY - DAY, phone="+31600000000"),
+        "in the future": trainings.Training(EARLY + DAY, lead_id=lead),
+        "no booking": trainings.Training(EARLY - DAY, lead_id=lead, booking_id=foreign),
     }
     for why, one in wrong.items():
         with pytest.raises(Invalid, match=why), gym.database.transaction(Scope.fleet()) as connection:

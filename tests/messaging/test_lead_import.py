@@ -14,10 +14,12 @@ from pilar.backplane.handlers import Outside
 from pilar.crypto import SecretBox, new_key
 from pilar.database.engine import Scope
 from pilar.errors import Invalid
-from pilar.messaging import consent, lead_import, store
+from pilar.messaging import consent, file_import, store
+from pilar.messaging.csv_rows import Refusal, UnreadableFile
 from pilar.messaging.events import ImportLeads
-from pilar.messaging.lead_import import WITHDRAWN, LeadImporter, Taken, take_file
-from pilar.messaging.lead_import_rows import LeadRow, Refusal, Studio, UnreadableFile, decoded, read, rows
+from pilar.messaging.file_import import Taken
+from pilar.messaging.lead_import import LEADS, WITHDRAWN, LeadImporter, take_file
+from pilar.messaging.lead_import_rows import LeadRow, Studio, read
 from pilar.messaging.lead_import_store import get_import
 from pilar.messaging.rooms import People
 from pilar.workspaces import store as workspaces
@@ -66,8 +68,8 @@ def numbered(count: int, start: int = 0) -> list[str]:
 
 
 def of(text: str, head: str = HEAD) -> list[LeadRow | Refusal]:
-    lines = decoded([f"{head}\n{text}".encode()])
-    return [read(line, fields, HERE) for line, fields in rows(lines)]
+    rows = LEADS.rows(iter([f"{head}\n{text}".encode()]))
+    return [read(line, fields, HERE) for line, fields in rows]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_whatever_comes_is_read_refused_or_told_to_be_unreadable(body: bytes, si
         (HEAD.encode() + b"\n" + body)[start : start + size] for start in range(0, len(HEAD) + 1 + len(body), size)
     ]
     try:
-        for line, fields in rows(decoded(parts)):
+        for line, fields in LEADS.rows(iter(parts)):
             assert isinstance(read(line, fields, HERE), LeadRow | Refusal)
     except UnreadableFile as error:
         assert "save it as" in error.message or "Line" in error.message
@@ -178,7 +180,7 @@ def test_who_wrote_before_is_known_by_number_or_id_and_keeps_what_is_known(bench
 def test_a_file_that_breaks_off_is_told_and_what_came_before_stays(
     bench: Bench, studio: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lead_import, "BATCH", 2)
+    monkeypatch.setattr(file_import, "BATCH", 2)
     done = brought(bench, studio, *numbered(4), '"+31612345678,,,,F,2026-02-01,f 9')
     assert (done.state, done.added) == ("failed", 4)
     assert "Line 6" in done.error and "quotes" in done.error
@@ -192,7 +194,7 @@ def test_a_file_that_breaks_off_is_told_and_what_came_before_stays(
         (b"name,phone\nAnna,1", "missing: consent_source"),
         (HEAD.encode("utf-16"), "UTF-8"),
         (f"{HEAD},phone\n".encode(), "twice"),
-        (b"x" * (lead_import.LARGEST + 1), "larger"),
+        (b"x" * (file_import.LARGEST + 1), "larger"),
     ],
 )
 def test_a_file_that_holds_no_leads_is_refused_at_once(bench: Bench, studio: UUID, content: bytes, says: str) -> None:
@@ -206,8 +208,8 @@ def test_a_file_that_holds_no_leads_is_refused_at_once(bench: Bench, studio: UUI
 def test_who_is_killed_in_the_middle_goes_on_and_brings_each_lead_once(
     bench: Bench, studio: UUID, monkeypatch: pytest.MonkeyPatch, dies_at: int, after_commit: bool
 ) -> None:
-    monkeypatch.setattr(lead_import, "BATCH", 3)
-    monkeypatch.setattr(lead_import, "PART", 100)
+    monkeypatch.setattr(file_import, "BATCH", 3)
+    monkeypatch.setattr(file_import, "PART", 100)
     taken = take(bench, studio, *numbered(8), "06 1,,,,F,2026-02-01,f 1")
     mortal = MortalDatabase(bench.database.url, dies_at=dies_at, after_commit=after_commit)
     importer = LeadImporter(mortal, bench.clocks, PEOPLE)

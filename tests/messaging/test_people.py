@@ -314,7 +314,7 @@ def test_who_is_erased_is_in_no_table_and_is_written_to_again_only_if_they_write
     with pytest.raises(Conflict, match="erased"):
         in_one(bench, goals.set_goal, bench.clocks, studio, lead, goals.NewGoal("habit", "x"), actor="owner:1")
     with pytest.raises(Invalid, match="erased"):
-        in_one(bench, trainings.record, bench.clocks, studio, [trainings.Attended(START, lead)], "api")
+        in_one(bench, trainings.record, bench.clocks, studio, [trainings.Training(START, lead)], "api")
 
     done = brought(bench, studio, f"{PHONE},Anna,nl,,Website form,2026-02-01,form 17")
     assert (done.added, done.refused) == (0, 1)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import dagster as dg
@@ -33,6 +35,13 @@ def test_definitions_load_in_a_fresh_interpreter_without_any_setting_and_without
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.strip() == "loaded", done.stderr
+
+
+def test_what_assets_do_is_there() -> None:
+    sources = (Path(__file__).parents[2] / "pilar_pipelines" / "assets").glob("*.py")
+    named = [found for source in sources for found in re.findall(r'"(pilar[\w.]*):(\w+)"', source.read_text())]
+    assert len(named) >= 14
+    assert all(callable(getattr(import_module(module), function)) for module, function in named)
 
 
 def test_each_invariant_of_the_app_is_an_asset_check(app: App) -> None:

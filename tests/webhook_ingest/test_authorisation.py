@@ -155,6 +155,18 @@ MAY = {
     "delete_booking": {"admin", "system", "owner", "member"},
     **{name: {"admin", "owner"} for name in ("list_calendar_feeds", "new_calendar_feed", "revoke_calendar_feed")},
     **{name: {"admin", "owner"} for name in ("new_lead_import", "lead_imports", "bring_leads")},
+    **{name: {"admin", "owner"} for name in ("new_training_import", "bring_trainings")},
+    **{
+        name: {"admin", "system", "owner", "member"}
+        for name in ("list_training_imports", "get_training_import", "refused_training_rows")
+    },
+    **{
+        name: {"admin", "owner", "member"}
+        for name in (
+            "set_goal_by_page", "change_goal_by_page", "add_milestone_by_page", "complete_milestone_by_page",
+            "tell_training_by_page", "change_coaching",
+        )
+    },
     **{
         name: {"admin", "system", "owner", "member"}
         for name in ("list_lead_imports", "get_lead_import", "refused_lead_rows")
@@ -179,7 +191,6 @@ MAY = {
     **{name: {"admin", "owner"} for name in ("coach_schedule_page", "change_schedule_by_page", "try_coach_message")},
     **{name: {"admin", "system", "owner", "member"} for name in ("goal_picture", "list_checkins")},
     "new_coach_message": {"admin", "system"},
-    "change_coaching": {"admin", "owner"},
     "list_inbox": {"admin"},
     "replay_deliveries": {"admin"},
     "get_delivery": {"admin"},
@@ -236,6 +247,9 @@ INCOMPLETE = {
     "record_trainings",
     "bring_leads",
     "new_lead_import",
+    "bring_trainings",
+    "new_training_import",
+    *("set_goal_by_page", "add_milestone_by_page"),
     *(
         "new_lead",
         "add_lead",
@@ -256,7 +270,6 @@ INCOMPLETE = {
     "try_coach_message",
     "free_slots",
     "new_booking",
-    "change_coaching",
     "evaluate_rules",
     "extend_grace",
     "extend_grace_by_page",

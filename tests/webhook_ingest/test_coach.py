@@ -16,7 +16,6 @@ from pilar.messaging import consent, store
 from pilar.security.principals import Kind
 from tests.webhook_ingest.conftest import House, Studio
 from tests.webhook_ingest.test_pages import Outline
-from webhook_ingest.dashboards import rendering
 
 NOON = {"enabled": True, "schedules": [{"type": "coach.morning_nudge", "cron": "0 12 * * *"}]}
 
@@ -76,27 +75,12 @@ def test_the_page_shows_who_is_coached_and_what_comes_next_where_they_are(browse
     assert "<form" not in page.split('id="coached"')[1], "a member looks and does not act"
 
 
-def test_an_owner_changes_how_a_lead_is_coached(browser: TestClient, house: House) -> None:
-    studio = house.studio("North")
-    lead = coached(house, studio)
-    csrf = house.sign_in(browser, studio.owner)
-    address = f"/studios/{studio.workspace_id}/coach/{lead}"
-    wishes = {"csrf_token": csrf, "frequency": "weekly", "time_of_day": "18:30", "time_zone": "Asia/Tokyo"}
-    page = browser.post(address, data=wishes).text
-    assert rendering.NOTICES["coaching-changed"] in page
-    assert "18:30 Asia/Tokyo" in words(page)
-    for wrong in ({"frequency": "hourly"}, {"time_of_day": "23:00"}, {"time_zone": "Mars"}, {"frequency": ""}):
-        assert browser.post(address, data=wishes | wrong).status_code == 422
-    empty = {"csrf_token": csrf, "frequency": "daily", "time_of_day": "", "time_zone": ""}
-    assert "08:00 Europe/Amsterdam" in words(browser.post(address, data=empty).text)
-
-
 def test_a_lead_of_another_studio_is_not_found(browser: TestClient, house: House) -> None:
     north, south = house.studio("North"), house.studio("South")
     lead = coached(house, south)
     csrf = house.sign_in(browser, north.owner)
     form = {"csrf_token": csrf, "frequency": "weekly"}
-    assert browser.post(f"/studios/{north.workspace_id}/coach/{lead}", data=form).status_code == 404
+    assert browser.post(f"/studios/{north.workspace_id}/people/{lead}/coaching", data=form).status_code == 404
     assert str(lead) not in browser.get(f"/studios/{north.workspace_id}/coach").text
 
 

@@ -47,7 +47,7 @@ def test_an_owner_looks_at_what_would_come_and_puts_it_in_force(browser: TestCli
     assert "Change what is sent when" in browser.get(f"/studios/{studio.workspace_id}/coach").text
 
     changed = form(csrf, cron=["30 7 * * *", *form(csrf)["cron"][1:]], clock=["studio", *["lead"] * 5],
-                   text=["Hup {name}!", *[""] * 5])  # fmt: skip
+                   text=["Hup {name}!", *[""] * 5], most_per_week="4", frequency="weekly", style="supportive")  # fmt: skip
     preview = browser.post(address, data=changed | {"act": "preview"}).text
     assert "Asia/Tokyo: Tue 2 Mar, 15:30" in words(preview), "half past seven of the studio, where the lead is"
     assert in_force(house, studio)[0] == 1, "a preview changes nothing"
@@ -56,6 +56,8 @@ def test_an_owner_looks_at_what_would_come_and_puts_it_in_force(browser: TestCli
     version, coaching = in_force(house, studio)
     assert version == 2
     assert [one.enabled for one in coaching.schedules] == [True, False, True, False, False, False]
+    assert (coaching.most_per_week, coaching.preferences.frequency) == (4, "weekly")
+    assert coaching.preferences.motivation_style == "supportive"
     first = coaching.schedules[0]
     assert (first.cron, first.time_zone) == ("30 7 * * *", "studio")
     assert list(first.texts.values()) == ["Hup {name}!"]
@@ -73,6 +75,7 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(browser: TestClient, hou
         ({"cron": ["61 8 * * *", *["0 9 * * *"] * 5]}, "&#39;61 8 * * *&#39; is not a schedule"),
         ({"text": ["Hi {phone}", *[""] * 5]}, "{phone} stands for nothing"),
         ({"template": ["other", *[""] * 5]}, "names the template &#39;other&#39;, which the studio does not have"),
+        ({"most_per_week": "51"}, "a number from 1 to 50"),
         ({"zone": "Mars", "act": "preview"}, "&#39;Mars&#39; is not a time zone"),
     ):
         answer = browser.post(address, data=form(csrf, **wrong))

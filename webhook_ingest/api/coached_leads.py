@@ -1,99 +1,27 @@
-"""A lead's coaching, for programs: preferences, goals and trainings.
+"""A lead's coaching, for programs: how it stands, and what they want.
 
 What belongs here: the shape of what comes and goes; the rules are the coach's. A studio's schedules are in `coach.py`.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from pilar.coach import checkin_store, enrolment, goals, trainings
-from pilar.coach.goals import Goal, GoalType
+from pilar.coach import checkin_store, enrolment
 from pilar.coach.lead_state import LeadState, state_of
 from pilar.database.engine import Scope
-from pilar.errors import Invalid
 from pilar.messaging.store import get_lead
 from pilar.workspaces.configuration import TimeOfDay, TimeZone
-from webhook_ingest.deps import Asked, Caller, System
+from webhook_ingest.api.goals import GoalItem, goal_item
+from webhook_ingest.deps import Asked, System
 
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Percent = Annotated[int, Field(ge=0, le=100)]
 Frequency = Literal["daily", "weekly", "bi-weekly"]
 Style = Literal["encouraging", "challenging", "supportive"]
 _CHECKINS = 100
-
-
-class NewMilestoneItem(BaseModel):
-    """A step on the way to a goal; the day is the lead's."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    description: Words
-    target_date: date
-
-
-class MilestoneItem(BaseModel):
-    """A step on the way to a goal, and whether it is done."""
-
-    id: UUID
-    description: str
-    target_date: date
-    completed: bool
-    completed_at: datetime | None
-
-
-class NewGoalItem(BaseModel):
-    """What a lead wants to reach."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: GoalType
-    target: Words
-    deadline: date | None = None
-    progress: Percent = 0
-    milestones: list[NewMilestoneItem] = Field(default=[], max_length=goals.MOST_MILESTONES)
-
-
-class GoalChanges(BaseModel):
-    """What becomes another; what is left out stays. A progress of 100 says that the goal is reached."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    target: Words | None = None
-    deadline: date | None = None
-    progress: Percent | None = None
-    state: Literal["dropped"] | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> GoalChanges:
-        if not self.model_fields_set:
-            raise ValueError("name what is to be changed: target, deadline, progress or state")
-        if any(getattr(self, name) is None for name in self.model_fields_set - {"deadline"}):
-            raise ValueError("only a deadline can be taken away by null: leave the others out to keep them")
-        return self
-
-
-class GoalItem(BaseModel):
-    """A goal: active, reached or dropped; progress in percent."""
-
-    id: UUID
-    lead_id: UUID
-    type: str
-    target: str
-    deadline: date | None
-    progress: int
-    state: str
-    milestones: list[MilestoneItem]
-
-
-class Goals(BaseModel):
-    """A lead's goals, the oldest first."""
-
-    items: list[GoalItem]
 
 
 class Preferences(BaseModel):
@@ -182,35 +110,9 @@ class Checkins(BaseModel):
     items: list[Checkin]
 
 
-class AttendedTraining(BaseModel):
-    """A training that a lead attended: name the lead by id or by number."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    trained_at: AwareDatetime
-    lead_id: UUID | None = None
-    phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9]\d{6,14}$")] | None = None
-    booking_id: UUID | None = None
-
-
-class AttendedTrainings(BaseModel):
-    """Trainings that took place; all are taken in, or none."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    trainings: list[AttendedTraining] = Field(min_length=1, max_length=trainings.MOST)
-
-
-class TakenIn(BaseModel):
-    """How many trainings are new; the others were known."""
-
-    recorded: int
-    known: int
-
-
 def lead_coaching(app: System, caller: Asked, lead_id: UUID, workspace_id: UUID | None = None) -> LeadCoachingState:
     """How a lead's coaching stands."""
-    studio = _studio(caller, workspace_id)
+    studio = caller.acts_for_studio(workspace_id)
     with app.database.transaction(Scope.workspace(studio)) as connection:
         state = state_of(connection, app.clocks, studio, lead_id)
     return _told(studio, state)
@@ -220,7 +122,7 @@ def change_preferences(
     app: System, caller: Asked, lead_id: UUID, wanted: Preferences, workspace_id: UUID | None = None
 ) -> LeadCoachingState:
     """Keep how a lead wants to be coached; what is still to come is planned anew."""
-    studio = _studio(caller, workspace_id)
+    studio = caller.acts_for_studio(workspace_id)
     wishes = enrolment.Wishes(wanted.frequency, wanted.time_of_day, wanted.time_zone, wanted.motivation_style)
     # The queue is the fleet's: who may do this for the studio was checked before.
     with app.database.transaction(Scope.fleet()) as connection:
@@ -230,90 +132,13 @@ def change_preferences(
     return _told(studio, state)
 
 
-def list_goals(app: System, caller: Asked, lead_id: UUID, workspace_id: UUID | None = None) -> Goals:
-    """A lead's goals, those that were reached or given up too."""
-    studio = _studio(caller, workspace_id)
-    with app.database.transaction(Scope.workspace(studio)) as connection:
-        lead_id = get_lead(connection, studio, lead_id).id
-        return Goals(items=[_goal(one) for one in goals.goals_of(connection, studio, lead_id)])
-
-
-def new_goal(
-    app: System, caller: Asked, lead_id: UUID, wanted: NewGoalItem, workspace_id: UUID | None = None
-) -> GoalItem:
-    """Set a goal for a lead."""
-    studio = _studio(caller, workspace_id)
-    steps = [goals.NewMilestone(one.description, one.target_date) for one in wanted.milestones]
-    goal = goals.NewGoal(wanted.type, wanted.target, wanted.deadline, wanted.progress, steps)
-    with app.database.transaction(Scope.fleet()) as connection:
-        return _goal(goals.set_goal(connection, app.clocks, studio, lead_id, goal, actor=caller.principal.actor))
-
-
-def change_goal(
-    app: System, caller: Asked, goal_id: UUID, changes: GoalChanges, workspace_id: UUID | None = None
-) -> GoalItem:
-    """Change a goal: its target, deadline or progress, or give it up."""
-    studio, named = _studio(caller, workspace_id), changes.model_dump(exclude_unset=True)
-    with app.database.transaction(Scope.fleet()) as connection:
-        return _goal(goals.change_goal(connection, app.clocks, studio, goal_id, named, actor=caller.principal.actor))
-
-
-def new_milestone(
-    app: System, caller: Asked, goal_id: UUID, wanted: NewMilestoneItem, workspace_id: UUID | None = None
-) -> GoalItem:
-    """Add a step on the way to a goal."""
-    studio, step = _studio(caller, workspace_id), goals.NewMilestone(wanted.description, wanted.target_date)
-    with app.database.transaction(Scope.fleet()) as connection:
-        return _goal(goals.add_milestone(connection, app.clocks, studio, goal_id, step, actor=caller.principal.actor))
-
-
-def complete_milestone(app: System, caller: Asked, milestone_id: UUID, workspace_id: UUID | None = None) -> GoalItem:
-    """Note that a step on the way to a goal is done; when that was noted first is kept."""
-    studio = _studio(caller, workspace_id)
-    with app.database.transaction(Scope.fleet()) as connection:
-        return _goal(
-            goals.complete_milestone(connection, app.clocks, studio, milestone_id, actor=caller.principal.actor)
-        )
-
-
-def record_trainings(app: System, caller: Asked, told: AttendedTrainings, workspace_id: UUID | None = None) -> TakenIn:
-    """Take in trainings that leads attended."""
-    studio = _studio(caller, workspace_id)
-    attended = [trainings.Attended(**dict(one)) for one in told.trainings]
-    with app.database.transaction(Scope.workspace(studio)) as connection:
-        recorded = trainings.record(connection, app.clocks, studio, attended, "api")
-    return TakenIn(recorded=recorded, known=len(attended) - recorded)
-
-
 def list_checkins(app: System, caller: Asked, lead_id: UUID, workspace_id: UUID | None = None) -> Checkins:
     """What a lead told about their weeks; the newest hundred."""
-    studio = _studio(caller, workspace_id)
+    studio = caller.acts_for_studio(workspace_id)
     with app.database.transaction(Scope.workspace(studio)) as connection:
         get_lead(connection, studio, lead_id)
         rows = checkin_store.latest(connection, studio, lead_id, _CHECKINS)
     return Checkins(items=[Checkin(**{name: getattr(row, name) for name in Checkin.model_fields}) for row in rows])
-
-
-def _studio(caller: Caller, workspace_id: UUID | None) -> UUID:
-    studio = caller.acts_for(workspace_id)
-    if studio is None:
-        raise Invalid("Name the studio as `workspace_id`.")
-    return studio
-
-
-def _goal(goal: Goal) -> GoalItem:
-    steps = [
-        MilestoneItem(
-            id=step.id,
-            description=step.description,
-            target_date=step.target_date,
-            completed=step.completed_at is not None,
-            completed_at=step.completed_at,
-        )
-        for step in goal.milestones
-    ]
-    told = {name: getattr(goal.row, name) for name in GoalItem.model_fields if name != "milestones"}
-    return GoalItem(**told, milestones=steps)
 
 
 def _pace(state: LeadState) -> Pace | None:
@@ -342,7 +167,7 @@ def _told(studio: UUID, state: LeadState) -> LeadCoachingState:
         lead_id=state.lead_id,
         workspace_id=studio,
         enrolled=enrolled is not None and enrolled.ended_at is None,
-        current_goals=[_goal(one) for one in state.goals if one.row.state == "active"],
+        current_goals=[goal_item(one) for one in state.goals if one.row.state == "active"],
         last_training_date=state.last_training_at,
         last_nudge_date=state.last_nudge_at,
         last_response_date=state.last_response_at,

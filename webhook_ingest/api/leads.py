@@ -13,8 +13,8 @@ from fastapi import Body, Query, Response
 from pydantic import BaseModel
 from starlette.responses import Response as Plain
 
+from pilar.app import App
 from pilar.database.engine import Scope
-from pilar.errors import Invalid
 from pilar.messaging import lead_import_store as store
 from pilar.messaging.lead_import import take_file
 from webhook_ingest.deps import Asked, System
@@ -23,7 +23,7 @@ SHOWN = 50
 
 
 class ImportItem(BaseModel):
-    """A file of leads and how far it is; times are real time."""
+    """A file that a studio brought and how far it is; times are real time."""
 
     id: UUID
     workspace_id: UUID
@@ -40,7 +40,7 @@ class ImportItem(BaseModel):
 
 
 class Imports(BaseModel):
-    """A studio's files of leads, the newest first."""
+    """A studio's files, the newest first."""
 
     items: list[ImportItem]
 
@@ -54,9 +54,7 @@ def new_import(
     workspace_id: UUID | None = None,
 ) -> ImportItem:
     """Take a file of leads: it is worked through as a job. 202 where it is new, 200 where it was brought before."""
-    studio = caller.acts_for(workspace_id)
-    if studio is None:
-        raise Invalid("Name the studio as `workspace_id`.")
+    studio = caller.acts_for_studio(workspace_id)
     with app.database.transaction(Scope.fleet()) as connection:
         taken = take_file(connection, app.clocks, studio, unquote(file_name), content, actor=caller.principal.actor)
     response.status_code = 202 if taken.is_new else 200
@@ -65,22 +63,37 @@ def new_import(
 
 def list_imports(app: System, workspace_id: UUID) -> Imports:
     """A studio's files of leads."""
-    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
-        rows = store.imports_of(connection, workspace_id, SHOWN)
-    return Imports(items=[ImportItem.model_validate(row, from_attributes=True) for row in rows])
+    return imports_of(app, workspace_id, "leads")
 
 
 def get_import(app: System, workspace_id: UUID, import_id: UUID) -> ImportItem:
     """One file of leads: how far it is, and how many rows came of it."""
-    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
-        row = store.get_import(connection, workspace_id, import_id)
-    return ImportItem.model_validate(row, from_attributes=True)
+    return import_of(app, workspace_id, import_id, "leads")
 
 
 def refused_rows(app: System, workspace_id: UUID, import_id: UUID) -> Plain:
     """The rows that could not be used, as a file: line and reason."""
+    return refusals_of(app, workspace_id, import_id, "leads")
+
+
+def imports_of(app: App, workspace_id: UUID, holds: str) -> Imports:
+    """A studio's files of what they hold."""
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
-        store.get_import(connection, workspace_id, import_id)
+        rows = store.imports_of(connection, workspace_id, SHOWN, holds=holds)
+    return Imports(items=[ImportItem.model_validate(row, from_attributes=True) for row in rows])
+
+
+def import_of(app: App, workspace_id: UUID, import_id: UUID, holds: str) -> ImportItem:
+    """One of them; raise `NotFound` where there is none."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        row = store.get_import(connection, workspace_id, import_id, holds=holds)
+    return ImportItem.model_validate(row, from_attributes=True)
+
+
+def refusals_of(app: App, workspace_id: UUID, import_id: UUID, holds: str) -> Plain:
+    """The rows of one of them that could not be used, as a file; raise `NotFound` where there is none."""
+    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
+        store.get_import(connection, workspace_id, import_id, holds=holds)
         rows = store.refusals_of(connection, workspace_id, import_id)
     written = io.StringIO()
     out = csv.writer(written)

@@ -1,26 +1,21 @@
-"""A studio's coaching. What belongs here: what the page shows, and its one form."""
+"""A studio's coaching. What belongs here: what the page shows; how a lead is coached is changed on theirs."""
 
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Form, Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import Request
+from starlette.responses import Response
 
-from pilar.coach import enrolment
 from pilar.coach.overview import activity_of, schedule_of
 from pilar.coach.results import results_of
-from pilar.coach.schedule import EVERY
 from pilar.coach.standing import in_words
 from pilar.database.engine import Scope
 from pilar.workspaces.store import get_workspace
 from webhook_ingest.dashboards import charts
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
-
-_Field = Annotated[str, Form(max_length=100)]
 
 
 def coach(request: Request, app: System, caller: Asked, workspace_id: UUID) -> Response:
@@ -45,24 +40,6 @@ def coach(request: Request, app: System, caller: Asked, workspace_id: UUID) -> R
         sent_chart=charts.bars([(sent, answered) for _, sent, answered in days]),
         scores_chart=charts.stacks([(float(leads),) for leads in scores]),
         in_words=in_words,
-        frequencies=tuple(EVERY),
         leads=caller.leads(workspace_id),
         business_now=now,
     )
-
-
-def change_coaching(
-    app: System,
-    caller: Asked,
-    workspace_id: UUID,
-    lead_id: UUID,
-    frequency: _Field,
-    time_of_day: _Field = "",
-    time_zone: _Field = "",
-) -> Response:
-    """Keep how a lead wants to be coached."""
-    wishes = enrolment.Wishes(frequency, time_of_day.strip() or None, time_zone.strip() or None)
-    # The queue is the fleet's: who may do this for the studio was checked before.
-    with app.database.transaction(Scope.fleet()) as connection:
-        enrolment.change(connection, app.clocks, workspace_id, lead_id, wishes, actor=caller.principal.actor)
-    return RedirectResponse(f"/studios/{workspace_id}/coach?notice=coaching-changed", 303)

@@ -5,7 +5,7 @@ What does not: what may be scheduled (`pilar.workspaces.configuration`) and when
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,15 +13,19 @@ from uuid import UUID
 
 from fastapi import Form, Request
 from pydantic import ValidationError
-from starlette.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.responses import Response
 
 from pilar.coach import training_logic
 from pilar.coach.defaults import SCHEDULES
 from pilar.coach.planning import PREFIX
+from pilar.coach.schedule import EVERY
+from pilar.coach.texts import STYLES
 from pilar.database.engine import Scope
-from pilar.errors import Invalid
+from pilar.errors import Invalid, PilarError
 from pilar.workspaces.configuration import CoachingConfiguration, CoachSchedule, StudioConfiguration
 from pilar.workspaces.store import load_configuration
+from webhook_ingest.dashboards import forms
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 
@@ -31,6 +35,7 @@ _ELSEWHERE = ("America/New_York", "Europe/Amsterdam")
 
 _Texts = Annotated[list[str], Form(max_length=20)]
 _Zone = Annotated[str, Form(max_length=100)]
+_Word = Annotated[str | None, Form(max_length=20)]
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Shown:
     entries: Sequence[Entry]
     by_model: bool
     offers: str
+    most_per_week: str
+    unless_chosen: Mapping[str, str]
     problem: str | None = None
 
 
@@ -66,7 +73,11 @@ def schedule(request: Request, app: System, workspace_id: UUID, zone: str = "") 
         for one in _rows(document.coaching)
     ]
     coaching = document.coaching
-    shown = Shown(coaching.enabled, entries, coaching.written_by == "model", coaching.offers or "")
+    preferences = coaching.preferences.model_dump()
+    shown = Shown(
+        coaching.enabled, entries, coaching.written_by == "model", coaching.offers or "", str(coaching.most_per_week),
+        preferences,
+    )  # fmt: skip
     return _page(request, app, workspace_id, version, document, shown, document.coaching, zone)
 
 
@@ -85,6 +96,9 @@ def change_schedule(
     coaching_on: Annotated[str, Form()] = "",
     by_model: Annotated[str, Form()] = "",
     offers: Annotated[str, Form(max_length=60)] = "",
+    most_per_week: _Word = None,
+    frequency: _Word = None,
+    style: _Word = None,
     zone: _Zone = "",
     act: Annotated[str, Form()] = "preview",
 ) -> Response:
@@ -96,24 +110,33 @@ def change_schedule(
         Entry(kind, str(number) in turned_on, *(field.strip() for field in fields))
         for number, (kind, *fields) in enumerate(zip(type, cron, clock, template, text, strict=True))
     ]
-    shown = Shown(bool(coaching_on), entries, bool(by_model), offers)
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         in_force, document = load_configuration(connection, workspace_id)
-    wanted: CoachingConfiguration | None = None
+    unless_chosen = document.coaching.preferences.model_dump()
+    sent = {"frequency": frequency, "motivation_style": style}
+    unless_chosen |= {name: value.strip() for name, value in sent.items() if value is not None}
+    most = str(document.coaching.most_per_week) if most_per_week is None else most_per_week
+    shown = Shown(bool(coaching_on), entries, bool(by_model), offers, most, unless_chosen)
+
+    def refused(error: PilarError) -> Response:
+        mended = replace(shown, problem=error.message)
+        return _page(request, app, workspace_id, in_force, document, mended, None, zone)
+
     try:
         wanted = _read(shown, document)
         training_logic.check_for(wanted, document)
-        if act == "save":
-            # The queue is the fleet's: who may do this for the studio was checked before.
-            with app.database.transaction(Scope.fleet()) as connection:
-                training_logic.change(
-                    connection, app.clocks, workspace_id, wanted, expected_version=version,
-                    actor=caller.principal.actor,
-                )  # fmt: skip
-            return RedirectResponse(f"/studios/{workspace_id}/coach/schedule?notice=schedule-changed", 303)
-    except (ValidationError, Invalid) as error:
-        shown, wanted = replace(shown, problem=_in_words(error, entries)), None
-    return _page(request, app, workspace_id, version if wanted else in_force, document, shown, wanted, zone)
+    except Invalid as error:
+        return refused(error)
+    if act != "save":
+        return _page(request, app, workspace_id, version, document, shown, wanted, zone)
+
+    def put_in_force(connection: Connection) -> str:
+        training_logic.change(
+            connection, app.clocks, workspace_id, wanted, expected_version=version, actor=caller.principal.actor
+        )
+        return f"/studios/{workspace_id}/coach/schedule?notice=schedule-changed"
+
+    return forms.done(app, put_in_force, refused, kinds=(Invalid,))
 
 
 def _page(
@@ -142,6 +165,10 @@ def _page(
         coaching_on=shown.coaching_on,
         by_model=shown.by_model,
         offers=shown.offers,
+        most_per_week=shown.most_per_week,
+        unless_chosen=shown.unless_chosen,
+        frequencies=tuple(EVERY),
+        styles=STYLES,
         can_be_offered=training_logic.can_be_offered(document),
         can_be_personal=training_logic.can_be_personal(document),
         entries=shown.entries,
@@ -160,7 +187,11 @@ def _rows(coaching: CoachingConfiguration) -> list[CoachSchedule]:
 
 
 def _read(shown: Shown, document: StudioConfiguration) -> CoachingConfiguration:
-    """The section that the form describes; texts in other languages stay as they are."""
+    """The section that the form describes; texts in other languages stay as they are.
+
+    Raises:
+        Invalid: there can be no such section.
+    """
     before = _rows(document.coaching)
     schedules: list[dict[str, Any]] = []
     for number, entry in enumerate(shown.entries):
@@ -179,27 +210,30 @@ def _read(shown: Shown, document: StudioConfiguration) -> CoachingConfiguration:
                 "texts": texts,
             }
         )
-    return CoachingConfiguration.model_validate(
-        {
-            "enabled": shown.coaching_on,
-            "schedules": schedules,
-            "preferences": document.coaching.preferences.model_dump(),
-            "most_per_week": document.coaching.most_per_week,
-            "written_by": "model" if shown.by_model else "texts",
-            "offers": shown.offers or None,
-        }
-    )
+    try:
+        return CoachingConfiguration.model_validate(
+            {
+                "enabled": shown.coaching_on,
+                "schedules": schedules,
+                "preferences": dict(shown.unless_chosen),
+                "most_per_week": shown.most_per_week.strip(),
+                "written_by": "model" if shown.by_model else "texts",
+                "offers": shown.offers or None,
+            }
+        )
+    except ValidationError as error:
+        raise Invalid(_in_words(error, shown.entries)) from error
 
 
-def _in_words(error: ValidationError | Invalid, entries: Sequence[Entry]) -> str:
+def _in_words(error: ValidationError, entries: Sequence[Entry]) -> str:
     """What is wrong, and with which type."""
-    if isinstance(error, Invalid):
-        return str(error)
     first = error.errors()[0]
     where = [part for part in first["loc"] if isinstance(part, int)]
     of = entries[where[0]].type.removeprefix(PREFIX).replace("_", " ").capitalize() if where else "Schedule"
     fields = {"cron": "when", "texts": "own text", "template": "template", "time_zone": "clock", "type": "type"}
     field = next((fields[part] for part in first["loc"] if part in fields), "form")
+    if "most_per_week" in first["loc"]:
+        return "At most in a week: write a number from 1 to 50."
     if field == "when":
         return f"{of}, when: write five parts: minute, hour, day of the month, month, day of the week, as 0 8 * * *."
     return f"{of}, {field}: {first['msg'].removeprefix('Value error, ')}."

@@ -7,23 +7,25 @@ which are messaging's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Form, Query, Request
 from sqlalchemy import Connection
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from pilar.app import App
 from pilar.clocks import Clocks
 from pilar.database.engine import Scope
-from pilar.errors import Conflict, Invalid, PilarError
+from pilar.errors import Invalid, PilarError
 from pilar.ids import new_id
 from pilar.messaging import assigning, conversations, media, notes, overview, refusals
 from pilar.messaging.outbox import LONGEST_TEXT
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.store import members_of
 from webhook_ingest import cursors
+from webhook_ingest.dashboards import forms
 from webhook_ingest.dashboards.authors import authors_of, note_author
 from webhook_ingest.dashboards.refusal_words import refusal_in_words
 from webhook_ingest.dashboards.rendering import render
@@ -108,14 +110,14 @@ def answer(
 ) -> Response:
     """Take an answer; where it can't be sent, the page says why and keeps what was typed."""
     text = text.replace("\r\n", "\n")
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            conversations.answer(
-                connection, app.clocks, workspace_id, lead_id, text, caller.principal.actor, form_id=str(form_id)
-            )
-    except (Conflict, Invalid) as error:
-        return _thread(request, app, workspace_id, lead_id, error=error, text=text, form_id=form_id)
-    return _back(workspace_id, lead_id, "answered")
+
+    def send(connection: Connection) -> str:
+        conversations.answer(
+            connection, app.clocks, workspace_id, lead_id, text, caller.principal.actor, form_id=str(form_id)
+        )
+        return _to(workspace_id, lead_id, "answered")
+
+    return forms.done(app, send, partial(_thread, request, app, workspace_id, lead_id, text=text, form_id=form_id))
 
 
 def answer_by_template(
@@ -128,14 +130,14 @@ def answer_by_template(
     template: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
     """Write by a template; where it can't be sent, the page says why."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            conversations.answer_by_template(
-                connection, app.clocks, workspace_id, lead_id, template, caller.principal.actor, form_id=str(choice_id)
-            )
-    except Conflict as error:
-        return _thread(request, app, workspace_id, lead_id, error=error)
-    return _back(workspace_id, lead_id, "answered")
+
+    def send(connection: Connection) -> str:
+        conversations.answer_by_template(
+            connection, app.clocks, workspace_id, lead_id, template, caller.principal.actor, form_id=str(choice_id)
+        )
+        return _to(workspace_id, lead_id, "answered")
+
+    return forms.done(app, send, partial(_thread, request, app, workspace_id, lead_id))
 
 
 def assign(
@@ -147,14 +149,16 @@ def assign(
     person: Annotated[str, Form(max_length=36)] = "",
 ) -> Response:
     """Have somebody see to a conversation, or nobody."""
-    try:
-        person_id = UUID(person) if person else None
-        with app.database.transaction(Scope.fleet()) as connection:
-            assigning.assign(connection, app.clocks, workspace_id, lead_id, person_id, caller.principal.actor)
-    except (ValueError, Invalid) as error:
-        told = error if isinstance(error, Invalid) else Invalid("Choose one of the studio's people.")
-        return _thread(request, app, workspace_id, lead_id, error=told)
-    return _back(workspace_id, lead_id, "assigned")
+
+    def assigned(connection: Connection) -> str:
+        try:
+            person_id = UUID(person) if person else None
+        except ValueError as error:
+            raise Invalid("Choose one of the studio's people.") from error
+        assigning.assign(connection, app.clocks, workspace_id, lead_id, person_id, caller.principal.actor)
+        return _to(workspace_id, lead_id, "assigned")
+
+    return forms.done(app, assigned, partial(_thread, request, app, workspace_id, lead_id))
 
 
 def add_note(
@@ -167,15 +171,15 @@ def add_note(
     note: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep a note for the staff."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            notes.add(
-                connection, app.clocks, workspace_id, lead_id, note.replace("\r\n", "\n"),
-                actor=caller.principal.actor, form_id=str(note_id),
-            )  # fmt: skip
-    except (Conflict, Invalid) as error:
-        return _thread(request, app, workspace_id, lead_id, error=error, note=note)
-    return _back(workspace_id, lead_id, "noted")
+
+    def keep(connection: Connection) -> str:
+        notes.add(
+            connection, app.clocks, workspace_id, lead_id, note.replace("\r\n", "\n"),
+            actor=caller.principal.actor, form_id=str(note_id),
+        )  # fmt: skip
+        return _to(workspace_id, lead_id, "noted")
+
+    return forms.done(app, keep, partial(_thread, request, app, workspace_id, lead_id, note=note))
 
 
 def tell_refusal(
@@ -224,9 +228,9 @@ def _thread(
     app: System,
     workspace_id: UUID,
     lead_id: UUID,
+    error: PilarError | None = None,
     *,
     before: UUID | None = None,
-    error: PilarError | None = None,
     text: str = "",
     note: str = "",
     form_id: UUID | None = None,
@@ -273,8 +277,8 @@ def _change(
 ) -> Response:
     with app.database.transaction(Scope.fleet()) as connection:
         change(connection, app.clocks, workspace_id, lead_id, caller.principal.actor)
-    return _back(workspace_id, lead_id, notice)
+    return forms.see(_to(workspace_id, lead_id, notice))
 
 
-def _back(workspace_id: UUID, lead_id: UUID, notice: str) -> Response:
-    return RedirectResponse(f"/studios/{workspace_id}/conversations/{lead_id}?notice={notice}#latest", 303)
+def _to(workspace_id: UUID, lead_id: UUID, notice: str) -> str:
+    return f"/studios/{workspace_id}/conversations/{lead_id}?notice={notice}#latest"

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Form, Query, Request
-from pydantic import ValidationError
-from starlette.responses import RedirectResponse, Response
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection
+from starlette.responses import Response
 
 from pilar.database.engine import Scope
-from pilar.errors import Conflict, Invalid, PilarError
+from pilar.errors import Invalid, PilarError
 from pilar.provisioning.defaults_document import PARTS, DefaultsChange, Part, WorkspaceDefaults, differences
 from pilar.provisioning.defaults_template import Updated, update_studios, write_template
 from pilar.workspaces import fleet
 from pilar.workspaces import store as workspaces
+from webhook_ingest.dashboards import forms
 from webhook_ingest.dashboards.leaf_form import fields_of, read
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
@@ -38,6 +41,7 @@ async def what_was_sent(request: Request) -> Mapping[str, str]:
 
 Sent = Annotated[Mapping[str, str], Depends(what_was_sent)]
 Version = Annotated[int | None, Form()]
+Document = TypeVar("Document", bound=BaseModel)
 
 
 def studio_defaults(
@@ -58,17 +62,18 @@ def change_studio_defaults(
         section = app.defaults.read(connection, workspace_id).parts[part]
     present = section.model_dump(mode="json") if section is not None else {}
     wanted: Any = present
-    try:
+
+    def change(connection: Connection) -> str:
+        nonlocal wanted
         wanted = _wanted(present, sent)
-        parts = DefaultsChange.model_validate({part: wanted}).parts()
-        with app.database.transaction(Scope.fleet()) as connection:
-            app.defaults.change(
-                connection, workspace_id, parts, expected_version=version, actor=caller.principal.actor,
-                note=f"{part}, changed on the page",
-            )  # fmt: skip
-    except (ValidationError, Invalid, Conflict) as error:
-        return _studio_page(request, app, workspace_id, typed={part: wanted}, error=error)
-    return RedirectResponse(f"/studios/{workspace_id}/defaults?notice=defaults-changed", 303)
+        parts = _valid(DefaultsChange, {part: wanted}).parts()
+        app.defaults.change(
+            connection, workspace_id, parts, expected_version=version, actor=caller.principal.actor,
+            note=f"{part}, changed on the page",
+        )  # fmt: skip
+        return f"/studios/{workspace_id}/defaults?notice=defaults-changed"
+
+    return forms.done(app, change, lambda error: _studio_page(request, app, workspace_id, error, typed={part: wanted}))
 
 
 def roll_back_studio_defaults(
@@ -76,12 +81,12 @@ def roll_back_studio_defaults(
     version: Version = None,
 ) -> Response:  # fmt: skip
     """Put the parts of an earlier version in force again."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            app.defaults.roll_back(connection, workspace_id, to, expected_version=version, actor=caller.principal.actor)
-    except (Invalid, Conflict) as error:
-        return _studio_page(request, app, workspace_id, error=error)
-    return RedirectResponse(f"/studios/{workspace_id}/defaults?notice=defaults-rolled-back", 303)
+
+    def roll_back(connection: Connection) -> str:
+        app.defaults.roll_back(connection, workspace_id, to, expected_version=version, actor=caller.principal.actor)
+        return f"/studios/{workspace_id}/defaults?notice=defaults-rolled-back"
+
+    return forms.done(app, roll_back, partial(_studio_page, request, app, workspace_id))
 
 
 def default_template(request: Request, app: System, version: Annotated[int | None, Query(ge=0)] = None) -> Response:
@@ -101,18 +106,19 @@ def change_default_template(
     with app.database.transaction(Scope.fleet()) as connection:
         document = app.defaults.template(connection)[1].model_dump(mode="json")
     wanted = document[part]
-    try:
+
+    def write(connection: Connection) -> str:
+        nonlocal wanted
         wanted = _wanted(document[part], sent)
-        template = WorkspaceDefaults.model_validate({**document, part: wanted})
+        template = _valid(WorkspaceDefaults, {**document, part: wanted})
         note = sent.get("note", "").strip()[:300] or f"{part}, changed on the page"
-        with app.database.transaction(Scope.fleet()) as connection:
-            write_template(
-                connection, app.clocks, app.defaults, template, expected_version=version,
-                actor=caller.principal.actor, note=note,
-            )  # fmt: skip
-    except (ValidationError, Invalid, Conflict) as error:
-        return _template_page(request, app, typed={part: wanted}, error=error)
-    return RedirectResponse("/defaults?notice=template-written", 303)
+        write_template(
+            connection, app.clocks, app.defaults, template, expected_version=version, actor=caller.principal.actor,
+            note=note,
+        )  # fmt: skip
+        return "/defaults?notice=template-written"
+
+    return forms.done(app, write, lambda error: _template_page(request, app, error, typed={part: wanted}))
 
 
 def bring_up_to_date(
@@ -155,16 +161,30 @@ def _shown(parts: Mapping[Part, Any], typed: Mapping[Part, Any] | None) -> list[
     ]
 
 
-def _said(error: PilarError | ValidationError | None) -> tuple[list[str], int]:
+def _valid(kind: type[Document], wanted: Any) -> Document:
+    """A document that was typed.
+
+    Raises:
+        Invalid: it is none; its details say what is wrong where.
+    """
+    try:
+        return kind.model_validate(wanted)
+    except ValidationError as error:
+        errors = [f"{' · '.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise Invalid("That can't be put in force.", errors=errors) from error
+
+
+def _said(error: PilarError | None) -> tuple[list[str], int]:
     """What is wrong, as sentences, and the status of an answer that says so."""
-    if isinstance(error, ValidationError):
-        return [f"{' · '.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()], 422
-    return ([error.message], status_of(error)) if error is not None else ([], 200)
+    if error is None:
+        return [], 200
+    errors = error.details.get("errors")
+    return errors if isinstance(errors, list) else [error.message], status_of(error)
 
 
 def _studio_page(
-    request: Request, app: System, workspace_id: UUID, *, typed: Mapping[Part, Any] | None = None,
-    error: PilarError | ValidationError | None = None, compared: int | None = None,
+    request: Request, app: System, workspace_id: UUID, error: PilarError | None = None, *,
+    typed: Mapping[Part, Any] | None = None, compared: int | None = None,
 ) -> Response:  # fmt: skip
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         studio = workspaces.get_workspace(connection, workspace_id)
@@ -180,8 +200,8 @@ def _studio_page(
 
 
 def _template_page(
-    request: Request, app: System, *, typed: Mapping[Part, Any] | None = None,
-    error: PilarError | ValidationError | None = None, compared: int | None = None, done: Updated | None = None,
+    request: Request, app: System, error: PilarError | None = None, *,
+    typed: Mapping[Part, Any] | None = None, compared: int | None = None, done: Updated | None = None,
     more: UUID | None = None, left: int = 0,
 ) -> Response:  # fmt: skip
     with app.database.transaction(Scope.fleet()) as connection:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Form, Query, Request
-from starlette.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.responses import Response
 
 from pilar.backplane.effects import Verdict, decide
 from pilar.backplane.unknown_effects import unknown_effects
 from pilar.database.engine import Scope
-from pilar.errors import Conflict, Invalid, PilarError
+from pilar.errors import Invalid, PilarError
 from pilar.workspaces.store import studio_names
 from webhook_ingest import cursors
-from webhook_ingest.dashboards import words
+from webhook_ingest.dashboards import forms, words
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 from webhook_ingest.problems import status_of
@@ -38,15 +40,15 @@ def settle(
     """Settle one by what somebody knows; where it can't be just now, the page says why."""
     if verdict is None or not note.strip():
         return _page(request, app, None, error=Invalid("Say whether it happened, and how you know."))
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            decide(connection, app.clocks, effect_id, verdict, caller.principal.actor, note.strip())
-    except Conflict as error:
-        return _page(request, app, None, error=error)
-    return RedirectResponse(f"/effects?notice=settled-{verdict}", 303)
+
+    def settled(connection: Connection) -> str:
+        decide(connection, app.clocks, effect_id, verdict, caller.principal.actor, note.strip())
+        return f"/effects?notice=settled-{verdict}"
+
+    return forms.done(app, settled, partial(_page, request, app, None))
 
 
-def _page(request: Request, app: System, cursor: str | None, *, error: PilarError | None = None) -> Response:
+def _page(request: Request, app: System, cursor: str | None, error: PilarError | None = None) -> Response:
     with app.database.transaction(Scope.fleet()) as connection:
         found = unknown_effects(connection, before=cursors.after_id(cursor), limit=_PER_PAGE + 1)
         names = studio_names(connection, {one.workspace_id for one in found if one.workspace_id})

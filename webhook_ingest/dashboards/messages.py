@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from datetime import UTC
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Form, Request
-from starlette.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.responses import Response
 
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, PilarError, TooManyRequests
@@ -16,7 +18,7 @@ from pilar.ids import new_id
 from pilar.messaging import controls, costs, number_test, overview
 from pilar.provisioning import channel_overview
 from pilar.workspaces import store as workspaces
-from webhook_ingest.dashboards import charts
+from webhook_ingest.dashboards import charts, forms
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 from webhook_ingest.problems import status_of
@@ -33,18 +35,19 @@ def send_test(
     request: Request, app: System, caller: Asked, workspace_id: UUID, form_id: Annotated[UUID, Form()]
 ) -> Response:
     """Have a test message sent to the owner; where it can't be, the page says why."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            number_test.ask_for_test(
-                connection, app.clocks, workspace_id, occasion=f"form:{form_id}", actor=caller.principal.actor
-            )
-    except (Conflict, TooManyRequests) as error:
-        return _page(request, app, caller, workspace_id, error=error)
-    return RedirectResponse(f"/studios/{workspace_id}/messages?notice=tested#test", 303)
+
+    def ask(connection: Connection) -> str:
+        number_test.ask_for_test(
+            connection, app.clocks, workspace_id, occasion=f"form:{form_id}", actor=caller.principal.actor
+        )
+        return f"/studios/{workspace_id}/messages?notice=tested#test"
+
+    refused = partial(_page, request, app, caller, workspace_id)
+    return forms.done(app, ask, refused, kinds=(Conflict, TooManyRequests))
 
 
 def _page(
-    request: Request, app: System, caller: Asked, workspace_id: UUID, *, error: PilarError | None = None
+    request: Request, app: System, caller: Asked, workspace_id: UUID, error: PilarError | None = None
 ) -> Response:
     now = app.clocks.business.now()
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Form, Query, Request
-from starlette.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.responses import Response
 
 from pilar.backplane.facts import Cause
-from pilar.coach import goals, lead_state, trainings
+from pilar.coach import goals
 from pilar.coach.chart import chart_of, painted
 from pilar.database.engine import Scope
 from pilar.errors import Conflict, Invalid, NotFound, PilarError
-from pilar.ids import new_id
 from pilar.messaging import erasing, leads, merging, notes, people_store, store
 from pilar.messaging.consent import ConsentScope
-from pilar.messaging.facts import opted_out_scope, window_closes_at
 from pilar.messaging.leads import LIFECYCLES, Changes
 from pilar.workspaces.store import get_workspace
 from webhook_ingest import cursors
+from webhook_ingest.dashboards import forms
+from webhook_ingest.dashboards.person_page import address_of, show, shown_again
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 from webhook_ingest.problems import status_of
 
 _PER_PAGE = 50
-_MOMENTS = 100
 _PAIRS = 10
-_TRAININGS = 10
 _CONFIRMED = "erase"
 """What has to be typed: nobody erases a person by a slip of the hand."""
 
@@ -55,25 +56,26 @@ def add(
     consent_proof: Annotated[str, Form()] = "",
 ) -> Response:
     """Bring a lead by their number."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            lead = leads.add(
-                connection,
-                app.clocks,
-                app.people,
-                workspace_id,
-                Changes(name=name or None, phone=phone),
-                actor=caller.principal.actor,
-                consent_proof=consent_proof,
-            )
-    except (Conflict, Invalid) as error:
-        return _list(request, app, workspace_id, error=error)
-    return _to(workspace_id, lead.id, "lead-saved")
+
+    def bring(connection: Connection) -> str:
+        lead = leads.add(
+            connection,
+            app.clocks,
+            app.people,
+            workspace_id,
+            Changes(name=name or None, phone=phone),
+            actor=caller.principal.actor,
+            consent_proof=consent_proof,
+        )
+        return address_of(workspace_id, lead.id, "lead-saved")
+
+    typed = {"phone": phone, "name": name, "consent_proof": consent_proof}
+    return forms.done(app, bring, partial(_list, request, app, workspace_id, typed=typed))
 
 
 def person(request: Request, app: System, caller: Asked, workspace_id: UUID, lead_id: UUID) -> Response:
     """A lead, what they allowed and what happened; an id that was merged leads to who stayed."""
-    return _person(request, app, caller, workspace_id, lead_id)
+    return show(request, app, caller, workspace_id, lead_id)
 
 
 def goal_picture(app: System, workspace_id: UUID, lead_id: UUID, goal_id: UUID) -> Response:
@@ -110,14 +112,14 @@ def change(
         tags=tags.split(","),
         lifecycle=lifecycle or None,
     )
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            leads.change(
-                connection, app.clocks, app.people, workspace_id, lead_id, wanted, actor=caller.principal.actor
-            )
-    except (Conflict, Invalid) as error:
-        return _person(request, app, caller, workspace_id, lead_id, error=error)
-    return _to(workspace_id, lead_id, "lead-saved")
+
+    def save(connection: Connection) -> str:
+        leads.change(connection, app.clocks, app.people, workspace_id, lead_id, wanted, actor=caller.principal.actor)
+        return address_of(workspace_id, lead_id, "lead-saved")
+
+    typed = {"name": name, "phone": phone, "language": language, "time_zone": time_zone, "tags": tags}
+    again = shown_again(request, app, caller, workspace_id, lead_id, "about", {**typed, "lifecycle": lifecycle})
+    return forms.done(app, save, again)
 
 
 def note(
@@ -130,15 +132,15 @@ def note(
     text: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep a note about a lead."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            notes.add(
-                connection, app.clocks, workspace_id, lead_id, text.replace("\r\n", "\n"),
-                actor=caller.principal.actor, form_id=str(note_id),
-            )  # fmt: skip
-    except (Conflict, Invalid) as error:
-        return _person(request, app, caller, workspace_id, lead_id, error=error)
-    return _to(workspace_id, lead_id, "lead-noted")
+
+    def keep(connection: Connection) -> str:
+        notes.add(
+            connection, app.clocks, workspace_id, lead_id, text.replace("\r\n", "\n"),
+            actor=caller.principal.actor, form_id=str(note_id),
+        )  # fmt: skip
+        return address_of(workspace_id, lead_id, "lead-noted")
+
+    return forms.done(app, keep, shown_again(request, app, caller, workspace_id, lead_id, "note", {"text": text}))
 
 
 def allow(
@@ -154,22 +156,23 @@ def allow(
     scope: ConsentScope = "marketing"
     if told.startswith("nothing"):
         scope = "founder" if told == "nothing-anywhere" else "all"
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            leads.allow(
-                connection,
-                app.clocks,
-                app.people,
-                workspace_id,
-                lead_id,
-                scope,
-                told == "agreed",
-                proof,
-                actor=caller.principal.actor,
-            )
-    except (Conflict, Invalid) as error:
-        return _person(request, app, caller, workspace_id, lead_id, error=error)
-    return _to(workspace_id, lead_id, "lead-consent")
+
+    def keep(connection: Connection) -> str:
+        leads.allow(
+            connection,
+            app.clocks,
+            app.people,
+            workspace_id,
+            lead_id,
+            scope,
+            told == "agreed",
+            proof,
+            actor=caller.principal.actor,
+        )
+        return address_of(workspace_id, lead_id, "lead-consent")
+
+    typed = {"told": told, "proof": proof}
+    return forms.done(app, keep, shown_again(request, app, caller, workspace_id, lead_id, "consent", typed))
 
 
 def merge(
@@ -178,17 +181,22 @@ def merge(
     caller: Asked,
     workspace_id: UUID,
     lead_id: UUID,
-    other_id: Annotated[UUID, Form()],
+    other_id: Annotated[str, Form(max_length=300)],
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Put another lead into this one."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            actor, why = caller.principal.actor, reason.strip() or "Staff told that they are one person."
-            merging.merge(connection, app.clocks, app.people, workspace_id, lead_id, other_id, actor, why, Cause.new())
-    except (Conflict, NotFound) as error:
-        return _person(request, app, caller, workspace_id, lead_id, error=error)
-    return _to(workspace_id, lead_id, "lead-merged")
+
+    def put_together(connection: Connection) -> str:
+        try:
+            other = UUID(other_id.strip().rpartition("/")[2])
+        except ValueError as error:
+            raise Invalid("That is no lead's id: copy the address of their page.") from error
+        actor, why = caller.principal.actor, reason.strip() or "Staff told that they are one person."
+        merging.merge(connection, app.clocks, app.people, workspace_id, lead_id, other, actor, why, Cause.new())
+        return address_of(workspace_id, lead_id, "lead-merged")
+
+    again = shown_again(request, app, caller, workspace_id, lead_id, "merge", {"other_id": other_id})
+    return forms.done(app, put_together, again, kinds=(Conflict, Invalid, NotFound))
 
 
 def erase(
@@ -200,27 +208,27 @@ def erase(
     confirmed: Annotated[str, Form()] = "",
 ) -> Response:
     """Have a lead erased, where that was typed."""
-    if confirmed.strip().lower() != _CONFIRMED:
-        slip = Invalid(f"Type {_CONFIRMED.upper()} to say that you mean it: it can't be taken back.")
-        return _person(request, app, caller, workspace_id, lead_id, error=slip)
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            erasing.ask(connection, app.clocks, workspace_id, lead_id, actor=caller.principal.actor)
-    except Conflict as error:
-        return _person(request, app, caller, workspace_id, lead_id, error=error)
-    return _to(workspace_id, lead_id, "lead-erasure")
+
+    def erased(connection: Connection) -> str:
+        if confirmed.strip().lower() != _CONFIRMED:
+            raise Invalid(f"Type {_CONFIRMED.upper()} to say that you mean it: it can't be taken back.")
+        erasing.ask(connection, app.clocks, workspace_id, lead_id, actor=caller.principal.actor)
+        return address_of(workspace_id, lead_id, "lead-erasure")
+
+    return forms.done(app, erased, shown_again(request, app, caller, workspace_id, lead_id, "erase", {}))
 
 
 def _list(
     request: Request,
     app: System,
     workspace_id: UUID,
+    error: PilarError | None = None,
     *,
     search: str = "",
     tag: str = "",
     lifecycle: str = "",
     cursor: str | None = None,
-    error: PilarError | None = None,
+    typed: Mapping[str, str] | None = None,
 ) -> Response:
     with app.database.transaction(Scope.workspace(workspace_id)) as connection:
         studio = get_workspace(connection, workspace_id)
@@ -250,58 +258,6 @@ def _list(
         lifecycles=(*LIFECYCLES, "staff", "erased"),
         tags=tags,
         pairs=pairs,
+        typed=typed or dict.fromkeys(("phone", "name", "consent_proof"), ""),
         error=error.message if error else None,
     )
-
-
-def _person(
-    request: Request,
-    app: System,
-    caller: Asked,
-    workspace_id: UUID,
-    lead_id: UUID,
-    *,
-    error: PilarError | None = None,
-) -> Response:
-    now = app.clocks.business.now()
-    with app.database.transaction(Scope.workspace(workspace_id)) as connection:
-        studio = get_workspace(connection, workspace_id)
-        lead = store.get_lead(connection, workspace_id, lead_id)
-        if lead.id != lead_id:
-            return _to(workspace_id, lead.id, "lead-merged")
-        consents = store.consents(connection, workspace_id, lead.id)
-        thread = store.find_conversation(connection, workspace_id, lead.id)
-        moments = leads.timeline(connection, app.clocks, app.people, workspace_id, lead.id, _MOMENTS)
-        coaching = lead_state.state_of(connection, app.clocks, workspace_id, lead.id)
-        trained = trainings.newest(connection, workspace_id, lead.id, _TRAININGS)
-        pairs = people_store.likely_pairs(connection, workspace_id, lead.id, _PAIRS)
-        erasure = people_store.find_erasure(connection, workspace_id, lead.id)
-    closes = window_closes_at(thread)
-    return render(
-        request,
-        "person.html",
-        status_code=status_of(error) if error else 200,
-        workspace_id=workspace_id,
-        studio=studio.name,
-        zone=studio.time_zone,
-        lead=lead,
-        opted_out=opted_out_scope(consents),
-        opted_in=consents.get("marketing") is True,
-        has_thread=thread is not None,
-        window_closes_at=closes if closes and closes > now else None,
-        moments=moments,
-        others=[(one.second_id if one.first_id == lead.id else one.first_id, one.reason) for one in pairs],
-        coaching=coaching,
-        trainings=trained,
-        note_id=new_id(),
-        longest_note=notes.LONGEST_NOTE,
-        erasure=erasure,
-        lifecycles=LIFECYCLES,
-        leads_studio=caller.leads(workspace_id),
-        error=error.message if error else None,
-        business_now=now,
-    )
-
-
-def _to(workspace_id: UUID, lead_id: UUID, notice: str) -> Response:
-    return RedirectResponse(f"/studios/{workspace_id}/people/{lead_id}?notice={notice}", 303)

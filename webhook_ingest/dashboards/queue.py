@@ -10,11 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Form, Query, Request
-from starlette.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.responses import Response
 
 from pilar.backplane import pauses
 from pilar.backplane.breakers import State
@@ -28,7 +30,7 @@ from pilar.errors import Invalid, NotFound, PilarError
 from pilar.workspaces.store import get_workspace, studio_names
 from webhook_ingest.api.health import pulse
 from webhook_ingest.api.queue import breakers, look
-from webhook_ingest.dashboards import charts, words
+from webhook_ingest.dashboards import charts, forms, words
 from webhook_ingest.dashboards.charts import Columns, Stacks
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
@@ -76,26 +78,27 @@ def pause_work(
     lasts: Annotated[Literal["", "15", "60", "240", "1440"], Form()] = "",
 ) -> Response:
     """Have work not begun; where what was said is not enough, the page says so."""
-    now = app.clocks.real.now()
-    try:
+
+    def pause(connection: Connection) -> str:
         dimension, subject = _paused(what, studio)
-        with app.database.transaction(Scope.fleet()) as connection:
-            if dimension == "workspace":
-                get_workspace(connection, UUID(subject))
-            pauses.pause(
-                connection, dimension, subject, actor=caller.principal.actor, reason=reason,
-                until=now + timedelta(minutes=int(lasts)) if lasts else None, now=now,
-            )  # fmt: skip
-    except (Invalid, NotFound) as error:
-        return _page(request, app, "1h", error=error, wanted={"what": what, "studio": studio, "reason": reason})
-    return RedirectResponse("/queue?notice=work-paused#pauses-title", 303)
+        if dimension == "workspace":
+            get_workspace(connection, UUID(subject))
+        now = app.clocks.real.now()
+        pauses.pause(
+            connection, dimension, subject, actor=caller.principal.actor, reason=reason,
+            until=now + timedelta(minutes=int(lasts)) if lasts else None, now=now,
+        )  # fmt: skip
+        return "/queue?notice=work-paused#pauses-title"
+
+    wanted = {"what": what, "studio": studio, "reason": reason}
+    return forms.done(app, pause, partial(_page, request, app, "1h", wanted=wanted), kinds=(Invalid, NotFound))
 
 
 def resume_work(app: System, caller: Asked, dimension: Annotated[Dimension, Form()], subject: Word) -> Response:
     """End a pause."""
     with app.database.transaction(Scope.fleet()) as connection:
         ended = pauses.resume(connection, dimension, subject, actor=caller.principal.actor, now=app.clocks.real.now())
-    return RedirectResponse(f"/queue?notice=work-{'resumed' if ended else 'not-paused'}#pauses-title", 303)
+    return forms.see(f"/queue?notice=work-{'resumed' if ended else 'not-paused'}#pauses-title")
 
 
 def _paused(what: str, studio: str) -> tuple[Dimension, str]:
@@ -114,7 +117,7 @@ def _paused(what: str, studio: str) -> tuple[Dimension, str]:
 
 
 def _page(
-    request: Request, app: System, span: str, *, error: PilarError | None = None, wanted: dict[str, str] | None = None
+    request: Request, app: System, span: str, error: PilarError | None = None, *, wanted: dict[str, str] | None = None
 ) -> Response:
     says, minutes, every = SPANS[span]
     found = look(request, app, timedelta(minutes=minutes))

@@ -49,8 +49,8 @@ NOTICES = {
     "told-no-refusal": "They are written to as before.",
     "tested": "A test message is on its way to the owner.",
     "affiliate-added": "The affiliate is there. Make a link for them to spread.",
-    "leads-taken": "The file is taken. Its rows are read one after the other.",
-    "leads-taken-before": "That very file was brought before: it is not read again.",
+    "file-taken": "The file is taken. Its rows are read one after the other.",
+    "file-taken-before": "That very file was brought before: it is not read again.",
     "link-added": "The link is there.",
     "rule-on": "The rule is on: it answers from now on.",
     "rule-off": "The rule is off: it answers nothing any more.",
@@ -86,6 +86,11 @@ NOTICES = {
     "member-known": "They work here already.",
     "member-removed": "They work here no more.",
     "plan-asked-for": "The other plan is asked for. Stripe answers within a minute.",
+    "goal-set": "The goal is set.",
+    "goal-changed": "Saved.",
+    "goal-dropped": "The goal is given up.",
+    "milestone-done": "Well done: the milestone is reached.",
+    "training-told": "Recorded.",
     "coaching-changed": "Saved. What is still to come has been planned anew.",
 }
 """What a page may say after a redirect, by the name in its address; free text there could be anybody's."""
@@ -189,7 +194,7 @@ def _environment() -> Environment:
     environment.filters.update(
         state=_state, party=_party, actor=_actor, posting=_posting, channel=_channel, stamp=_stamp, day=_day,
         weekday=_weekday, clock=_clock, local=_local, ago=_ago, lasted=_lasted, duration=_duration, percent=_percent,
-        points=_points, p_value=_p_value, took=_took, per_minute=_per_minute,
+        points=_points, p_value=_p_value, took=_took, per_minute=_per_minute, dated=_dated,
     )  # fmt: skip
     return environment
 
@@ -267,6 +272,10 @@ def _day(moment: datetime) -> str:
 
 def _local(moment: datetime, zone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(zone)):%a %-d %b, %H:%M}"
+
+
+def _dated(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%a %-d %b %Y, %H:%M}"
 
 
 def _ago(moment: datetime, now: datetime) -> str:

@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 
 from fastapi import Form, Query, Request
 from sqlalchemy import Connection
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from pilar.app import App
 from pilar.database.engine import Scope
 from pilar.errors import NotFound, PilarError
 from pilar.provisioning import mending, own_channel, template_manager
 from pilar.provisioning.own_channel import Brings, Method
+from webhook_ingest.dashboards import forms
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import System
 
@@ -113,18 +114,21 @@ def submit_template_again(
 
 def _done(request: Request, app: App, token: str, act: Callable[[Connection], None]) -> Response:
     """Do what a form asks, and go back to the page; what is wrong with it is said there."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            act(connection)
-    except NotFound:
-        raise
-    except PilarError as error:
+
+    def acted(connection: Connection) -> str:
+        act(connection)
+        return f"/setup/{token}"
+
+    def refused(error: PilarError) -> Response:
+        if isinstance(error, NotFound):
+            raise error
         with app.database.transaction(Scope.fleet()) as connection:
             view = app.setup.open(connection, token)
         return render(
             request, "setup.html", status_code=422, view=view, declined=False, token=token, problem=error.message
         )
-    return RedirectResponse(f"/setup/{token}", 303, {"cache-control": "no-store"})
+
+    return forms.done(app, acted, refused, kinds=(PilarError,))
 
 
 def setup_callback(request: Request, app: System, state: _Word = "", code: _Code = "", error: _Word = "") -> Response:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Form, Request
-from starlette.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+from starlette.responses import Response
 
 from pilar.database.engine import Scope
-from pilar.errors import Conflict, Invalid, PilarError
+from pilar.errors import PilarError
 from pilar.security import members
 from pilar.workspaces.store import get_workspace
+from webhook_ingest.dashboards import forms
 from webhook_ingest.dashboards.rendering import render
 from webhook_ingest.deps import Asked, System
 from webhook_ingest.problems import status_of
@@ -26,26 +29,25 @@ def team(request: Request, app: System, workspace_id: UUID) -> Response:
 
 def add_person(request: Request, app: System, caller: Asked, workspace_id: UUID, email: Word, name: Word) -> Response:
     """Let somebody in; where that can't be, the page says why and keeps what was typed."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            _, is_new = members.add_member(
-                connection, app.clocks, workspace_id, email=email, name=name, actor=caller.principal.actor
-            )
-    except (Conflict, Invalid) as error:
-        return _page(request, app, workspace_id, error=error, email=email, name=name)
-    notice = "member-added" if is_new else "member-known"
-    return RedirectResponse(f"/studios/{workspace_id}/team?notice={notice}", 303)
+
+    def let_in(connection: Connection) -> str:
+        _, is_new = members.add_member(
+            connection, app.clocks, workspace_id, email=email, name=name, actor=caller.principal.actor
+        )
+        return f"/studios/{workspace_id}/team?notice={'member-added' if is_new else 'member-known'}"
+
+    return forms.done(app, let_in, partial(_page, request, app, workspace_id, email=email, name=name))
 
 
 def take_out(app: System, caller: Asked, workspace_id: UUID, person_id: UUID) -> Response:
     """Let somebody in no more."""
     with app.database.transaction(Scope.fleet()) as connection:
         members.remove_member(connection, app.clocks, workspace_id, person_id, actor=caller.principal.actor)
-    return RedirectResponse(f"/studios/{workspace_id}/team?notice=member-removed", 303)
+    return forms.see(f"/studios/{workspace_id}/team?notice=member-removed")
 
 
 def _page(
-    request: Request, app: System, workspace_id: UUID, *, error: PilarError | None = None, email: str = "",
+    request: Request, app: System, workspace_id: UUID, error: PilarError | None = None, *, email: str = "",
     name: str = "",
 ) -> Response:  # fmt: skip
     with app.database.transaction(Scope.fleet()) as connection:

@@ -57,6 +57,7 @@ async function refresh(wanted) {
     location.reload(); // the session has ended
     return;
   }
+  if (response.status === 405) return; // a form was refused: its address shows nothing to who only looks
   if (!response.ok) {
     misses += 1;
     tell(AWAY);
