@@ -47,6 +47,7 @@ from pilar.health.model_check import ModelChecker
 from pilar.messaging import invariants as messaging_invariants
 from pilar.messaging import people_room as messaging_people
 from pilar.messaging.lead_import import LeadImporter
+from pilar.messaging.mails import MailSender
 from pilar.messaging.media import MediaKeeper
 from pilar.messaging.number_news import NumberKeeper
 from pilar.messaging.pictures import Pictures
@@ -199,8 +200,9 @@ def build_app(settings: Settings, *, database: Database | None = None, clocks: C
     registry = build_registry(settings, database, clocks, box, gateways, locks, steps, waits, keeper)
     people = People(box, KEEP_LEADS)
     sms = SmsSender(gateways.twilio, settings.public_url)
+    mail = MailSender(database, gateways.mailer, people, settings.public_url)
     pictures = Pictures(database, clocks, gateways.graph, ledger, box, painted)
-    sender = Sender(database, clocks, gateways.graph, sms, ledger, box, people, pictures)
+    sender = Sender(database, clocks, gateways.graph, sms, mail, ledger, box, people, pictures)
     importer = LeadImporter(database, clocks, people)
     files = MediaKeeper(database, clocks, gateways.graph, box)
     registrar = Registrar(database, clocks, gateways.graph, box)

@@ -31,6 +31,7 @@ class By(StrEnum):
 
     WHATSAPP = "whatsapp"
     SMS = "sms"
+    EMAIL = "email"
 
 
 class As(StrEnum):

@@ -18,6 +18,8 @@ from provider_sandbox.faults.mail import MailFaults
 from provider_sandbox.faults.store import Faults
 from provider_sandbox.state import State, Transaction
 
+NOBODY = "nobody"
+
 
 @dataclass(frozen=True)
 class Mail:
@@ -36,6 +38,7 @@ Reader = Callable[[Transaction, Mail], None]
 class MailServer:
     """Accepts every mail, and any name and password; a mail is durable before it is acknowledged.
 
+    Nobody has the mailbox `nobody`, whatever the domain: a mail to it is refused for good.
     A fault of the plan may befall it, as any provider.
     """
 
@@ -74,6 +77,8 @@ class MailServer:
     ) -> str:
         """Take a recipient in, unless nobody is there just now."""
         await self._faults.begins(server, envelope, address)
+        if address.partition("@")[0] == NOBODY:
+            return "550 5.1.1 There is no such mailbox"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         return "250 OK"
@@ -124,8 +129,15 @@ def _shown(row: sqlite3.Row) -> dict[str, Any]:
         "subject": row["subject"],
         "text": row["text"],
         "html": row["html"],
+        "headers": _headers(row["raw"]),
         "at": row["at"],
     }
+
+
+def _headers(raw: bytes) -> dict[str, str]:
+    """A mail's head as it came, by name in lower case."""
+    message = message_from_bytes(raw, _class=EmailMessage, policy=default)
+    return {name.lower(): str(value) for name, value in message.items()}
 
 
 def _part(message: EmailMessage, kind: str) -> str:

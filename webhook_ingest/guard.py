@@ -131,8 +131,8 @@ def check_forgery(entry: Route, request: HTTPConnection, body: bytes, public_url
     if entry.method not in {"POST", "PUT", "PATCH", "DELETE"}:
         return
     caller: Caller = request.state.caller
-    if caller.principal.token_id is not None:
-        return  # programs come with a token, which no browser adds by itself
+    if caller.principal.token_id is not None or entry.forgery is Forgery.LINK:
+        return  # programs come with a token, which no browser adds by itself; so does who follows a link
     check_origin(request, public_url, must_tell=entry.forgery is Forgery.ORIGIN and caller.session is not None)
     if entry.forgery is Forgery.TOKEN and caller.session is not None:
         given = request.headers.get(CSRF_HEADER) or _field(request, body, CSRF_FIELD)

@@ -19,6 +19,8 @@ class Forgery(StrEnum):
 
     TOKEN = "token"  # noqa: S105 - the name of a way, not a secret
     ORIGIN = "origin"
+    LINK = "link"
+    """Not at all: a secret in the address says who asks, and whoever is signed in makes no difference."""
 
 
 ANYBODY = Requirement()

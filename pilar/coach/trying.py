@@ -157,7 +157,7 @@ class Rehearsal:
         except Decided as decided:
             return decided.verdict
         except Rerouted as rerouted:
-            return Verdict(action="send", form="text", channel="sms" if rerouted.channel == "sms" else "whatsapp")
+            return Verdict(action="send", form="text", channel=rerouted.channel)
         except Snooze:
             behind = Reason(code="behind", sentence="An earlier message to this lead is on its way and goes first.")
             return Verdict(action="hold", reasons=(behind,))

@@ -21,7 +21,7 @@ from pilar.errors import OverBudget, PilarError
 from pilar.masking import mask_text
 from pilar.messaging import cost_store, facts_store, limit_store, rates, reactions, states, store
 from pilar.messaging import facts as facts_of
-from pilar.messaging.decisions import Facts, Verdict
+from pilar.messaging.decisions import Channel, Facts, Verdict
 from pilar.messaging.rate_card import Rate
 from pilar.messaging.rooms import People
 from pilar.messaging.verdict import decide
@@ -46,14 +46,17 @@ class Decided(Exception):
 class Rerouted(Exception):
     """The message goes by another channel: nothing was attempted."""
 
-    def __init__(self, channel: str) -> None:
+    def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
         self.channel = channel
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """What is handed over, as the verdict has it; `number` is the sender's id on WhatsApp, or its number for an SMS."""
+    """What is handed over, as the verdict has it; `number` is the sender's id on WhatsApp, or its number for an SMS.
+
+    `to` is a number, a WhatsApp id or, for an e-mail, an address.
+    """
 
     form: str
     to: str
@@ -114,15 +117,7 @@ class Attempt:
         if buckets:
             limit_store.keep_buckets(connection, buckets)
             self._was_struck = any(bucket.strikes for bucket in buckets.values())
-        is_sms = verdict.channel == facts_of.SMS
-        self._outgoing = Outgoing(
-            form=verdict.form or "text",
-            to=found.to,
-            number=found.sms_number if is_sms else found.number_id,
-            template=found.template_name,
-            language=found.template_language,
-            words=found.sms_text if is_sms else message.text or "",
-        )
+        self._outgoing = _outgoing(found, verdict, message.text or "")
         store.change_message(
             connection,
             row.workspace_id,
@@ -192,6 +187,22 @@ class Attempt:
         if self._reservation is not None:
             reservation, self._reservation = self._reservation, None
             budgets.close(connection, reservation, used)
+
+
+def _outgoing(found: facts_of.Found, verdict: Verdict, text: str) -> Outgoing:
+    to, number, words = {
+        facts_of.WHATSAPP: (found.to, found.number_id, text),
+        facts_of.SMS: (found.to, found.sms_number, found.sms_text),
+        facts_of.EMAIL: (found.email, "", found.email_text),
+    }[verdict.channel]
+    return Outgoing(
+        form=verdict.form or "text",
+        to=to,
+        number=number,
+        template=found.template_name,
+        language=found.template_language,
+        words=words,
+    )
 
 
 def _sent_as(found: facts_of.Found, verdict: Verdict) -> dict[str, str | None]:

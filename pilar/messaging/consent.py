@@ -2,7 +2,8 @@
 
 A withdrawal is in force when it is committed: what is queued is withdrawn with it, and what is sent later asks for it
 under the lead's lock. The narrower scope never widens by itself, and a withdrawal of everything outlives a later
-agreement to marketing unless that says START.
+agreement to marketing unless that says START. E-mail is a scope of its own: who agreed to be written to on WhatsApp has
+not agreed to e-mail, and who wants no more e-mail may be written to on WhatsApp as before.
 
 Who asks for silence from every studio gets it from each that knows their number, as a withdrawal of everything there,
 and from those that meet them later: a digest of the number is kept. They may agree anew with one studio by START.
@@ -23,9 +24,9 @@ from pilar.messaging import people_store, store, unclear
 from pilar.messaging.events import OptedOut
 from pilar.messaging.rooms import People
 
-ConsentScope = Literal["marketing", "all", "founder"]
+ConsentScope = Literal["marketing", "email", "all", "founder"]
 
-THEIR_OWN = frozenset({"keyword", "wording", "model", "provider"})
+THEIR_OWN = frozenset({"keyword", "wording", "model", "provider", "link"})
 """Sources that are the person's own words: who was erased is written to again only by these."""
 
 
@@ -46,8 +47,8 @@ def grant(
         clocks: both clocks.
         workspace_id: the studio's.
         lead_id: whose.
-        scope: marketing, or all, which ends an earlier withdrawal of everything.
-        source: keyword, wording, provider, staff or import.
+        scope: marketing, email, or all, which ends an earlier withdrawal of everything.
+        source: keyword, wording, provider, link, staff or import.
         proof: what shows it; the same proof counts once.
         people: who also forgets that the person was erased, where they agree themselves.
 
@@ -55,7 +56,7 @@ def grant(
         Invalid: the scope is every studio's: one can only agree with one studio.
     """
     if scope == "founder":
-        raise Invalid("Nobody agrees for every studio at once: use the scope marketing or all.")
+        raise Invalid("Nobody agrees for every studio at once: use the scope marketing, email or all.")
     lead = store.lock_lead(connection, workspace_id, lead_id)
     values = {"granted": True, "source": source, "recorded_at": clocks.business.now()}
     if not store.add_consent(connection, workspace_id, lead.id, {"scope": scope, "proof": proof, **values}):
@@ -63,7 +64,7 @@ def grant(
     if source in THEIR_OWN:
         unclear.end_others(connection, clocks, workspace_id, lead.id, proof, "none", source)
     if people is not None and source in THEIR_OWN:
-        digests = people.digests.of(connection, (lead.phone, lead.provider_user_id))
+        digests = people.digests.of(connection, (lead.phone, lead.provider_user_id, lead.email))
         people_store.release(connection, workspace_id, digests)
     return True
 
@@ -108,11 +109,10 @@ def call_off(
     people: People,
 ) -> None:
     """Do what follows from a withdrawal that is recorded, in the same transaction; the lead's row is held."""
-    store.cancel_unsent(
-        connection, workspace_id, lead_id, marketing_only=scope == "marketing", reason="The lead opted out."
-    )
-    people.withdraw(connection, clocks, workspace_id, lead_id)
-    if scope != "marketing":
+    store.cancel_unsent(connection, workspace_id, lead_id, scope=scope, reason="The lead opted out.")
+    if scope != "email":
+        people.withdraw(connection, clocks, workspace_id, lead_id)
+    if scope in ("all", "founder"):
         unclear.end_others(connection, clocks, workspace_id, lead_id, proof, "all", source)
     event = Event(
         payload=OptedOut(lead_id=lead_id, scope=scope),

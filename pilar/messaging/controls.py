@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import Connection, Row
@@ -19,12 +19,13 @@ from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
 from pilar.errors import Invalid
 from pilar.messaging import page_store, states, store
+from pilar.messaging.decisions import Channel
 from pilar.messaging.events import ReleaseHeld
 from pilar.messaging.outbox import ask_to_send
 from pilar.workspaces import store as workspaces
 
 ControlKind = Literal["pause", "dry_run"]
-CHANNELS = ("whatsapp", "sms")
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 _AT_ONCE = 500
 

@@ -8,7 +8,7 @@ from pilar.database.schema import ANALYTICS, Timestamp, fleet_table, tenant_tabl
 
 message_rate = fleet_table(
     "message_rate",
-    Column("channel", Text, primary_key=True, comment="whatsapp or sms"),
+    Column("channel", Text, primary_key=True, comment="whatsapp, sms or email"),
     Column("category", Text, primary_key=True, comment="service, utility or marketing"),
     Column("country", Text, primary_key=True, comment="ISO 3166 alpha-2, or * for every other"),
     Column("valid_from", Date, primary_key=True, comment="UTC, business time: from this day on"),

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Category = Literal["service", "utility", "marketing"]
-Channel = Literal["whatsapp", "sms"]
+Channel = Literal["whatsapp", "sms", "email"]
 Overage = Literal["queue", "drop", "degrade"]
 
 
@@ -36,6 +36,24 @@ class SmsFacts(_Frozen):
     can_receive: bool = True
     number_connected: bool = True
     registered: bool = True
+    paused: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+class EmailFacts(_Frozen):
+    """What matters for an e-mail in place of a message that WhatsApp can't bring.
+
+    Attributes:
+        has_text: there are words to send.
+        can_receive: an address of the lead's is known, and no mail server has told that no mail reaches it.
+        agreed: the lead agreed to e-mail, and has not withdrawn that; None: they never said.
+        paused: what is paused for e-mail, in words.
+        dry_run: decide and record only.
+    """
+
+    has_text: bool = True
+    can_receive: bool = True
+    agreed: bool | None = None
     paused: tuple[str, ...] = ()
     dry_run: bool = False
 
@@ -90,6 +108,7 @@ class Facts(_Frozen):
         marketing_waits_until: WhatsApp has held marketing to this lead off until then.
         waits_for_template: a paused template is waited for.
         sms: what matters for an SMS instead; None: the studio has none as a fall-back.
+        email: likewise for an e-mail, which goes where an SMS may not.
     """
 
     now: datetime
@@ -135,6 +154,7 @@ class Facts(_Frozen):
     marketing_waits_until: datetime | None = None
     waits_for_template: bool = False
     sms: SmsFacts | None = None
+    email: EmailFacts | None = None
 
 
 class Reason(_Frozen):

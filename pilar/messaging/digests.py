@@ -23,7 +23,7 @@ _BYTES = 32
 
 
 class PersonDigests:
-    """Makes digests of numbers and user ids."""
+    """Makes digests of numbers, user ids and mail addresses."""
 
     def __init__(self, box: SecretBox) -> None:
         self._box = box
@@ -34,11 +34,21 @@ class PersonDigests:
 
         Args:
             connection: a transaction in the fleet's scope.
-            names: numbers and ids at the provider; None is passed over.
+            names: numbers, ids at the provider and mail addresses; None is passed over.
         """
         key = self._key(connection)
         plain = sorted({name.removeprefix("+").lower() for name in names if name})
         return [hmac.new(key, name.encode(), hashlib.sha256).digest() for name in plain]
+
+    def signature(self, connection: Connection, purpose: str, content: bytes) -> bytes:
+        """What shows that we wrote something; it holds for good, whatever key encrypts.
+
+        Args:
+            connection: a transaction in the fleet's scope.
+            purpose: what is signed: a signature for one thing is none for another.
+            content: what was written.
+        """
+        return hmac.new(self._key(connection), f"{purpose}\n".encode() + content, hashlib.sha256).digest()
 
     def _key(self, connection: Connection) -> bytes:
         # Whoever comes second finds the first one's.

@@ -131,10 +131,10 @@ class Eraser:
         now = self._clocks.business.now()
         about = About(connection, workspace_id, lead.id, now)
         names = people_room_store.names_of(about)
-        digests = self._people.digests.of(connection, (lead.phone, lead.provider_user_id))
+        digests = self._people.digests.of(connection, (lead.phone, lead.provider_user_id, lead.email))
         people_store.suppress(connection, workspace_id, digests, now)
         deliveries = shredding.shred(connection, names, names_of_studio(connection, workspace_id))
-        shredding.shred_answers(connection, [str(lead.id), *([lead.phone] if lead.phone else [])])
+        shredding.shred_answers(connection, [str(lead.id), *(one for one in (lead.phone, lead.email) if one)])
         # An erasure that was asked for a lead who was merged meanwhile is this one's.
         people_store.ask_to_erase(
             connection, {"workspace_id": workspace_id, "lead_id": lead.id, "asked_by": "system", "asked_at": now}

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 from pilar.backplane.budgets import window_start
 from pilar.clocks import Clocks
 from pilar.messaging import facts_store, limit_store, pace
-from pilar.messaging.decisions import Facts, SmsFacts
+from pilar.messaging.decisions import EmailFacts, Facts, SmsFacts
 from pilar.messaging.facts_store import Since
 from pilar.messaging.number_store import NumberStanding
 from pilar.messaging.outbox import OPT_OUT_NOTICE, TEST
@@ -31,6 +31,7 @@ SOON = timedelta(minutes=15)
 """When to look again at a template whose pause lasts longer than it should."""
 WHATSAPP = "whatsapp"
 SMS = "sms"
+EMAIL = "email"
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7, hours=3)
@@ -65,6 +66,8 @@ class Found:
         template_name, template_language: of the template's best sibling; empty where there is none.
         sms_text: what an SMS would say; empty where there are no words.
         sms_number: the number that SMS come from, in E.164; empty where there is none.
+        email: the lead's address; empty where none is known.
+        email_text: what an e-mail would say; empty where there are no words.
         is_behind: an earlier message to the same lead is on its way.
         throughput: messages a second that the number may send.
     """
@@ -76,6 +79,8 @@ class Found:
     template_language: str
     sms_text: str
     sms_number: str
+    email: str
+    email_text: str
     is_behind: bool
     throughput: int
 
@@ -126,7 +131,8 @@ def _found(message: Row[Any], row: Row[Any], studio: Row[Any], now: datetime) ->
     policy = document.operator.policies.whatsapp
     standing = NumberStanding()
     template = _template(message, row, studio)
-    sms_text = _sms_text(message, template, row, document)
+    words = _words(message, template)
+    policies = document.operator.policies
     facts = Facts(
         now=now,
         category=message.category,
@@ -163,7 +169,8 @@ def _found(message: Row[Any], row: Row[Any], studio: Row[Any], now: datetime) ->
         unreachable=row.unreachable_since is not None,
         marketing_waits_until=row.marketing_waits_until,
         waits_for_template=True,
-        sms=_sms(row, studio, document, has_text=bool(sms_text)) if document.operator.policies.sms.fallback else None,
+        sms=_sms(row, studio, document, has_text=bool(words)) if policies.sms.fallback else None,
+        email=_email(row, studio, has_text=bool(words)) if policies.email.fallback else None,
     )
     return Found(
         facts=facts,
@@ -171,8 +178,10 @@ def _found(message: Row[Any], row: Row[Any], studio: Row[Any], now: datetime) ->
         number_id=studio.phone_number_id or "",
         template_name=template.name if template else "",
         template_language=template.language if template else "",
-        sms_text=sms_text,
+        sms_text=_sms_text(words, row, document),
         sms_number=studio.sms_number or "",
+        email=row.email or "",
+        email_text=words,
         is_behind=row.is_behind,
         throughput=studio.throughput or standing.throughput,
     )
@@ -243,6 +252,17 @@ def _sms(row: Row[Any], studio: Row[Any], document: StudioConfiguration, *, has_
     )
 
 
+def _email(row: Row[Any], studio: Row[Any], *, has_text: bool) -> EmailFacts:
+    controls = studio.controls or []
+    return EmailFacts(
+        has_text=has_text,
+        can_receive=row.email is not None and row.email_refused is None,
+        agreed=(row.consents or {}).get("email"),
+        paused=_paused(controls, EMAIL),
+        dry_run=_is_dry(controls, EMAIL),
+    )
+
+
 def _template(message: Row[Any], row: Row[Any], studio: Row[Any]) -> _Template | None:
     """The template that the message goes as where free text is not allowed: the one that is wanted, or a sibling."""
     if not message.template_name:
@@ -258,12 +278,17 @@ def _resumes_at(template: _Template | None, now: datetime) -> datetime | None:
     return until if until and until > now else now + SOON
 
 
-def _sms_text(message: Row[Any], template: _Template | None, row: Row[Any], document: StudioConfiguration) -> str:
-    """The message's words, or its template's filled in, with how to be left alone; empty where there are none."""
+def _words(message: Row[Any], template: _Template | None) -> str:
+    """The message's words, or its template's filled in; empty where there are none."""
     words: str = message.text or ""
     if not words and template is not None:
         values = message.template_parameters or []
         words = _VARIABLE.sub(lambda found: _value(values, int(found.group(1))), template.body)
+    return words
+
+
+def _sms_text(words: str, row: Row[Any], document: StudioConfiguration) -> str:
+    """What an SMS says: the words, with how to be left alone; empty where there are none."""
     if not words:
         return ""
     leave = phrase("sms_opt_out", row.language, document.studio.name)

@@ -68,6 +68,7 @@ _STUDIOS = text(
 _MESSAGES = text(
     f"""
     select m.workspace_id, m.id, l.phone, l.provider_user_id, l.language, l.country, l.time_zone,
+           l.email, l.email_refused,
            c.mode, c.last_inbound_at,
            r.unreachable_since, r.marketing_waits_until, r.sms_refused,
            (select jsonb_object_agg(scope, granted) from (

@@ -13,7 +13,8 @@ INVARIANTS = (
         from message m join consent c on c.workspace_id = m.workspace_id and c.lead_id = m.lead_id
         where m.direction = 'out' and m.origin <> 'notice:opted_out'
           and m.attempted_at > coalesce(c.moved_at, c.recorded_at)
-          and not c.granted and (c.scope = 'all' or m.category = 'marketing')
+          and not c.granted
+          and case c.scope when 'all' then true when 'email' then m.channel = 'email' else m.category = 'marketing' end
           and not exists (select from consent later where later.workspace_id = c.workspace_id
                           and later.lead_id = c.lead_id and later.scope = c.scope and later.granted
                           and later.id > c.id and later.recorded_at <= m.attempted_at)
@@ -39,6 +40,16 @@ INVARIANTS = (
             and j.type = 'messaging.refusal_unanswered' and j.payload ->> 'message_id' = q.message_id::text
             and (exists (select from pending_work w where w.position = j.position)
                  or exists (select from dead_letter d where d.position = j.position)))
+        """,
+    ),
+    Invariant(
+        "mail_goes_to_who_agreed_to_mail",
+        "No e-mail was handed over whose lead had not agreed to e-mail before.",
+        """
+        select m.workspace_id, m.id, m.lead_id, m.attempted_at from message m
+        where m.channel = 'email' and m.attempted_at is not null
+          and not exists (select from consent c where c.workspace_id = m.workspace_id and c.lead_id = m.lead_id
+                          and c.scope = 'email' and c.granted and c.recorded_at <= m.attempted_at)
         """,
     ),
     Invariant(

@@ -83,7 +83,7 @@ class LeadImporter:
         again = sum(isinstance(one, LeadRow) for one in batch) - len(good)
         now = self._clocks.business.now()
         people_store.among_persons(connection)
-        for phone, reason in self._silent(connection, workspace_id, good).items():
+        for phone, reason in self._silent(connection, workspace_id, good.values()).items():
             refused.append((good.pop(phone).line, reason))
         held = store.hold_leads(connection, workspace_id, good)
         fresh = [_lead(workspace_id, one, language, now) for phone, one in good.items() if phone not in held]
@@ -96,13 +96,14 @@ class LeadImporter:
             if lead_id in silent:
                 refused.append((good[phone].line, WITHDRAWN))
             else:
-                values = {"name": good[phone].name, "time_zone": good[phone].time_zone}
+                values = {"name": good[phone].name, "time_zone": good[phone].time_zone, "email": good[phone].email}
                 store.fill_in(connection, workspace_id, lead_id, values)
+        unmailed = store.withdrawn(connection, workspace_id, set(ids.values()), scopes=("email",))
         consents = [
             {
                 "workspace_id": workspace_id,
                 "lead_id": lead_id,
-                "scope": "marketing",
+                "scope": scope,
                 "granted": True,
                 "source": "import",
                 "proof": good[phone].proof,
@@ -110,17 +111,26 @@ class LeadImporter:
             }
             for phone, lead_id in {**ids, **added}.items()
             if lead_id not in silent
+            for scope in ("marketing", "email")
+            if scope == "marketing" or (good[phone].agreed_to_email and lead_id not in unmailed)
         ]
         store.add_consents(connection, consents)
         store.add_refusals(connection, workspace_id, import_id, refused)
         return {"added": len(added), "known": len(ids.keys()) - len(silent) + again, "refused": len(refused)}
 
-    def _silent(self, connection: Connection, workspace_id: UUID, phones: Collection[str]) -> dict[str, str]:
-        """Who was erased, or wants nothing from any studio: why their rows are refused."""
-        digests = {self._people.digests.of(connection, [phone])[0]: phone for phone in phones}
+    def _silent(self, connection: Connection, workspace_id: UUID, rows: Collection[LeadRow]) -> dict[str, str]:
+        """Who was erased, or wants nothing from any studio: why their rows are refused, by number.
+
+        An address of somebody who was erased is known again as their number is; two may have the same.
+        """
+        digests: dict[bytes, list[str]] = {}
+        for row in rows:
+            for one in self._people.digests.of(connection, (row.phone, row.email)):
+                digests.setdefault(one, []).append(row.phone)
         erased = people_store.suppressed(connection, workspace_id, list(digests))
         stopped = people_store.stopped_among(connection, list(digests))
-        return {digests[one]: WITHDRAWN for one in stopped} | {digests[one]: ERASED for one in erased}
+        return {phone: reason for found, reason in ((stopped, WITHDRAWN), (erased, ERASED))
+                for one in found for phone in digests[one]}  # fmt: skip
 
 
 def _lead(workspace_id: UUID, row: LeadRow, language: str, now: datetime) -> dict[str, Any]:
@@ -131,6 +141,7 @@ def _lead(workspace_id: UUID, row: LeadRow, language: str, now: datetime) -> dic
         "provider_user_id": row.phone.lstrip("+"),
         "phone": row.phone,
         "name": row.name,
+        "email": row.email,
         "language": row.language or language,
         "country": row.country,
         "time_zone": row.time_zone,

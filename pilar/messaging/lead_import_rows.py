@@ -1,7 +1,8 @@
 """Reading a file of leads, row by row. What belongs here: the pure rules of what a row must hold; no I/O.
 
 Nobody may be written to unasked who did not agree, so a row without source, date and proof of consent is refused, and
-so is one whose number can't be one. A refusal says what was wrong and what to do, and repeats nothing of the row.
+so is one whose number can't be one. The consent covers e-mail only where the row says so. A refusal says what was wrong
+and what to do, and repeats nothing of the row.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from pilar.errors import Invalid
 from pilar.messaging.csv_rows import Refusal, e164, told_in
 from pilar.messaging.zones import country_of
+from pilar.providers.email.mailbox import mailbox
 from pilar.workspaces.configuration import time_zones
 
-COLUMNS = ("phone", "name", "language", "time_zone", "consent_source", "consent_date", "consent_proof")
+COLUMNS = (
+    *("phone", "name", "email", "language", "time_zone"),
+    *("consent_source", "consent_date", "consent_proof", "consent_to_email"),
+)
 NEEDED = ("phone", "consent_source", "consent_date", "consent_proof")
 LONGEST_NAME = 100
 LONGEST_TEXT = 500
 SHORTEST_PROOF = 3
+_SAYS = {"": False, "no": False, "yes": True}
 
 
 @dataclass(frozen=True)
@@ -28,19 +35,23 @@ class LeadRow:
     Attributes:
         line: where it begins in the file.
         phone: E.164.
+        email: as it is kept; None: none is told.
         language: ISO 639-1; None: the studio's.
         time_zone: IANA name; None: where the number may be.
         country: of the number, ISO 3166 alpha-2.
         proof: source, day and proof of the consent in one text, the same for the same consent.
+        agreed_to_email: that consent covers e-mail too.
     """
 
     line: int
     phone: str
     name: str | None
+    email: str | None
     language: str | None
     time_zone: str | None
     country: str | None
     proof: str
+    agreed_to_email: bool
 
 
 @dataclass(frozen=True)
@@ -63,14 +74,20 @@ def read(line: int, fields: dict[str, str] | None, studio: Studio) -> LeadRow | 
     phone = e164(told["phone"], studio.country)
     if phone is None:
         return Refusal(line, "phone is no number that there can be: write it with + and the country's calling code.")
+    try:
+        email = mailbox(told["email"]) if told["email"] else None
+    except Invalid:
+        return Refusal(line, "email is none that there can be: write it as name@domain.example, or leave it empty.")
     return LeadRow(
         line=line,
         phone=phone,
         name=told["name"] or None,
+        email=email,
         language=told["language"].lower() or None,
         time_zone=told["time_zone"] or None,
         country=country_of(phone),
         proof=f"{told['consent_source']}, {told['consent_date']}: {told['consent_proof']}",
+        agreed_to_email=_SAYS[told["consent_to_email"].lower()],
     )
 
 
@@ -100,6 +117,10 @@ def _unknown(told: dict[str, str]) -> str | None:
         return "language is none: write two letters such as nl or en, or leave it empty."
     if told["time_zone"] and told["time_zone"] not in time_zones():
         return "time_zone is none: write a name such as Europe/Amsterdam, or leave it empty."
+    if told["consent_to_email"].lower() not in _SAYS:
+        return "consent_to_email is yes, where the same consent covers e-mail, or else no or empty."
+    if _SAYS[told["consent_to_email"].lower()] and not told["email"]:
+        return "consent_to_email is yes, and there is no email."
     return None
 
 

@@ -128,11 +128,16 @@ def fill_in(connection: Connection, workspace_id: UUID, lead_id: UUID, values: M
         connection.execute(update(lead).filter_by(workspace_id=workspace_id, id=lead_id).values(known))
 
 
-def withdrawn(connection: Connection, workspace_id: UUID, leads: Collection[UUID]) -> set[UUID]:
-    """Which of these leads want no messages, or none unasked for."""
+def withdrawn(
+    connection: Connection,
+    workspace_id: UUID,
+    leads: Collection[UUID],
+    scopes: Collection[str] = ("marketing", "all", "founder"),
+) -> set[UUID]:
+    """Which of these leads want no messages, or none unasked for; with other scopes, nothing of those."""
     newest = (
         select(consent.c.lead_id, consent.c.granted)
-        .where(consent.c.workspace_id == workspace_id, consent.c.lead_id.in_(leads))
+        .where(consent.c.workspace_id == workspace_id, consent.c.lead_id.in_(leads), consent.c.scope.in_(scopes))
         .ext(distinct_on(consent.c.lead_id, consent.c.scope))
         .order_by(consent.c.lead_id, consent.c.scope, consent.c.id.desc())
     )

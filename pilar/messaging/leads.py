@@ -26,6 +26,7 @@ from pilar.messaging.lead_import import ERASED, WITHDRAWN
 from pilar.messaging.rooms import People
 from pilar.messaging.zones import country_of
 from pilar.people import About, Moment
+from pilar.providers.email.mailbox import mailbox
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import time_zones
 
@@ -44,6 +45,7 @@ class Changes:
     Attributes:
         name: empty: none is known.
         phone: as typed; a number without its calling code is one of the studio's country.
+        email: a mail address; empty: none is known. Two leads may have the same one.
         language: ISO 639-1.
         time_zone: IANA name; empty: where the number may be.
         tags: all of them.
@@ -53,6 +55,7 @@ class Changes:
 
     name: str | None = None
     phone: str | None = None
+    email: str | None = None
     language: str | None = None
     time_zone: str | None = None
     tags: list[str] | None = None
@@ -69,6 +72,7 @@ def add(
     *,
     actor: str,
     consent_proof: str = "",
+    email_consent_proof: str = "",
 ) -> Row[Any]:
     """A lead whom staff brings, known by their number; who is there already is filled in.
 
@@ -80,6 +84,7 @@ def add(
         wanted: what is known of them; the number is needed.
         actor: who brings them, as in the audit log.
         consent_proof: what shows that they agreed to marketing; empty: they have not.
+        email_consent_proof: likewise to e-mail.
 
     Raises:
         Invalid: something is not what it should be.
@@ -101,8 +106,10 @@ def add(
     }
     lead = recognise(connection, clocks, workspace_id, (phone[1:], None), values, Cause.new(), people)
     lead = change(connection, clocks, people, workspace_id, lead.id, wanted, actor=actor)
-    if consent_proof:
-        allow(connection, clocks, people, workspace_id, lead.id, "marketing", True, consent_proof, actor=actor)
+    agreed: tuple[tuple[ConsentScope, str], ...] = (("marketing", consent_proof), ("email", email_consent_proof))
+    for scope, proof in agreed:
+        if proof:
+            allow(connection, clocks, people, workspace_id, lead.id, scope, True, proof, actor=actor)
     return lead
 
 
@@ -136,6 +143,12 @@ def change(
                         connection, clocks, people, workspace_id, lead.id, other.id, actor, reason, Cause.new()
                     )
             values |= {"phone": phone, "country": country_of(phone)}
+    if wanted.email is not None:
+        email = mailbox(wanted.email) if wanted.email.strip() else None
+        if email is not None and email != lead.email:
+            _check_not_erased(connection, workspace_id, people, email)
+        if email != lead.email:
+            values |= {"email": email, "email_refused": None}
     if values:
         store.change_lead(connection, workspace_id, lead.id, values)
         audit.record(
@@ -172,7 +185,7 @@ def allow(
         people: every room that keeps something about leads.
         workspace_id: the studio's.
         lead_id: whose.
-        scope: marketing, all, or founder: every studio; nobody agrees for all of them.
+        scope: marketing, email, all, or founder: every studio; nobody agrees for all of them.
         granted: they agreed; else they withdrew.
         proof: where and how they did.
         actor: who keeps it, as in the audit log.
@@ -186,11 +199,16 @@ def allow(
         raise Invalid("Say what shows it, such as a form's name and its date: consent without proof is none.")
     lead = store.lock_lead(connection, workspace_id, lead_id)
     if granted:
-        digests = people.digests.of(connection, (lead.phone, lead.provider_user_id))
+        digests = people.digests.of(connection, (lead.phone, lead.provider_user_id, lead.email))
         if lead.lifecycle == "erased" or people_store.suppressed(connection, workspace_id, digests):
             raise Conflict(ERASED)
-        if opted_out_scope(store.consents(connection, workspace_id, lead.id)) is not None:
+        counts = store.consents(connection, workspace_id, lead.id)
+        if opted_out_scope(counts) is not None:
             raise Conflict(WITHDRAWN)
+        if scope == "email" and counts.get("email") is False:
+            raise Conflict(
+                "The person asked for no more e-mail: only they themselves can agree anew, by the same link."
+            )
         done = consent.grant(connection, clocks, workspace_id, lead.id, scope, "staff", proof, people)
     else:
         story = Cause.new()

@@ -105,7 +105,7 @@ def _keep_strictest(
             values = {"scope": scope, "granted": False, "source": "merge", "proof": f"merge:{merged}"}
             store.add_consent(connection, workspace_id, lead_id, {**values, "recorded_at": now})
     for scope in sorted(forbidden - {"founder"}):
-        narrow: consent.ConsentScope = "marketing" if scope == "marketing" else "all"
+        narrow: consent.ConsentScope = "marketing" if scope == "marketing" else "email" if scope == "email" else "all"
         consent.call_off(connection, clocks, workspace_id, lead_id, narrow, "merge", f"merge:{merged}", story, people)
 
 
@@ -116,6 +116,9 @@ def _together(keep: Row[Any], drop: Row[Any]) -> dict[str, Any]:
         for name in ("phone", "name", "country", "time_zone")
         if getattr(keep, name) is None and getattr(drop, name) is not None
     }
+    # An address goes with what is known of it.
+    if keep.email is None and drop.email is not None:
+        values |= {"email": drop.email, "email_refused": drop.email_refused}
     # An id towards this business says more than one that is only the number.
     if keep.provider_user_id.isdigit() and not drop.provider_user_id.isdigit():
         values["provider_user_id"] = drop.provider_user_id

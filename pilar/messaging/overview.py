@@ -107,6 +107,7 @@ class ThreadMessage:
     is_ours: bool
     origin: str
     kind: str
+    channel: str
     words: str | None
     template: str | None
     state: str
@@ -142,6 +143,7 @@ class Thread:
         lead_id: with whom.
         name: what to call them.
         phone: E.164, if it is known.
+        email: if it is known.
         language: ISO 639-1.
         country: ISO 3166 alpha-2, of the number.
         is_staff: it is the owner's, who gets test messages.
@@ -161,6 +163,7 @@ class Thread:
     lead_id: UUID
     name: str
     phone: str | None
+    email: str | None
     language: str
     country: str | None
     is_staff: bool
@@ -319,6 +322,7 @@ def thread(
         lead_id=lead_id,
         name=_name(lead),
         phone=lead.phone,
+        email=lead.email,
         language=lead.language,
         country=lead.country,
         is_staff=lead.lifecycle == STAFF,
@@ -370,6 +374,7 @@ def _messages(
             is_ours=row.direction == "out",
             origin=row.origin,
             kind=row.kind,
+            channel=row.channel,
             words=_words(row, language, bodies),
             template=row.template_name if row.kind == "template" else None,
             state=row.state,
@@ -387,7 +392,7 @@ def _messages(
 
 
 def _words(row: Row[Any], language: str, bodies: Mapping[tuple[str, str], str]) -> str | None:
-    if row.kind != "template":
+    if row.kind != "template" and (row.text is not None or row.template_name is None):
         text: str | None = row.text
         return text
     spoken = (row.template_language, language, "en")

@@ -34,6 +34,8 @@ def _moments(about: About, limit: int) -> list[Moment]:
     found: list[Moment] = []
     for row in store.newest(about, "message", "occurred_at", limit):
         whose = "received" if row.direction == "in" else f"{row.state}, by {row.origin}"
+        if row.channel != "whatsapp":
+            whose = f"{_CHANNELS[row.channel]}: {whose}"
         if row.deleted_at or row.edited_at:
             whose = "taken back by the lead" if row.deleted_at else f"{whose}, changed by the lead"
         says = row.text or beside_words(row.details) or (row.template_name or row.kind).replace("_", " ")
@@ -79,6 +81,12 @@ _UNCLEAR = {
     "marketing": "What they wrote was a refusal of marketing",
     "none": "What they wrote was no refusal",
 }
-_SCOPES = {"marketing": "marketing", "all": "all messages", "founder": "all messages of every studio"}
+_CHANNELS = {"sms": "SMS", "email": "e-mail"}
+_SCOPES = {
+    "marketing": "marketing",
+    "email": "e-mail",
+    "all": "all messages",
+    "founder": "all messages of every studio",
+}
 
 ROOM = Room("messaging", TABLES, _move, _tell, erase=store.erase, moments=_moments, beneath=BENEATH)

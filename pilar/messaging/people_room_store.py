@@ -57,7 +57,8 @@ _MOVE = (
 _ERASE = (
     f"""
     update effect set response = jsonb_build_object('id', 'erased:' || key)
-    where kind = 'whatsapp.send' and response is not null and key in (select id::text from message {_OF})
+    where kind in ('whatsapp.send', 'twilio.send_sms') and response is not null
+      and key in (select id::text from message {_OF})
     """,
     f"""
     update message set text = null, template_parameters = null, provider_message_id = null, error = null,
@@ -82,7 +83,7 @@ _ERASE = (
     f"update lead_alias set reason = 'The lead was erased.' {_OF}",
     """
     update lead set provider_user_id = 'erased:' || id, phone = null, name = null, country = null, time_zone = null,
-      language = 'en', tags = '[]', properties = '{}', lifecycle = 'erased'
+      language = 'en', email = null, email_refused = null, tags = '[]', properties = '{}', lifecycle = 'erased'
     where workspace_id = :w and id = :lead
     """,
 )

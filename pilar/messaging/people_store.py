@@ -72,19 +72,20 @@ def aliases_of(connection: Connection, workspace_id: UUID, lead_id: UUID) -> lis
 
 
 # A lead without a number and one of the same name may be one person, and so may two who gave the same address.
+_ADDRESS = "lower(coalesce({who}.email, {who}.properties ->> 'email'))"
 _PROPOSALS = """
 select a.id as first_id, b.id as second_id, a.name, b.name as other_name,
-       case when lower(a.properties ->> 'email') = lower(b.properties ->> 'email')
+       case when {of_a} = {of_b}
             then 'Both gave the same mail address.'
             else 'They have the same name, and one of them has no number.' end as reason
 from lead a join lead b on b.workspace_id = a.workspace_id and b.id > a.id
-  and (lower(a.properties ->> 'email') = lower(b.properties ->> 'email')
+  and ({of_a} = {of_b}
        or (lower(btrim(a.name)) = lower(btrim(b.name)) and length(btrim(a.name)) > 2
            and (a.phone is null or b.phone is null)))
 where a.workspace_id = :w and a.lifecycle not in ('erased', 'staff') and b.lifecycle not in ('erased', 'staff')
   and (cast(:lead as uuid) is null or :lead in (a.id, b.id))
 order by a.id, b.id limit :n
-"""
+""".format(of_a=_ADDRESS.format(who="a"), of_b=_ADDRESS.format(who="b"))
 
 
 def likely_pairs(connection: Connection, workspace_id: UUID, lead_id: UUID | None, limit: int) -> list[Row[Any]]:

@@ -75,7 +75,12 @@ lead_erasure = tenant_table(
 lead_suppression = tenant_table(
     "lead_suppression",
     workspace_key(),
-    Column("digest", LargeBinary, primary_key=True, comment="of a number or a user id, under the key of person_key"),
+    Column(
+        "digest",
+        LargeBinary,
+        primary_key=True,
+        comment="of a number, a user id or a mail address, under the key of person_key",
+    ),
     Column("erased_at", Timestamp, nullable=False, comment="business time"),
     ForeignKeyConstraint(["workspace_id"], ["workspace.workspace_id"]),
     comment="Who was erased: no file and no staff can have them written to again. Says nothing to who lacks the key.",

@@ -67,6 +67,8 @@ HOUSE: tuple[Rate, ...] = (
     _house("whatsapp", "marketing", "DE", 120_000),
     *(_house("sms", category, EVERYWHERE, 100_000) for category in ("service", "utility", "marketing")),
     *(_house("sms", category, "US", 12_000) for category in ("service", "utility", "marketing")),
+    # The mail server is the installation's own.
+    *(_house("email", category, EVERYWHERE, 0) for category in ("service", "utility", "marketing")),
 )
 
 

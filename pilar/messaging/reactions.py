@@ -25,12 +25,17 @@ from pilar.messaging.facts import WINDOW
 from pilar.messaging.number_store import change_standing, standing_of
 from pilar.messaging.outbox import NewMessage, queue_message
 from pilar.messaging.rooms import People
+from pilar.providers.email import errors as mail
 from pilar.providers.reactions import Reaction
 from pilar.providers.twilio import errors as twilio
 from pilar.providers.whatsapp import errors as whatsapp
 from pilar.workspaces import store as workspaces
 
-_TABLES: Mapping[str, Mapping[str, Reaction]] = {"whatsapp": whatsapp.REACTIONS, "sms": twilio.REACTIONS}
+_TABLES: Mapping[str, Mapping[str, Reaction]] = {
+    "whatsapp": whatsapp.REACTIONS,
+    "sms": twilio.REACTIONS,
+    "email": mail.REACTIONS,
+}
 
 _INCIDENTS = {
     Reaction.FREEZE_MARKETING: "WhatsApp limits a number for its quality",
@@ -58,6 +63,7 @@ _AFTER = {
     Reaction.RECONNECT: ":reconnected",
     Reaction.COUNT_UNREACHABLE: ":by-sms",
     Reaction.BLOCK_COUNTRY: ":by-sms",
+    Reaction.NO_SMS: ":by-mail",
     Reaction.TRY_LATER: ":later",
     Reaction.DAILY_CAP: ":tomorrow",
 }
@@ -206,7 +212,7 @@ def _plan_as_template(refused: Refused) -> None:
 
 
 def _count_unreachable(refused: Refused) -> None:
-    """After several in a row the lead counts as unreachable; an SMS is offered where the studio has chosen that."""
+    """After several in a row the lead counts as unreachable; another channel is tried where the studio has one."""
     connection, message = refused.connection, refused.message
     policies = workspaces.load_configuration(connection, message.workspace_id)[1].operator.policies
     kept = limit_store.reach_of(connection, message.workspace_id, message.lead_id)
@@ -215,7 +221,7 @@ def _count_unreachable(refused: Refused) -> None:
     if times >= policies.whatsapp.unreachable_after:
         changes["unreachable_since"] = (kept.unreachable_since if kept else None) or refused.now
     limit_store.change_reach(connection, message.workspace_id, message.lead_id, changes)
-    if "unreachable_since" in changes and policies.sms.fallback:
+    if "unreachable_since" in changes and (policies.sms.fallback or policies.email.fallback):
         refused.again()
 
 
@@ -318,7 +324,7 @@ def _block_country(refused: Refused) -> None:
             refused.connection, refused.message.workspace_id, refused.lead.country, refused.code, refused.now
         )
     policies = workspaces.load_configuration(refused.connection, refused.message.workspace_id)[1].operator.policies
-    if policies.sms.fallback:
+    if policies.sms.fallback or policies.email.fallback:
         refused.again()
 
 
@@ -333,6 +339,14 @@ def _register_again(refused: Refused) -> None:
 def _no_sms(refused: Refused) -> None:
     changes = {"sms_refused": refused.code}
     limit_store.change_reach(refused.connection, refused.message.workspace_id, refused.lead.id, changes)
+    policies = workspaces.load_configuration(refused.connection, refused.message.workspace_id)[1].operator.policies
+    if policies.email.fallback:
+        refused.again()
+
+
+def _no_mail(refused: Refused) -> None:
+    changes = {"email_refused": refused.code}
+    store.change_lead(refused.connection, refused.message.workspace_id, refused.lead.id, changes)
 
 
 def _try_later(refused: Refused) -> None:
@@ -365,6 +379,7 @@ ACTS: Mapping[Reaction, Callable[[Refused], None]] = {
     Reaction.RECONNECT: _reconnect,
     Reaction.REGISTER_AGAIN: _register_again,
     Reaction.NO_SMS: _no_sms,
+    Reaction.NO_MAIL: _no_mail,
     Reaction.OPTED_OUT_OF_ALL: _opted_out_of_all,
     Reaction.TRY_LATER: _try_later,
     Reaction.DAILY_CAP: _tomorrow,

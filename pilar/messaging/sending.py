@@ -6,7 +6,7 @@ record of it. What does not: the rule (`verdict.py`) and what a provider's refus
 The verdict is made under the lead's lock in the transaction that records the attempt: an opt-out that was committed
 before it is seen by it, and one that comes after finds the message gone. WhatsApp has no idempotency key: a send whose
 outcome is unknown is settled by the status that carries our message's id back; without one marketing is never
-repeated, and anything else once more after the wait.
+repeated, and anything else once more after the wait. Of an e-mail nothing is told: there the policy alone decides.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ from pilar.errors import Permanent, PilarError, Transient
 from pilar.masking import mask_text
 from pilar.messaging import states, store
 from pilar.messaging.attempts import Attempt, Decided, Outgoing, Rerouted, as_stored
+from pilar.messaging.decisions import Channel
 from pilar.messaging.events import SendMessage
+from pilar.messaging.mails import EFFECT as MAIL_EFFECT
+from pilar.messaging.mails import MailSender
 from pilar.messaging.outbox import ask_to_send
 from pilar.messaging.pictures import Pictures
 from pilar.messaging.reactions import is_dead_letter
@@ -39,10 +42,11 @@ from pilar.workspaces.credentials import unseal
 from pilar.workspaces.store import Integration
 
 EFFECT = "whatsapp.send"
-KINDS = {"whatsapp": EFFECT, "sms": SMS_EFFECT}
+KINDS = {"whatsapp": EFFECT, "sms": SMS_EFFECT, "email": MAIL_EFFECT}
 """The kind of effect, by channel."""
 MARKETING = "marketing"
 _ACCOUNT = {"whatsapp": "whatsapp", "sms": "twilio"}
+"""Whose account a message goes from, by channel; mail goes from the installation's own."""
 
 LONGEST_WITH_MORE = 1_024
 """Characters of a text that has buttons or stands under a picture, by Meta's reference; a longer one goes without."""
@@ -63,6 +67,7 @@ class Sender:
         clocks: Clocks,
         graph: GraphClient,
         sms: SmsSender,
+        mail: MailSender,
         ledger: EffectLedger,
         box: SecretBox,
         people: People,
@@ -72,6 +77,7 @@ class Sender:
         self._clocks = clocks
         self._graph = graph
         self._sms = sms
+        self._mail = mail
         self._ledger = ledger
         self._box = box
         self._people = people
@@ -87,7 +93,8 @@ class Sender:
             row = store.find_message(connection, work.content.message_id, work.workspace_id)
             if row is None or row.state not in (*states.UNSENT, *states.IN_DOUBT):
                 return {"state": row.state if row else "gone"}
-            account = workspaces.get_integration(connection, row.workspace_id, _ACCOUNT[row.channel])
+            provider = _ACCOUNT.get(row.channel)
+            account = workspaces.get_integration(connection, row.workspace_id, provider) if provider else None
         hand_over = self._hand_over(account, row, self._picture_of(row, account, work))
         attempt = Attempt(self._clocks, row, hand_over, self._people)
         try:
@@ -136,13 +143,15 @@ class Sender:
         self, account: Integration | None, row: Row[Any], picture: str | None
     ) -> Callable[[Row[Any], Outgoing], str]:
         """What calls the provider; a studio without credentials gets as far as the verdict, which says so."""
+        if row.channel == "email":
+            return self._mail
         is_sealed = account is not None and account.sealed_credentials is not None
         credentials = unseal(self._box, account) if is_sealed else {}
         if row.channel == "sms":
             return self._sms.over(account, credentials)
         return OverWhatsApp(self._graph, credentials.get("access_token", ""), picture)
 
-    def _reroute(self, row: Row[Any], channel: str, work: Work[SendMessage]) -> dict[str, Any]:
+    def _reroute(self, row: Row[Any], channel: Channel, work: Work[SendMessage]) -> dict[str, Any]:
         """Have a message go by another channel."""
         with self._database.transaction(Scope.fleet()) as connection:
             current = store.lock_message(connection, row.workspace_id, row.id)

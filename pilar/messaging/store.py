@@ -209,14 +209,15 @@ def change_message(connection: Connection, workspace_id: UUID, message_id: UUID,
     connection.execute(update(message).filter_by(workspace_id=workspace_id, id=message_id).values(dict(values)))
 
 
-def cancel_unsent(
-    connection: Connection, workspace_id: UUID, lead_id: UUID, *, marketing_only: bool, reason: str
-) -> int:
-    """Withdraw what is not handed over yet; return how many messages that were."""
+def cancel_unsent(connection: Connection, workspace_id: UUID, lead_id: UUID, *, scope: str, reason: str) -> int:
+    """Withdraw what is not handed over yet and a scope of consent is about; return how many messages that were."""
     statement = update(message).filter_by(workspace_id=workspace_id, lead_id=lead_id, direction="out")
     statement = statement.where(message.c.state.in_(states.UNSENT))
-    if marketing_only:
+    if scope == "marketing":
         statement = statement.where(message.c.category == "marketing")
+    elif scope == "email":
+        # What is to be sent by WhatsApp and turns out to go by e-mail instead is decided on then.
+        statement = statement.where(message.c.channel == "email")
     return connection.execute(statement.values(state=states.CANCELLED, error=reason)).rowcount
 
 

@@ -1,8 +1,8 @@
 """Whether and how a message may go. What belongs here: the one pure rule, over facts, with every reason it found.
 
-What does not: finding the facts out (`facts.py`), what only keeps a message back for a while (`verdict_holds.py`), and
-acting on the answer (`sending.py`). Facts and decision are kept with the message, so that «why was this not sent?» has
-an answer, and the same facts give the same answer again.
+What does not: finding the facts out (`facts.py`), what only keeps a message back for a while (`verdict_holds.py`), what
+goes by another channel (`verdict_elsewhere.py`), and acting on the answer (`sending.py`). Facts and decision are kept
+with the message, so that «why was this not sent?» has an answer, and the same facts give the same answer again.
 """
 
 from __future__ import annotations
@@ -10,14 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pilar.messaging import verdict_holds
-from pilar.messaging.decisions import Facts, Reason, SmsFacts, Verdict
+from pilar.messaging import verdict_elsewhere, verdict_holds
+from pilar.messaging.decisions import Facts, Reason, Verdict
 from pilar.messaging.zones import is_quiet
-
-_RESCUED_BY_SMS = frozenset({"unreachable", "country_blocked", "country"})
-"""What an SMS is sent instead for."""
-_NOT_OF_SMS = _RESCUED_BY_SMS | {"window_closed", "no_template", "template_not_approved"}
-"""What matters on WhatsApp only."""
 
 _WHY_CLOSED = {
     "suspended": "The studio is suspended: its subscription is not paid, or has ended.",
@@ -29,8 +24,8 @@ def decide(facts: Facts) -> Verdict:
     """Decide on a message.
 
     Refusals outweigh what would only keep it back: what may never go is not stored for later. Where WhatsApp can't
-    reach a lead at all, an SMS goes to who agreed to be written to, if the studio has chosen that. What a lead may have
-    refused goes by no channel.
+    reach a lead at all, an SMS or an e-mail goes to who agreed to it, if the studio has chosen that. What a lead may
+    have refused goes by no channel.
     """
     verdict = _decide(facts)
     held = verdict_holds.while_unclear(facts) if verdict.action == "send" else None
@@ -44,10 +39,7 @@ def _decide(facts: Facts) -> Verdict:
     against = [*_never(facts), *(_no_form(facts) if form is None and not waits else ())]
     if against:
         refused = Verdict(action="refuse", reasons=tuple(against))
-        codes = {reason.code for reason in against}
-        if facts.sms is not None and codes & _RESCUED_BY_SMS and codes <= _NOT_OF_SMS:
-            return _by_sms(facts, facts.sms, refused)
-        return refused
+        return verdict_elsewhere.instead_of(facts, refused)
     if facts.paused:
         return verdict_holds.paused(facts.paused)
     if facts.dry_run:
@@ -56,7 +48,7 @@ def _decide(facts: Facts) -> Verdict:
     if held is not None:
         return held
     if facts.over_budget is not None:
-        return _over_budget(facts, facts.over_budget)
+        return verdict_holds.over_budget(facts, facts.over_budget)
     return Verdict(action="send", form=form)
 
 
@@ -148,36 +140,3 @@ def _never(facts: Facts) -> list[Reason]:
         ),
     ]
     return [Reason(code=code, sentence=sentence) for holds, code, sentence in found if holds]
-
-
-def _by_sms(facts: Facts, sms: SmsFacts, refused: Verdict) -> Verdict:
-    """The decision about an SMS, for who can't be reached over WhatsApp."""
-    found: list[tuple[bool, str, str]] = [
-        (not facts.opted_in, "sms_no_consent", "An SMS goes only to who agreed to be written to."),
-        (not sms.has_text, "sms_no_text", "There are no words to send by SMS."),
-        (not sms.number_connected, "sms_no_number", "The studio has no number that sends SMS."),
-        (not sms.can_receive, "sms_unreachable", "The lead takes no SMS from this number."),
-        (
-            not sms.registered,
-            "sms_not_registered",
-            "The United States want brand and campaign registered (10DLC) before a business sends SMS.",
-        ),
-    ]
-    against = tuple(Reason(code=code, sentence=sentence) for holds, code, sentence in found if holds)
-    if against:
-        return refused.model_copy(update={"reasons": (*refused.reasons, *against)})
-    if sms.paused:
-        return verdict_holds.paused(sms.paused).model_copy(update={"channel": "sms"})
-    if sms.dry_run:
-        return Verdict(action="dry_run", form="text", channel="sms")
-    if facts.over_budget is not None:
-        return _over_budget(facts, facts.over_budget).model_copy(update={"channel": "sms"})
-    return Verdict(action="send", form="text", channel="sms")
-
-
-def _over_budget(facts: Facts, overage: Literal["queue", "drop", "degrade"]) -> Verdict:
-    """What the plan says: keep it until the reset, drop it, or drop what is least urgent only."""
-    reason = Reason(code="budget", sentence="The plan's budget of messages is used up until it resets.")
-    if overage == "drop" or (overage == "degrade" and facts.category == "marketing"):
-        return Verdict(action="refuse", reasons=(reason,))
-    return Verdict(action="hold", until=facts.budget_resets_at, reasons=(reason,))

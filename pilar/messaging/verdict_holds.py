@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from pilar.messaging.decisions import Facts, Reason, Verdict
+from pilar.messaging.decisions import Facts, Overage, Reason, Verdict
 from pilar.messaging.zones import days_later
 
 LOOKED_AT_AGAIN = timedelta(hours=6)
@@ -62,6 +62,23 @@ def for_a_while(facts: Facts, form: Literal["text", "template"] | None) -> Verdi
     return Verdict(action="hold", real_until=until, reasons=reasons)
 
 
+def frequency(facts: Facts) -> Verdict | None:
+    """What the studio's own limit of marketing to one lead keeps back, by whichever channel; None: nothing."""
+    kept = [*_of_frequency(facts)]
+    if not kept:
+        return None
+    reasons = tuple(Reason(code=one.code, sentence=one.sentence) for one in kept)
+    return Verdict(action="hold", until=max(one.until for one in kept), reasons=reasons)
+
+
+def over_budget(facts: Facts, overage: Overage) -> Verdict:
+    """What the plan says: keep it until the reset, drop it, or drop what is least urgent only."""
+    reason = Reason(code="budget", sentence="The plan's budget of messages is used up until it resets.")
+    if overage == "drop" or (overage == "degrade" and facts.category == "marketing"):
+        return Verdict(action="refuse", reasons=(reason,))
+    return Verdict(action="hold", until=facts.budget_resets_at, reasons=(reason,))
+
+
 def frees_at(sent: Sequence[datetime], most: int, days: int, now: datetime, zones: Sequence[str]) -> datetime | None:
     """When one more fits into a moving span; None: it does now.
 
@@ -94,6 +111,12 @@ def _of_marketing(facts: Facts) -> Iterator[_Kept]:
     if facts.marketing_waits_until is not None and facts.now < facts.marketing_waits_until:
         sentence = "WhatsApp holds marketing to this lead off for a while."
         yield _Kept("marketing_waits", sentence, facts.marketing_waits_until)
+    yield from _of_frequency(facts)
+
+
+def _of_frequency(facts: Facts) -> Iterator[_Kept]:
+    if facts.category != "marketing":
+        return
     for most, days, word in ((facts.marketing_a_day, 1, "day"), (facts.marketing_a_week, 7, "week")):
         if most is None:
             continue

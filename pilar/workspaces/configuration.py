@@ -23,10 +23,13 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
+from pilar.errors import Invalid
+from pilar.providers.email.mailbox import mailbox
 from pilar.workspaces.plans import GRANTS, Plan
 
 
@@ -159,6 +162,34 @@ class SmsPolicy(Section):
     )
 
 
+class EmailPolicy(Section):
+    """Whether a lead whom WhatsApp can't reach gets an e-mail, if they agreed to get any.
+
+    Attributes:
+        fallback: they do; where an SMS may go, that goes instead.
+        reply_to: the mailbox that answers go to; empty: the owner's.
+        postal_address: the studio's, at the end of each: who advertises by e-mail has to say who they are.
+    """
+
+    fallback: bool = False
+    reply_to: Annotated[str, StringConstraints(max_length=254, strip_whitespace=True)] = ""
+    postal_address: Annotated[str, StringConstraints(max_length=300, strip_whitespace=True)] = ""
+
+    @field_validator("reply_to")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        try:
+            return mailbox(value) if value else value
+        except Invalid as error:
+            raise ValueError(error.message) from error
+
+    @model_validator(mode="after")
+    def _says_who_writes(self) -> EmailPolicy:
+        if self.fallback and not self.postal_address:
+            raise ValueError("say the studio's postal address first: it stands at the end of each e-mail")
+        return self
+
+
 class FollowupPolicy(Section):
     """How often a lead is followed up."""
 
@@ -178,6 +209,7 @@ class OperatorPolicies(Section):
 
     whatsapp: WhatsAppPolicy = WhatsAppPolicy()
     sms: SmsPolicy = SmsPolicy()
+    email: EmailPolicy = EmailPolicy()
     followups: FollowupPolicy = FollowupPolicy()
     provisioning: ProvisioningPolicy = ProvisioningPolicy()
 

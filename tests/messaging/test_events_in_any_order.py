@@ -10,7 +10,7 @@ from typing import Any, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilar.messaging.decisions import Facts, SmsFacts, Verdict
+from pilar.messaging.decisions import EmailFacts, Facts, SmsFacts, Verdict
 from pilar.messaging.facts import WINDOW, opted_out_scope
 from pilar.messaging.verdict import decide
 from pilar.messaging.zones import is_quiet, plausible_zones
@@ -19,7 +19,7 @@ from pilar.messaging.zones import is_quiet, plausible_zones
 BEGINS = datetime(2026, 3, 7, 12, tzinfo=UTC)
 PHONES = ("+31612345678", "+12125550123", "+18005550100", None)
 
-Scope = Literal["marketing", "all"]
+Scope = Literal["marketing", "email", "all"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class World:
     paused: bool = False
     template: str | None = "approved"
     unreachable: bool = False
+    bounced: bool = False
     frozen_until: datetime | None = None
     sent: tuple[datetime, ...] = ()
 
@@ -56,10 +57,10 @@ def _lives(world: World, event: tuple[str, Any]) -> World:
 
 EVENTS = st.one_of(
     st.tuples(st.just("writes"), st.none()),
-    st.tuples(st.just("consents"), st.tuples(st.sampled_from(["marketing", "all"]), st.booleans())),
+    st.tuples(st.just("consents"), st.tuples(st.sampled_from(["marketing", "email", "all"]), st.booleans())),
     st.tuples(st.just("passes"), st.timedeltas(timedelta(minutes=1), timedelta(days=9))),
     st.tuples(st.just("freezes"), st.timedeltas(timedelta(hours=1), timedelta(days=3))),
-    st.tuples(st.sampled_from(["with_person", "paused", "unreachable"]), st.booleans()),
+    st.tuples(st.sampled_from(["with_person", "paused", "unreachable", "bounced"]), st.booleans()),
     st.tuples(st.just("template"), st.sampled_from(["approved", "paused", "disabled", "pending", None])),
 )
 MESSAGES = st.fixed_dictionaries({
@@ -88,6 +89,9 @@ def _facts(world: World, phone: str | None, message: dict[str, Any]) -> Facts:
         marketing_a_day=1,
         marketing_a_week=2,
         sms=SmsFacts(has_text=message["has_text"], registered=False) if phone else None,
+        email=EmailFacts(
+            has_text=message["has_text"], can_receive=not world.bounced, agreed=world.granted.get("email")
+        ),
         **message,
     )
 
@@ -99,8 +103,13 @@ def _may_go(world: World, facts: Facts, verdict: Verdict) -> None:
     assert not (world.with_person and not facts.by_person)
     if facts.category == "marketing":
         assert granted.get("marketing") is True
-        assert world.frozen_until is None or world.now >= world.frozen_until or verdict.channel == "sms"
+        assert world.frozen_until is None or world.now >= world.frozen_until or verdict.channel != "whatsapp"
         assert sum(moment > world.now - timedelta(days=1) for moment in world.sent) < 1 or verdict.channel == "sms"
+    if verdict.channel == "email":
+        assert granted.get("email") is True
+        assert not world.bounced
+        assert facts.category != "service"
+        return
     if not (facts.asked_for or facts.by_person):
         assert not is_quiet(world.now, facts.zones)
     if verdict.channel == "sms":

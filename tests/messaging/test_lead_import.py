@@ -97,6 +97,26 @@ def test_a_row_that_can_not_be_used_is_refused_with_what_was_wrong(row: str, say
 
 
 @pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("Anna@Mail.EXAMPLE,yes", ("Anna@mail.example", True)),
+        ("anna@mail.example,no", ("anna@mail.example", False)),
+        (",", (None, False)),
+        ("anna at mail,", "email is none"),
+        ("anna@mail.example,perhaps", "consent_to_email"),
+        (",yes", "there is no email"),
+    ],
+)
+def test_a_consent_covers_mail_only_where_the_row_says_so(row: str, found: Any) -> None:
+    head = "email,consent to email,phone,consent source,consent date,consent proof"
+    (one,) = of(f"{row},0612345678,Form,2026-02-01,form 17", head)
+    if isinstance(found, str):
+        assert isinstance(one, Refusal) and found in one.reason and "anna" not in one.reason
+    else:
+        assert isinstance(one, LeadRow) and (one.email, one.agreed_to_email) == found
+
+
+@pytest.mark.parametrize(
     ("written", "phone"),
     [
         ("06 12345678", "+31612345678"),

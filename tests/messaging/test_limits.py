@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from pilar.database.engine import Scope
 from pilar.messaging import pace
-from pilar.messaging.decisions import Facts, SmsFacts, Verdict
+from pilar.messaging.decisions import EmailFacts, Facts, SmsFacts, Verdict
 from pilar.messaging.verdict import decide
 from pilar.messaging.verdict_holds import LOOKED_AT_AGAIN
 from tests.fixtures.opened import Studio
@@ -101,6 +101,38 @@ def test_an_sms_goes_only_where_whatsapp_never_will_and_the_lead_agreed() -> Non
     assert _decide(unreachable=True, sms=SmsFacts(paused=("x",))).action == "hold"
     assert _decide(unreachable=True, sms=SmsFacts(), refusal_unclear_since=NOON).action == "hold"
     assert _decide(unreachable=True).action == "refuse"
+
+
+def test_an_email_goes_only_to_who_agreed_to_email_and_where_no_sms_may() -> None:
+    mail = EmailFacts(agreed=True)
+    can: dict[str, Any] = {"unreachable": True, "email": mail}
+    assert (_decide(**can).action, _decide(**can).channel, _decide(**can).form) == ("send", "email", "text")
+    assert _decide(**can, sms=SmsFacts()).channel == "sms"
+    assert _decide(**can, sms=SmsFacts(can_receive=False)).channel == "email"
+    assert _decide(email=mail).channel == "whatsapp"
+    for changes, code in (
+        ({"agreed": None}, "email_no_consent"),
+        ({"agreed": False}, "email_opted_out"),
+        ({"agreed": True, "has_text": False}, "email_no_text"),
+        ({"agreed": True, "can_receive": False}, "email_no_address"),
+    ):
+        assert _decide(unreachable=True, email=EmailFacts(**changes)).reasons[-1].code == code
+    against: list[tuple[dict[str, Any], str]] = [
+        ({"opted_out": "marketing"}, "opted_out"),
+        ({"now": NOON.replace(hour=3)}, "quiet_hours"),
+        ({"category": "service"}, "email_not_for_answers"),
+    ]
+    for more, code in against:
+        assert (found := _decide(**can, **more)).action == "refuse" and code in [one.code for one in found.reasons]
+    held: list[tuple[dict[str, Any], str]] = [
+        ({"email": mail.model_copy(update={"paused": ("x",)})}, "paused"),
+        ({"marketing_a_day": 1, "marketing_sent": (NOON - timedelta(hours=1),)}, "frequency"),
+        ({"over_budget": "queue", "budget_resets_at": LATER}, "budget"),
+    ]
+    for more, code in held:
+        found = _decide(**{**can, **more})
+        assert (found.action, found.channel, found.reasons[0].code) == ("hold", "email", code)
+    assert _decide(unreachable=True, email=mail.model_copy(update={"dry_run": True})).action == "dry_run"
 
 
 # As releases before the limits kept them.

@@ -165,6 +165,7 @@ def test_every_table_that_names_a_lead_says_what_becomes_of_it() -> None:
 def test_two_leads_become_one_with_everything_that_names_them_and_the_strictest_consent(bench: Bench) -> None:
     studio = opened(bench)
     stays, goes = somebody(bench, studio), somebody(bench, studio, phone=None, user=USER, name="anna voorbeeld ")
+    in_one(bench, store.change_lead, studio, goes, {"email": "a@b.example", "email_refused": "no_mailbox"})
     pairs = in_one(bench, people_store.likely_pairs, studio, None, 10)
     assert [(one.first_id, one.second_id) for one in pairs] == [(stays, goes)]
     for lead in (stays, goes):
@@ -176,6 +177,8 @@ def test_two_leads_become_one_with_everything_that_names_them_and_the_strictest_
         for statement in ROWS_OF_A_LEAD.split(";"):
             connection.execute(text(statement), values)
     in_one(bench, consent.withdraw, bench.clocks, studio, goes, "marketing", "wording", "m", Cause.new(), PEOPLE)
+    in_one(bench, consent.grant, bench.clocks, studio, stays, "email", "import", "another form")
+    in_one(bench, consent.withdraw, bench.clocks, studio, goes, "email", "link", "mail:1", Cause.new(), PEOPLE)
 
     put = (bench.clocks, PEOPLE, studio, stays, goes, "owner:1", "The same name.", Cause.new())
     assert in_one(bench, merging.merge, *put) is True
@@ -193,7 +196,8 @@ def test_two_leads_become_one_with_everything_that_names_them_and_the_strictest_
                 assert table == "lead_erasure" or counts[str(stays)], table
         lead = store.get_lead(connection, studio, goes)
         assert (lead.id, lead.phone, lead.provider_user_id) == (stays, PHONE, USER), "the old id answers"
-        assert store.consents(connection, studio, stays) == {"marketing": False}
+        assert (lead.email, lead.email_refused) == ("a@b.example", "no_mailbox")
+        assert store.consents(connection, studio, stays) == {"marketing": False, "email": False}
     assert bench.rows("select state from message where state <> 'cancelled'") == [], "for the strictest consent"
     assert column(bench, "select skipped from coach_nudge") == ["late"], "what was to come is called off"
     turns = [("merged", True), (None, False)]
@@ -258,7 +262,8 @@ def test_who_is_erased_is_in_no_table_and_is_written_to_again_only_if_they_write
     with bench.database.transaction(Scope.fleet()) as connection:
         for statement in SECRETS_OF_A_LEAD.split(";"):
             connection.execute(text(statement), {"w": studio, "lead": lead, "now": START})
-    in_one(bench, store.change_lead, studio, lead, {"properties": {"email": "secret@mail.example"}})
+    written = {"properties": {"email": "secret@mail.example"}, "email": "secret@post.example"}
+    in_one(bench, store.change_lead, studio, lead, written)
     body = {
         "entry": [{"id": "1", "changes": [
             {"field": "messages", "value": {
@@ -282,7 +287,15 @@ def test_who_is_erased_is_in_no_table_and_is_written_to_again_only_if_they_write
         ), {"subject": digest(as_subject(PHONE))})  # fmt: skip
     told = in_one(bench, erasing.export, bench.clocks, PEOPLE, studio, lead, actor="owner:1")
     shown = json.dumps(told)
-    told_of = ("My secret wish", "A secret note", "secret@mail.example", "secret.pdf", "secret goal", "secret step")
+    told_of = (
+        "My secret wish",
+        "A secret note",
+        "secret@mail.example",
+        "secret@post.example",
+        "secret.pdf",
+        "secret goal",
+        "secret step",
+    )
     assert all(word in shown for word in (PHONE, NAME, *told_of, "2026-01-01T09:00"))
     with bench.database.transaction(Scope.workspace(studio)) as connection:
         happened = [(one.kind, one.says) for one in leads.timeline(connection, bench.clocks, PEOPLE, studio, lead, 50)]

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from pilar.errors import CredentialsRefused, Invalid, NotConfigured, OutcomeUnknown, Permanent, PilarError, Transient
 from pilar.providers.email.address import mail_server
-from pilar.providers.email.client import Mailer, compose
+from pilar.providers.email.client import Letterhead, Mailer, compose
+from pilar.providers.email.errors import NO_MAILBOX
+from pilar.providers.email.mailbox import mailbox
 from pilar.settings import Settings
 from tests.providers.local_http import refusing_port
 from tests.providers.local_smtp import HANG_UP, SILENCE, MailServer, running_mail_server
@@ -51,6 +53,55 @@ def test_a_mail_arrives_with_both_forms_and_its_name(mail: MailServer, mailer_at
     assert html.get_content().strip() == "<p>Hello</p>"
     conversation = [command.lower() for command in mail.commands]
     assert conversation[1:3] == ["mail from:<no-reply@pilar.example>", "rcpt to:<owner@studio.example>"]
+
+
+def test_a_letterhead_names_who_writes_and_how_it_is_ended(mail: MailServer, mailer_at: Callable[..., Mailer]) -> None:
+    link = f"https://pilar.example/mail/{'Az-_' * 30}"
+    head = Letterhead("Studio «Zoë», Noord", "anna@studio.example", link)
+    mailer_at(mail.url()).send(*LETTER, letterhead=head)
+    (raw,) = mail.taken
+    assert f"\nList-Unsubscribe: <{link}>\n".encode() in raw.replace(b"\r\n", b"\n"), "neither broken nor encoded"
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    (sender,) = message["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ("Studio «Zoë», Noord", "no-reply@pilar.example")
+    assert message["Reply-To"] == "anna@studio.example"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ("550 5.1.1 No such user", NO_MAILBOX),
+        ("553 mailbox name not allowed", NO_MAILBOX),
+        ("550 5.7.1 We don't like you", "550"),
+        ("550 relay not permitted", "550"),
+        ("552 5.2.2 Mailbox full", "552"),
+    ],
+)
+def test_that_nobody_is_there_is_told_from_a_rule_about_us(
+    mail: MailServer, mailer_at: Callable[..., Mailer], told: str, code: str
+) -> None:
+    mail.replies["RCPT"] = told
+    with pytest.raises(Permanent) as caught:
+        mailer_at(mail.url()).send(*LETTER)
+    assert caught.value.details["provider_code"] == code
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" Anna+x@MAIL.example ", "Anna+x@mail.example"),
+        ("a@bücher.example", "a@xn--bcher-kva.example"),
+        *((wrong, None) for wrong in ("", "a", "a@b", "a@1.2.3.4", "a..b@c.example", "a b@c.example", "a@-c.example")),
+        *((wrong, None) for wrong in ("a@b.example\nBcc: c@d.example", "é@b.example", f"{'a' * 65}@b.example", "a@.b")),
+    ],
+)
+def test_an_address_is_kept_in_one_way_and_a_slip_of_the_pen_is_refused(typed: str, kept: str | None) -> None:
+    if kept is None:
+        with pytest.raises(Invalid, match="name@domain"):
+            mailbox(typed)
+    else:
+        assert mailbox(typed) == kept
 
 
 def test_letters_beyond_ascii_arrive(mail: MailServer, mailer_at: Callable[..., Mailer]) -> None:

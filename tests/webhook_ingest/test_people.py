@@ -30,6 +30,9 @@ def test_a_program_deals_with_a_lead_from_the_first_to_the_last(client: TestClie
     assert (made.status_code, made.json()["phone"], made.json()["source"]) == (201, "+31612345678", "staff"), made.text
     lead = made.json()["id"]
     second = client.post(home, json={"phone": "0687654321", "name": "Anna B"}, headers=owner).json()["id"]
+    mailed = client.patch(f"{home}/{second}", json={"email": " Anna@Mail.EXAMPLE"}, headers=owner).json()
+    assert mailed["email"] == "Anna@mail.example"
+    assert client.patch(f"{home}/{second}", json={"email": "anna@"}, headers=owner).status_code == 422
 
     changed = client.patch(f"{home}/{lead}", json={"tags": ["vip"], "properties": {"goal": "5 km"}}, headers=owner)
     assert (changed.status_code, changed.json()["tags"], changed.json()["properties"]) == (
@@ -57,7 +60,8 @@ def test_a_program_deals_with_a_lead_from_the_first_to_the_last(client: TestClie
 
     merged = client.post(f"{home}/{lead}/merge", json={"lead_id": second, "reason": "same person"}, headers=owner)
     assert merged.json()["is_new"] is True
-    assert client.get(f"{home}/{second}", headers=owner).json()["id"] == lead
+    kept = client.get(f"{home}/{second}", headers=owner).json()
+    assert (kept["id"], kept["email"], kept["email_refused"]) == (lead, "Anna@mail.example", None)
     coach = "/api/whatsapp-coach"
     goal = {
         "type": "habit",
@@ -85,7 +89,10 @@ def test_a_program_deals_with_a_lead_from_the_first_to_the_last(client: TestClie
     drain.step(Lane.DEFAULT)
     drain.close()
     gone = client.get(f"{home}/{lead}", headers=owner).json()
-    assert (gone["name"], gone["phone"], gone["lifecycle"]) == (None, None, "erased") and gone["erased_at"]
+    known = (gone["name"], gone["phone"], gone["email"], gone["lifecycle"])
+    assert known == (None, None, None, "erased") and gone["erased_at"]
+    shared = client.post(home, json={"phone": "0612345679", "email": "anna@mail.example"}, headers=owner)
+    assert shared.status_code == 409, "the address of somebody who was forgotten"
     back = client.post(home, json={"phone": "0612345678"}, headers=owner)
     assert back.status_code == 409 and "forgotten" in back.json()["detail"]
 

@@ -51,6 +51,24 @@ def configured(house: House, name: str = "North", phone: str | None = "+31612345
     return studio
 
 
+def test_an_owner_chooses_channels_beside_whatsapp_by_page_or_program(browser: TestClient, house: House) -> None:
+    studio = configured(house)
+    csrf, home = house.sign_in(browser, studio.owner), f"/studios/{studio.workspace_id}"
+    form = {"csrf_token": csrf, "email": "true", "reply_to": "Desk@NORTH.test"}
+    refused = browser.post(f"{home}/channels", data=form, follow_redirects=False)
+    assert refused.status_code == 422 and "postal address" in refused.text and "Desk@NORTH.test" in refused.text
+    form["postal_address"] = "Dorpsstraat 1\r\nUtrecht"
+    assert browser.post(f"{home}/channels", data=form, follow_redirects=False).status_code == 303
+    page = browser.get(f"{home}/messages").text
+    assert 'name="email" value="true" checked' in page and "Desk@north.test" in page
+    api = f"/api/messaging/{studio.workspace_id}/channels"
+    kept = {"sms": False, "email": True, "reply_to": "Desk@north.test", "postal_address": "Dorpsstraat 1\nUtrecht"}
+    assert browser.get(api).json() == kept
+    owner = house.bearer(Kind.OWNER, studio.workspace_id)
+    assert browser.put(api, json={**kept, "sms": True}, headers=owner).json() == {**kept, "sms": True}
+    assert switched(house) == [("messaging.channels_chosen", who) for who in ("owner", "token")]
+
+
 def test_an_owner_pauses_and_resumes_their_studio_and_everybody_sees_it(browser: TestClient, house: House) -> None:
     studio, other = house.studio("North"), house.studio("South")
     csrf, path = house.sign_in(browser, studio.owner), f"/studios/{studio.workspace_id}/controls"

@@ -54,6 +54,7 @@ class MessageItem(BaseModel):
     is_ours: bool
     origin: str
     kind: str
+    channel: str
     words: str | None
     template: str | None
     state: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pilar.database.engine import Scope
 from pilar.messaging import controls
 from pilar.messaging.controls import ControlKind
+from pilar.messaging.decisions import Channel
 from webhook_ingest.deps import Asked, System
 
 Reason = Annotated[str, Field(min_length=1, max_length=300, description="In words; shown wherever it applies.")]
@@ -22,7 +23,7 @@ class Over(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     workspace_id: UUID | None = None
-    channel: Literal["whatsapp"] | None = None
+    channel: Channel | None = None
 
 
 class PauseRequest(Over):

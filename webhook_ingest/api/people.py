@@ -31,6 +31,7 @@ class LeadItem(BaseModel):
     id: UUID
     name: str | None
     phone: str | None
+    email: str | None
     language: str
     country: str | None
     time_zone: str | None
@@ -42,8 +43,12 @@ class LeadItem(BaseModel):
 
 
 class LeadFound(LeadItem):
-    """A lead with what they allowed: by scope, true where they agreed and false where they withdrew."""
+    """A lead with what they allowed: by scope, true where they agreed and false where they withdrew.
 
+    `email_refused` says why no mail reaches their address any more; null: as far as we know it does.
+    """
+
+    email_refused: str | None
     consent: dict[str, bool]
     erasure_asked_at: datetime | None
     erased_at: datetime | None
@@ -61,6 +66,7 @@ class LeadChanges(_Strict):
 
     name: str | None = None
     phone: Annotated[str | None, Field(max_length=40)] = None
+    email: Annotated[str | None, Field(max_length=254, description="empty: none is known")] = None
     language: Annotated[str | None, Field(max_length=10)] = None
     time_zone: Annotated[str | None, Field(max_length=64)] = None
     tags: list[str] | None = None
@@ -69,16 +75,17 @@ class LeadChanges(_Strict):
 
 
 class NewLead(LeadChanges):
-    """A lead whom staff brings; `consent_proof` says what shows that they agreed to marketing."""
+    """A lead whom staff brings; the proofs say what shows that they agreed to marketing, and to e-mail."""
 
     phone: Annotated[str, Field(max_length=40)]
     consent_proof: Annotated[str, Field(max_length=500)] = ""
+    email_consent_proof: Annotated[str, Field(max_length=500)] = ""
 
 
 class ConsentChange(_Strict):
     """What a lead told the staff."""
 
-    scope: Literal["marketing", "all", "founder"]
+    scope: Literal["marketing", "email", "all", "founder"]
     granted: bool
     proof: Annotated[str, Field(max_length=500)]
 
@@ -160,7 +167,7 @@ def list_leads(
 
 def new_lead(app: System, caller: Asked, workspace_id: UUID, wanted: NewLead) -> LeadItem:
     """Bring a lead by their number; who is there already is filled in."""
-    values = wanted.model_dump(exclude={"consent_proof"})
+    values = wanted.model_dump(exclude={"consent_proof", "email_consent_proof"})
     with app.database.transaction(Scope.fleet()) as connection:
         row = leads.add(
             connection,
@@ -170,6 +177,7 @@ def new_lead(app: System, caller: Asked, workspace_id: UUID, wanted: NewLead) ->
             Changes(**values),
             actor=caller.principal.actor,
             consent_proof=wanted.consent_proof,
+            email_consent_proof=wanted.email_consent_proof,
         )
     return LeadItem.model_validate(row, from_attributes=True)
 
@@ -182,6 +190,7 @@ def get_lead(app: System, workspace_id: UUID, lead_id: UUID) -> LeadFound:
         erasure = people_store.find_erasure(connection, workspace_id, row.id)
     return LeadFound(
         **LeadItem.model_validate(row, from_attributes=True).model_dump(),
+        email_refused=row.email_refused,
         consent=consents,
         erasure_asked_at=erasure.asked_at if erasure else None,
         erased_at=erasure.erased_at if erasure else None,

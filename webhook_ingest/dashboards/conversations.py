@@ -192,15 +192,15 @@ def tell_refusal(
     refuses: Annotated[Literal["yes", "no"], Form()],
 ) -> Response:
     """Tell whether what a lead wrote refuses to be written to."""
-    try:
-        with app.database.transaction(Scope.fleet()) as connection:
-            refusals.answer(
-                connection, app.clocks, workspace_id, lead_id, message_id, caller.principal.actor, app.people,
-                refuses=refuses == "yes",
-            )  # fmt: skip
-    except Conflict as error:
-        return _thread(request, app, workspace_id, lead_id, error=error)
-    return _back(workspace_id, lead_id, "told-refusal" if refuses == "yes" else "told-no-refusal")
+
+    def tell(connection: Connection) -> str:
+        refusals.answer(
+            connection, app.clocks, workspace_id, lead_id, message_id, caller.principal.actor, app.people,
+            refuses=refuses == "yes",
+        )  # fmt: skip
+        return _to(workspace_id, lead_id, "told-refusal" if refuses == "yes" else "told-no-refusal")
+
+    return forms.done(app, tell, partial(_thread, request, app, workspace_id, lead_id))
 
 
 def file(app: System, workspace_id: UUID, lead_id: UUID, message_id: UUID) -> Response:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from pilar.database.engine import Scope
-from pilar.errors import Invalid, PilarError
+from pilar.errors import Conflict, Invalid, PilarError
 from pilar.provisioning.defaults_document import PARTS, DefaultsChange, Part, WorkspaceDefaults, differences
 from pilar.provisioning.defaults_template import Updated, update_studios, write_template
 from pilar.workspaces import fleet

@@ -29,6 +29,15 @@ from webhook_ingest.problems import status_of
 
 _PER_PAGE = 50
 _PAIRS = 10
+_TOLD: dict[str, tuple[ConsentScope, bool]] = {
+    "agreed": ("marketing", True),
+    "agreed-to-email": ("email", True),
+    "no-marketing": ("marketing", False),
+    "no-email": ("email", False),
+    "nothing": ("all", False),
+    "nothing-anywhere": ("founder", False),
+}
+"""What a lead may have told, by the form's word: which scope it is about, and whether they agreed."""
 _CONFIRMED = "erase"
 """What has to be typed: nobody erases a person by a slip of the hand."""
 
@@ -53,7 +62,9 @@ def add(
     workspace_id: UUID,
     phone: Annotated[str, Form()] = "",
     name: Annotated[str, Form()] = "",
+    email: Annotated[str, Form()] = "",
     consent_proof: Annotated[str, Form()] = "",
+    email_consent_proof: Annotated[str, Form()] = "",
 ) -> Response:
     """Bring a lead by their number."""
 
@@ -63,13 +74,17 @@ def add(
             app.clocks,
             app.people,
             workspace_id,
-            Changes(name=name or None, phone=phone),
+            Changes(name=name or None, phone=phone, email=email or None),
             actor=caller.principal.actor,
             consent_proof=consent_proof,
+            email_consent_proof=email_consent_proof,
         )
         return address_of(workspace_id, lead.id, "lead-saved")
 
-    typed = {"phone": phone, "name": name, "consent_proof": consent_proof}
+    typed = {
+        "phone": phone, "name": name, "email": email, "consent_proof": consent_proof,
+        "email_consent_proof": email_consent_proof,
+    }  # fmt: skip
     return forms.done(app, bring, partial(_list, request, app, workspace_id, typed=typed))
 
 
@@ -98,6 +113,7 @@ def change(
     lead_id: UUID,
     name: Annotated[str, Form()] = "",
     phone: Annotated[str, Form()] = "",
+    email: Annotated[str, Form()] = "",
     language: Annotated[str, Form()] = "",
     time_zone: Annotated[str, Form()] = "",
     tags: Annotated[str, Form()] = "",
@@ -107,6 +123,7 @@ def change(
     wanted = Changes(
         name=name,
         phone=phone or None,
+        email=email,
         language=language or None,
         time_zone=time_zone,
         tags=tags.split(","),
@@ -117,7 +134,9 @@ def change(
         leads.change(connection, app.clocks, app.people, workspace_id, lead_id, wanted, actor=caller.principal.actor)
         return address_of(workspace_id, lead_id, "lead-saved")
 
-    typed = {"name": name, "phone": phone, "language": language, "time_zone": time_zone, "tags": tags}
+    typed = {
+        "name": name, "phone": phone, "email": email, "language": language, "time_zone": time_zone, "tags": tags,
+    }  # fmt: skip
     again = shown_again(request, app, caller, workspace_id, lead_id, "about", {**typed, "lifecycle": lifecycle})
     return forms.done(app, save, again)
 
@@ -149,13 +168,13 @@ def allow(
     caller: Asked,
     workspace_id: UUID,
     lead_id: UUID,
-    told: Annotated[Literal["agreed", "no-marketing", "nothing", "nothing-anywhere"], Form()],
+    told: Annotated[
+        Literal["agreed", "agreed-to-email", "no-marketing", "no-email", "nothing", "nothing-anywhere"], Form()
+    ],
     proof: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep what a lead told the staff about being written to."""
-    scope: ConsentScope = "marketing"
-    if told.startswith("nothing"):
-        scope = "founder" if told == "nothing-anywhere" else "all"
+    scope, granted = _TOLD[told]
 
     def keep(connection: Connection) -> str:
         leads.allow(
@@ -165,7 +184,7 @@ def allow(
             workspace_id,
             lead_id,
             scope,
-            told == "agreed",
+            granted,
             proof,
             actor=caller.principal.actor,
         )
@@ -258,6 +277,6 @@ def _list(
         lifecycles=(*LIFECYCLES, "staff", "erased"),
         tags=tags,
         pairs=pairs,
-        typed=typed or dict.fromkeys(("phone", "name", "consent_proof"), ""),
+        typed=typed or dict.fromkeys(("phone", "name", "email", "consent_proof", "email_consent_proof"), ""),
         error=error.message if error else None,
     )

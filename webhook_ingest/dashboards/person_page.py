@@ -107,6 +107,7 @@ def show(
         lead=lead,
         opted_out=opted_out_scope(consents),
         opted_in=consents.get("marketing") is True,
+        mail_allowed=consents.get("email"),
         has_thread=thread is not None,
         window_closes_at=closes if closes and closes > now else None,
         moments=moments,

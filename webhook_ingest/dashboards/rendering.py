@@ -71,6 +71,7 @@ NOTICES = {
     "settled-happened": "Noted: it happened, and is not done again.",
     "settled-did_not_happen": "Noted: it did not happen. It is free to be tried again.",
     "grace-extended": "Saved: there is more time to pay.",
+    "channels-chosen": "Saved. It holds for what is queued already.",
     "lead-saved": "Saved.",
     "lead-noted": "The note is kept.",
     "lead-consent": "Kept. It holds for everything that is queued already.",
@@ -127,7 +128,7 @@ _ACTORS = {
     "token": "a program",
     "system": "PILAR",
 }
-_CHANNELS = {"whatsapp": "WhatsApp"}
+_CHANNELS = {"whatsapp": "WhatsApp", "sms": "SMS", "email": "E-mail"}
 _POSTINGS = {
     "earned": "Commission earned",
     "matured": "Holding period over",

@@ -67,7 +67,7 @@ def submit_again(
     """Have the text of a template that is gone reviewed once more."""
     with app.database.transaction(Scope.fleet()) as connection:
         template_manager.submit_again(connection, app.defaults, workspace_id, name=name, actor=caller.principal.actor)
-    return RedirectResponse(f"/studios/{workspace_id}/templates?notice=own-template-written", 303)
+    return forms.see(f"/studios/{workspace_id}/templates?notice=own-template-written")
 
 
 def sync_templates(app: System, workspace_id: UUID) -> Response:
