@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from pilar.app import App
 from pilar.backplane.inbox import InboxWriter
@@ -56,8 +58,7 @@ def create_app(pilar: App) -> FastAPI:
     app.state.turnstile = Turnstile()
     app.state.depth = QueueDepth(pilar)
     app.state.health = HealthCheck(pilar, app.state.depth)
-    for entry in ROUTES:
-        _add(app, entry)
+    app.router.routes.extend(_routes())
     app.openapi = lambda: describe(app, ROUTES)  # type: ignore[method-assign]
     problems.install(app)
     doors = {entry.path: entrance for entry in ROUTES if entry.answers == "door"}
@@ -90,17 +91,26 @@ def build_entrance(pilar: App, writer: InboxWriter) -> Entrance:
     return Entrance(doors, writer, handshakes, Refusals(pilar), body_seconds=settings.door_body_seconds)
 
 
-def _add(app: FastAPI, entry: Route) -> None:
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """The table as FastAPI has it, made once: it knows of no system, and reading all signatures takes a while."""
+    router = APIRouter()
+    for entry in ROUTES:
+        _add(router, entry)
+    return tuple(router.routes)
+
+
+def _add(router: APIRouter, entry: Route) -> None:
     if entry.answers == "door":
         return  # answered by the shell, before the application
     if entry.answers == "socket":
-        app.router.add_api_websocket_route(entry.path, entry.endpoint(entry), name=entry.name)
+        router.add_api_websocket_route(entry.path, entry.endpoint(entry), name=entry.name)
         return
     # An API's answer is what its function says it returns; everything else makes a response of its own.
     own: dict[str, Any] = {"status_code": entry.status}
     if entry.answers != "json":
         own = {"response_model": None, "include_in_schema": False}
-    app.router.add_api_route(
+    router.add_api_route(
         entry.path,
         entry.endpoint,
         methods=[entry.method],
