@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cached_property
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pilar.clocks import Clock, SystemClock
 from provider_sandbox import delivery, leads, owner
@@ -152,20 +154,39 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> FastAPI:
     app.include_router(elevenlabs_router(state))
     app.include_router(meta_router(config, state, deliveries))
     app.include_router(twilio_router(state))
-    app.mount("/stripe", stripe_app(config, state, deliveries, appointments))
-    app.mount("/twilio", twilio_app(config, state, deliveries, sms, making))
     accepting = Messages(reporter, flow, crowd.hear)
-    app.mount("/meta/{version}", meta_app(config, state, deliveries, accepting, reviewers))
-    app.mount("/openai", openai_app("openai", config.openai_api_key, state))
-    app.mount("/groq/openai", openai_app("groq", config.groq_api_key, state))
-    app.mount("/anthropic", anthropic_app(config.anthropic_api_key, state))
-    app.mount("/elevenlabs", elevenlabs_app(config.elevenlabs_api_key, state))
+    providers: dict[str, Callable[[], ASGIApp]] = {
+        "/stripe": lambda: stripe_app(config, state, deliveries, appointments),
+        "/twilio": lambda: twilio_app(config, state, deliveries, sms, making),
+        "/meta/{version}": lambda: meta_app(config, state, deliveries, accepting, reviewers),
+        "/openai": lambda: openai_app("openai", config.openai_api_key, state),
+        "/groq/openai": lambda: openai_app("groq", config.groq_api_key, state),
+        "/anthropic": lambda: anthropic_app(config.anthropic_api_key, state),
+        "/elevenlabs": lambda: elevenlabs_app(config.elevenlabs_api_key, state),
+    }
+    for path, build in providers.items():
+        app.mount(path, Provider(build))
     app.state.mail = mail
     app.include_router(faults_router(faults))
     add_site(app, state, bell, pending, faults, config.meta_limits)
     app.state.lines = Lines()
     app.add_middleware(MisbehavingProviders, faults=faults, lines=app.state.lines)
     return app
+
+
+class Provider:
+    """A provider's API, put together when somebody first calls it: most sandboxes are asked by a few of them only."""
+
+    def __init__(self, build: Callable[[], ASGIApp]) -> None:
+        self._build = build
+
+    @cached_property
+    def _app(self) -> ASGIApp:
+        return self._build()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to it."""
+        await self._app(scope, receive, send)
 
 
 def _report(task: asyncio.Task[None]) -> None:

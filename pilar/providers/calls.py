@@ -15,13 +15,14 @@ studio's limits and mistakes must not keep the others from it. So there is one b
 from __future__ import annotations
 
 import logging
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cache, cached_property
 
 import httpx
 from pydantic import SecretStr
@@ -222,11 +223,18 @@ def http_client(timeout_seconds: float) -> httpx.Client:
     # policy above writes the one line per call.
     for name in ("httpx", "httpcore", "stripe", "twilio"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return httpx.Client(timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS)))
+    waits = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS))
+    return httpx.Client(timeout=waits, verify=_trusted())
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that providers are known by, read once: that is slow."""
+    return httpx.create_ssl_context()
 
 
 class Line:
-    """A client for one provider, made when it is first used: it reads the machine's certificates, which is slow."""
+    """A client for one provider, made when it is first used."""
 
     def __init__(self, timeout_seconds: float) -> None:
         """Take the longest silence on the line that is waited through."""
