@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import socket
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# Almost everything that is made before the first test stays: to look for garbage in it takes half of that time.
+gc.disable()
 
 # How fast an example runs says nothing here: the machine may be busy with other tests.
 settings.register_profile("pilar", deadline=None, database=None)
@@ -49,6 +53,12 @@ def _guarded(name: str) -> Any:
 def pytest_configure(config: pytest.Config) -> None:
     for name in _OPEN:
         setattr(socket.socket, name, _guarded(name))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
