@@ -10,7 +10,7 @@ WORKERS ?= $$(( ($$(nproc) * 3 + 1) / 2 ))
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 LOCKS := bootstrap.lock requirements.lock pyproject.toml
-PACKAGES := pilar pilar_cli
+PACKAGES := pilar pilar_cli pilar_pipelines webhook_ingest provider_sandbox
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test test-all lint format bench clean clean-all

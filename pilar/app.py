@@ -1,7 +1,7 @@
 """The composition root: builds the system from its rooms.
 
 What belongs here: what is built of what, and which promises are watched, each named explicitly. What does not: any
-rule, and who answers what (`registrations.py`). Command line, worker, Dagster, web service and tests all start here.
+rule, and who answers what (`registrations`). Command line, worker, Dagster, web service and tests all start here.
 """
 
 from __future__ import annotations
@@ -81,23 +81,17 @@ from pilar.provisioning.setup import Setup
 from pilar.provisioning.steps import Step
 from pilar.provisioning.subscription import SubscriptionKeeper
 from pilar.provisioning.wait_notices import WaitNotices
-from pilar.registrations import (
-    build_registry,
-    ends_access,
-    provisioning_steps,
-    register_access,
-    register_asked,
+from pilar.registrations.asked import register_asked, register_doubts
+from pilar.registrations.leads import (
     register_coach,
-    register_doubts,
     register_followups,
-    register_healing,
     register_messaging,
     register_models,
     register_personalising,
     register_refusals,
-    register_subscriptions,
-    studio_defaults,
 )
+from pilar.registrations.steps import ends_access, provisioning_steps, studio_defaults
+from pilar.registrations.studios import build_registry, register_access, register_healing, register_subscriptions
 from pilar.security.invitations import Invitations
 from pilar.settings import Settings, reveal
 

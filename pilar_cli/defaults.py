@@ -32,7 +32,7 @@ def show(
     """Show the default template, as `pilar defaults set` reads it."""
     from pilar.database.engine import Scope
     from pilar.database.shared_clock import shared_clocks
-    from pilar.registrations import studio_defaults
+    from pilar.registrations.steps import studio_defaults
 
     with product_database(read_settings()) as database:
         keeper = studio_defaults(shared_clocks(database))
@@ -54,7 +54,7 @@ def set_template(
     from pilar.database.shared_clock import shared_clocks
     from pilar.provisioning.defaults_document import WorkspaceDefaults
     from pilar.provisioning.defaults_template import write_template
-    from pilar.registrations import studio_defaults
+    from pilar.registrations.steps import studio_defaults
 
     try:
         told: Any = json.loads(file.read_text())
@@ -88,7 +88,7 @@ def update(
     """Tell what the newest template changes in studios that have not changed that part, or do it."""
     from pilar.database.shared_clock import shared_clocks
     from pilar.provisioning.defaults_template import update_studios
-    from pilar.registrations import studio_defaults
+    from pilar.registrations.steps import studio_defaults
 
     studios = [as_id(one, "--workspace") for one in workspace] if workspace else None
     with product_database(read_settings()) as database:

@@ -64,7 +64,7 @@ def submit(
     from pilar.database.engine import Scope
     from pilar.database.shared_clock import shared_clocks
     from pilar.provisioning.template_manager import write
-    from pilar.registrations import studio_defaults
+    from pilar.registrations.steps import studio_defaults
     from pilar_cli.databases import product_database
 
     workspace_id = as_id(workspace, "--workspace")

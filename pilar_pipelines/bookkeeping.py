@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from pilar_pipelines.partitions import workspaces
+from pilar_pipelines.partitions import WORKSPACE
 
 NEWEST = 3
 """The runs of so many last materialisations stay for each asset, however old they are."""
@@ -74,7 +74,7 @@ def _needed_by(instance: dg.DagsterInstance, asset: dg.AssetKey) -> set[str]:
             newest[0].run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1
         ).records
         below = min(newest[0].storage_id, first[0].storage_id if first else newest[0].storage_id)
-    here = set(instance.get_dynamic_partitions(workspaces.name))
+    here = set(instance.get_dynamic_partitions(WORKSPACE))
     latest = instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION)
     wanted = sorted(storage_id for partition, storage_id in latest.items() if partition in here)
     for start in range(0, len(wanted), _AT_ONCE):

@@ -16,7 +16,10 @@ from pilar_pipelines.policies import KEYS_PER_RUN, backfill, retries
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
-workspaces = dg.DynamicPartitionsDefinition(name="workspace")
+WORKSPACE = "workspace"
+"""What the partitions are called in Dagster's storage."""
+
+workspaces = dg.DynamicPartitionsDefinition(name=WORKSPACE)
 
 
 def workspace_asset(**given: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -24,7 +27,10 @@ def workspace_asset(**given: Any) -> Callable[[Callable[..., Any]], dg.AssetsDef
     with warnings.catch_warnings():
         # The parameter `backfill_policy` calls itself beta; the version is pinned, and without it a run takes one key.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return dg.asset(partitions_def=workspaces, backfill_policy=backfill, retry_policy=retries, **given)
+        made: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+            partitions_def=workspaces, backfill_policy=backfill, retry_policy=retries, **given
+        )
+    return made
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:
@@ -39,7 +45,7 @@ def ranges(keys: Sequence[str], size: int) -> list[tuple[str, str]]:
 
 def all_studios(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
     """What a schedule asks for: runs over all studios, as few as the bound on keys per run allows."""
-    keys = context.instance.get_dynamic_partitions(workspaces.name)
+    keys = context.instance.get_dynamic_partitions(WORKSPACE)
     if not keys:
         return dg.SkipReason("there is no studio yet")
     return [

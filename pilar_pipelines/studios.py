@@ -115,7 +115,7 @@ def tell_studios(
     taken: Taken[Any],
     counts: Mapping[str, int],
     tables: Mapping[str, dg.MetadataValue[Any]] | None = None,
-) -> dg.MaterializeResult[Any]:
+) -> dg.MaterializeResult:
     """Mark failed studios in their own partitions, and make the result with its check.
 
     Args:

@@ -22,7 +22,7 @@ def audit_chain_holds(pilar: PilarResource) -> dg.AssetCheckResult:
     from pilar.backplane.verifying import verify_new
 
     found = verify_new(pilar.database, pilar.clocks)
-    metadata = {"segments": found.segments, "entries": found.entries, "hash": found.hash or ""}
+    metadata: dict[str, int | str] = {"segments": found.segments, "entries": found.entries, "hash": found.hash or ""}
     if found.broken is None:
         return dg.AssetCheckResult(passed=True, metadata=metadata)
     where = f"segment {found.broken.segment}, position {found.broken.position}: {found.broken.what}"

@@ -4,6 +4,7 @@
 
 import pkgutil
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -49,20 +50,19 @@ def check(pilar: PilarResource, invariant: Invariant) -> dg.AssetCheckResult:
     from pilar.database.engine import Scope
     from pilar.masking import mask_text
 
-    key = {"asset_key": fleet_health.key, "check_name": invariant.name}
+    result = partial(dg.AssetCheckResult, asset_key=fleet_health.key, check_name=invariant.name)
     try:
         with pilar.database.transaction(Scope.fleet()) as connection:
             found = find_breaches(connection, pilar.clocks, invariant)
     except DBAPIError as error:
-        return dg.AssetCheckResult(
-            **key, passed=False, description="It can't be looked at.", metadata={"error": mask_text(str(error.orig))}
+        return result(
+            passed=False, description="It can't be looked at.", metadata={"error": mask_text(str(error.orig))}
         )
     if not found.rows:
-        return dg.AssetCheckResult(**key, passed=True, description=invariant.promise)
+        return result(passed=True, description=invariant.promise)
     rows = dg.MetadataValue.md(table(list(found.rows[0]), [list(row.values()) for row in found.rows]))
     count = f"{found.count} or more" if found.more else str(found.count)
-    return dg.AssetCheckResult(
-        **key,
+    return result(
         passed=False,
         description=f"{count} breaches: {invariant.promise}",
         metadata={"breaches": found.count, "rows": rows},

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from pilar_pipelines.partitions import workspaces
+from pilar_pipelines.partitions import WORKSPACE
 from pilar_pipelines.resources.pilar import PilarResource
 
 ADDED_AT_ONCE = 10_000
@@ -47,11 +47,11 @@ def workspace_partitions(context: dg.SensorEvaluationContext, pilar: PilarResour
 
     with pilar.database.transaction(Scope.fleet()) as connection:
         wanted = [str(workspace_id) for workspace_id in open_workspaces(connection)]
-    change = difference(context.instance.get_dynamic_partitions(workspaces.name), wanted)
+    change = difference(context.instance.get_dynamic_partitions(WORKSPACE), wanted)
     if change.added:
-        context.instance.add_dynamic_partitions(workspaces.name, change.added)
+        context.instance.add_dynamic_partitions(WORKSPACE, change.added)
     for key in change.removed:
-        context.instance.delete_dynamic_partition(workspaces.name, key)
+        context.instance.delete_dynamic_partition(WORKSPACE, key)
     return dg.SkipReason(
         f"{len(wanted)} studios; {len(change.added)} partitions added, {len(change.removed)} removed; no run is needed"
     )

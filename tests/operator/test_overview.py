@@ -239,7 +239,7 @@ def test_events_alone_keep_the_overview(system: System, monkeypatch: pytest.Monk
     assert (row.name, row.state, row.step, row.waits_on) == (
         "Studio Noord", "waiting", "whatsapp_connection", "studio",
     )  # fmt: skip
-    assert (row.steps_done, row.subscription_status) == (8, None)
+    assert (row.steps_done, row.subscription_status) == (9, None)
     monkeypatch.undo()
     with system.database.transaction(Scope.fleet()) as connection:
         retry(connection, system.app.clocks, row.workspace_id, "admin:test")

@@ -10,7 +10,7 @@ from pilar.clocks import system_clocks
 from pilar.database.engine import Scope
 from pilar.provisioning.defaults_document import PARTS
 from pilar.provisioning.defaults_template import write_template
-from pilar.registrations import studio_defaults
+from pilar.registrations.steps import studio_defaults
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import StudioConfiguration, StudioProfile
 from pilar.workspaces.plans import Plan

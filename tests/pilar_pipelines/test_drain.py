@@ -22,7 +22,7 @@ def _seen(status: dg.DagsterRunStatus, **ago: float) -> Seen:
     return Seen(status, NOW - timedelta(**ago))
 
 
-SOME = Due((Waiting("default", 3, NOW, 7),), later=0, workers=0)
+SOME = Due((Waiting("default", 3, NOW),), later=0, workers=0)
 
 
 def test_a_run_is_asked_for_while_something_waits_and_nobody_is_at_it() -> None:

@@ -40,7 +40,7 @@ def test_what_the_worker_drained_is_told_once(instance: dg.DagsterInstance, flee
     first = tick(None)
     (event,) = first.asset_events
     assert event.asset_key == dg.AssetKey("work_drained")
-    # Each request for an incident is handed to its two handlers, and that the incident was noted is told.
-    assert event.metadata["default/done"].value == 2 * (2 + 1)
-    assert event.metadata["attempts"].value == 2 + 6
+    # Each request for an incident is handed to its three handlers, and that the incident was noted is told.
+    assert event.metadata["default/done"].value == 2 * (3 + 1)
+    assert event.metadata["attempts"].value == 2 + 8
     assert tick(first.cursor).asset_events == []

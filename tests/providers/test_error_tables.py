@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pilar.errors import CredentialsRefused, Permanent, PilarError, Transient
 from pilar.providers.calls import ErrorTable
 from pilar.providers.elevenlabs import errors as elevenlabs_errors
+from pilar.providers.email import errors as mail_errors
 from pilar.providers.llm import errors as model_errors
 from pilar.providers.reactions import Reaction
 from pilar.providers.stripe import errors as stripe_errors
@@ -53,7 +54,8 @@ def test_every_known_code_of_twilio_has_a_class(code: int) -> None:
 
 
 def test_every_reaction_is_asked_for_by_some_code() -> None:
-    assert {*REACTIONS.values(), *twilio_errors.REACTIONS.values()} == set(Reaction)
+    asked_for = {*REACTIONS.values(), *twilio_errors.REACTIONS.values(), *mail_errors.REACTIONS.values()}
+    assert asked_for == set(Reaction)
 
 
 def test_a_code_stands_in_one_row_only() -> None:

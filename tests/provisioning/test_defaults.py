@@ -19,7 +19,7 @@ from pilar.ids import new_id
 from pilar.provisioning.defaults import DefaultsKeeper
 from pilar.provisioning.defaults_document import PARTS, Part, WorkspaceDefaults, differences, digest
 from pilar.provisioning.defaults_template import Updated, update_studios, write_template
-from pilar.registrations import studio_defaults
+from pilar.registrations.steps import studio_defaults
 from pilar.workspaces import store as workspaces
 from pilar.workspaces.configuration import (
     CalendarConfiguration,

@@ -92,7 +92,8 @@ def test_an_events_handlers_are_told_one_by_one(client: TestClient, house: House
     [told] = client.get(EVENTS, params=params, headers=house.bearer(Kind.OWNER, studio)).json()["items"]
     assert (told["aggregate_type"], told["aggregate_id"], told["status"]) == ("effect", str(subject), "completed")
     assert {one["handler"]: one["status"] for one in told["handlers"]} == {
-        "agents.effects": "completed", "messaging.effects": "completed", "provisioning.effects": "completed",
+        "agents.effects": "completed", "agents.refusal_effects": "completed",
+        "messaging.effects": "completed", "provisioning.effects": "completed",
     }  # fmt: skip
     same = client.get(f"{EVENTS}/{studio}/{told['id']}", headers=house.bearer(Kind.MEMBER, studio)).json()
     assert same == told

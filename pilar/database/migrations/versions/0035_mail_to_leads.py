@@ -16,8 +16,8 @@ _SCOPES = (
     "marketing; email: by e-mail; all: any message; founder: any message of any studio, told as all too",
 )
 _SOURCES = (
-    "keyword, wording, model, provider, staff, import, founder or merge",
-    "keyword, wording, model, provider, link, staff, import, founder or merge",
+    "keyword, wording, model, provider, staff, import, founder, merge, or unanswered: nobody told in time",
+    "keyword, wording, model, provider, link, staff, import, founder, merge, or unanswered in time",
 )
 _DIGESTS = (
     "of a number or a user id, under the key of person_key",
