@@ -47,10 +47,11 @@ class QueueDepth:
         with self._lock:
             moment = time.monotonic()
             is_too_old = moment - self._counted_at > _TOO_OLD_SECONDS
-            if self._under_way is None and (moment >= self._rests_until or is_too_old):
-                self._under_way = Future()
-                threading.Thread(target=self._count_for, args=(self._under_way,), name="depth", daemon=True).start()
             under_way = self._under_way
+            if under_way is None and (moment >= self._rests_until or is_too_old):
+                # The count may be made, and under way no more, before the next line is reached.
+                under_way = self._under_way = Future()
+                threading.Thread(target=self._count_for, args=(under_way,), name="depth", daemon=True).start()
         return under_way.result() if is_too_old and under_way is not None else last
 
     def _count_for(self, under_way: Future[Counted]) -> None:
