@@ -51,9 +51,11 @@ where not (business_time and due_at > :business_now)
 _DARK = """
 select concat_ws(' ', kind, e.state, error) from effect e left join provisioning_job j using (workspace_id)
 where (e.state in ('intent', 'attempted') or (e.state = 'unknown' and given_up_at is null))
-  and not (kind in ('mail.setup_link', 'mail.setup_reminder', 'twilio.remind_owner') and j.state = 'completed')
+  and not (kind in ('mail.setup_link', 'mail.setup_reminder', 'twilio.remind_owner') and j.state = 'completed'
+           and (e.state <> 'intent' or kind = 'mail.setup_link'))
 """
-"""A set-up mail or reminder that may be lost is sent again by what waits for its reader: who has read it, moves on."""
+"""A set-up mail or reminder that may be lost is sent again by what waits for its reader: who has read it, moves on. A
+reminder that was refused meanwhile is let go."""
 _FAILED = "select concat_ws(' ', 'step', name, 'failed:', error) from provisioning_step where status = 'failed'"
 _UNSETTLED = """
 select concat_ws(' ', origin, state, error) from message

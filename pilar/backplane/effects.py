@@ -40,6 +40,7 @@ Verdict = Literal["happened", "did_not_happen"]
 IN_DOUBT = ("attempted", "unknown")
 LOOK_UP = "look_up"
 CALLBACK = "callback"
+LET_GO = "let_go"
 
 
 class EffectSettled(Payload):
@@ -304,6 +305,23 @@ def confirm(connection: Connection, kind: str, key: str, response: Response, now
     in_doubt = (effect.c.kind == kind, effect.c.key == key, effect.c.state.in_(["attempted", "unknown"]))
     values = {**settled(now, CALLBACK), "state": "confirmed", "response": dict(response)}
     return connection.execute(update(effect).where(*in_doubt).values(values)).rowcount == 1
+
+
+def let_go(connection: Connection, kind: str, key: str, why: str, now: datetime) -> bool:
+    """Record that an effect which was refused for a while is not wanted any more; return whether there was one.
+
+    Only what did not happen is let go: what is in doubt is still settled.
+
+    Args:
+        connection: in the transaction that finds out that nobody wants it.
+        kind: the effect's.
+        key: the effect's.
+        why: a sentence.
+        now: real time.
+    """
+    idle = (effect.c.kind == kind, effect.c.key == key, effect.c.state == "intent")
+    values = {**settled(now, LET_GO), "state": "failed", "error": why}
+    return connection.execute(update(effect).where(*idle).values(values)).rowcount == 1
 
 
 def decide(connection: Connection, clocks: Clocks, effect_id: UUID, verdict: Verdict, actor: str, note: str) -> None:

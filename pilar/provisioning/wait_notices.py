@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from pilar.backplane import audit
+from pilar.backplane import audit, effects
 from pilar.backplane.effects import Effect, EffectLedger
 from pilar.backplane.facts import Job, Lane, enqueue
 from pilar.backplane.handlers import Work
@@ -73,9 +73,9 @@ class WaitNotices:
             # A step that looks again just now still waits.
             wanted = ("waiting", "in_progress") if told.number else ("expired",)
             if step is None or not step.waits_on or step.status not in wanted or step.wait_round != told.wait_round:
-                return {"skipped": "the wait is over"}
+                return self._unwanted(connection, told, "the wait is over")
             if step.waits_on == "studio" and job.sealed_setup_code is not None:
-                return {"skipped": "the owner has acted"}  # and the step is about to see it
+                return self._unwanted(connection, told, "the owner has acted")  # and the step is about to see it
             found = store.job_view(job, rows).results.get("customer_validation")
             if found is None:
                 return {"skipped": "nobody knows yet who the owner is"}
@@ -93,7 +93,7 @@ class WaitNotices:
             mail = wait_words.reminder(*names, (step.expires_at - self._clocks.business.now()).days, what)
         else:
             mail = wait_words.expired(*names, by_owner=step.waits_on == "studio")
-        key = f"{told.job_id}:{told.step}:{told.wait_round}:{told.number}"
+        key = _key(told)
         address, message_id = owner.email if owner else found["email"], f"wait.{key.replace(':', '.')}"
         ways = {"mail": self._once(
             work, traces.REMINDER_MAIL, key,
@@ -109,6 +109,12 @@ class WaitNotices:
         with self._database.transaction(Scope.fleet()) as connection:
             self._note(connection, work, ways)
         return {"told": ways}
+
+    def _unwanted(self, connection: Connection, told: TellOwner, why: str) -> dict[str, Any]:
+        """Nobody is told any more: what a provider refused for a while before is not tried again either."""
+        for kind in (traces.REMINDER_MAIL, traces.REMINDER_SMS):
+            effects.let_go(connection, kind, _key(told), f"Not sent: {why}.", self._clocks.real.now())
+        return {"skipped": why}
 
     def _send(self, account: TwilioCredentials, number: str, phone: str, words: str) -> None:
         self._twilio.send_sms(account, number, phone, words)
@@ -176,3 +182,8 @@ class WaitNotices:
             correlation_id=work.correlation_id,
             details={"number": work.content.number, "by": dict(ways)},
         )
+
+
+def _key(told: TellOwner) -> str:
+    """Of the effects of telling once."""
+    return f"{told.job_id}:{told.step}:{told.wait_round}:{told.number}"

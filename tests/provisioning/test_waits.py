@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -115,6 +116,29 @@ def test_reminders_stop_when_the_owner_has_acted(system: System, monkeypatch: py
     assert system.column("select state from workspace") == ["active"]
     assert _mails(system) == 1
     assert system.column("select count(*) from effect where kind = 'mail.setup_reminder'") == [0]
+
+
+def test_a_reminder_that_was_refused_for_a_while_is_let_go_once_the_owner_has_acted(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = _at_the_owner(system, monkeypatch)
+    system.travel_to(begun + DAY + timedelta(minutes=1))
+    clocks = system.app.clocks
+    follow_up(system.database, clocks, deadline=clocks.real.now() + timedelta(minutes=1))
+    refused = {"provider": "twilio", "direction": "request", "kind": "rate_limited", "path": "*/Messages*"}
+    system.sandbox.set_faults(1, [{**refused, "probability": 1.0}])
+    with closing(system.app.drain("test")) as worker:
+        worker.run_until_idle(system.clock.now() + timedelta(seconds=20))
+    reminder = "select state, error from effect where kind = 'twilio.remind_owner'"
+    assert system.rows(reminder)[0].state == "intent", "it did not happen, and may yet"
+    system.sandbox.clear_faults()
+    monkeypatch.undo()
+    walk_through_the_setup(_link(system))
+    system.settle()
+    [let_go] = system.rows(reminder)
+    assert (let_go.state, let_go.error) == ("failed", "Not sent: the wait is over.")
+    assert "twilio.sms_sent" not in system.sandbox.effects()
+    assert _mails(system) == 2, "the link itself, and the reminder's mail"
 
 
 def test_a_reminder_whose_mail_got_lost_half_way_carries_the_same_id(
