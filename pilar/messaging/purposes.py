@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Row
 
 APPROVED, REJECTED = "approved", "rejected"
+UNDECIDED = ("draft", "pending")
 DISABLED = "disabled"
 """The state of a template that people did not want: its text is not handed in again."""
 RETIRED = (DISABLED, "archived", "pending_deletion", "deleted")

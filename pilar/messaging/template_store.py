@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from pilar.messaging.purposes import best_of, without_country
+from pilar.messaging.purposes import UNDECIDED, best_of, without_country
 from pilar.messaging.tables import message_template
 
 
@@ -56,6 +57,19 @@ def change_template(connection: Connection, workspace_id: UUID, template_id: UUI
     connection.execute(
         update(message_template).filter_by(workspace_id=workspace_id, id=template_id).values(dict(values))
     )
+
+
+def note_read(connection: Connection, workspace_id: UUID, template_ids: Sequence[UUID], at: datetime) -> None:
+    """Keep that templates were read and stood as they are kept, at a moment of business time."""
+    if template_ids:
+        those = update(message_template).filter_by(workspace_id=workspace_id)
+        connection.execute(those.where(message_template.c.id.in_(template_ids)).values(read_at=at))
+
+
+def under_review(connection: Connection, workspace_id: UUID) -> int:
+    """How many of a studio's templates WhatsApp has not decided about, those that are yet to be handed in too."""
+    query = select(func.count()).select_from(message_template).filter_by(workspace_id=workspace_id)
+    return connection.execute(query.where(message_template.c.state.in_(UNDECIDED))).scalar_one()
 
 
 def adopt(connection: Connection, values: Mapping[str, Any]) -> None:

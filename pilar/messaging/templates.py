@@ -28,7 +28,7 @@ from pilar.messaging import template_sync
 from pilar.messaging.defaults import EXAMPLES
 from pilar.messaging.events import ReleaseHeld, SubmitTemplates, TemplateChanged
 from pilar.messaging.news import age_of, newest
-from pilar.messaging.purposes import PAUSED, variables_of
+from pilar.messaging.purposes import PAUSED, UNDECIDED, variables_of
 from pilar.providers.whatsapp.client import GraphClient
 from pilar.providers.whatsapp.deliveries import TemplateStatus
 from pilar.providers.whatsapp.template_shapes import WhatsAppTemplate
@@ -38,7 +38,6 @@ from pilar.workspaces.credentials import unseal
 EFFECT = "whatsapp.submit_template"
 REFUSED = "REJECTED"
 """Meta's word for a template that it won't have."""
-UNDECIDED = ("draft", "pending")
 STATES = {"REINSTATED": "approved"}
 """Events whose name is not that of the state they lead to."""
 HINTS = ("FLAGGED",)
@@ -151,32 +150,22 @@ class TemplateKeeper:
         known = template_sync.by_name(listed)
         counts: Counter[str] = Counter()
         with self._database.transaction(Scope.fleet()) as connection:
+            as_before: list[UUID] = []
             for row in store.templates_of(connection, workspace_id, hold=True):
                 there = known.get((row.name, row.language))
                 # One that was mended since is handed in next: what was said of its old text does not count.
                 is_handed_in = row.state != "draft" or (row.id, row.body) in handed_in
-                if there is not None and is_handed_in:
-                    self._keep_read(connection, row, there, begun, story)
+                values = _as_read(row, there, begun) if there is not None and is_handed_in else None
+                if values is not None and all(getattr(row, name) == value for name, value in values.items()):
+                    as_before.append(row.id)
+                elif values is not None:
+                    _keep(connection, self._clocks, row, {**values, "read_at": begun}, story)
                 counts[there.status.lower() if there else row.state] += 1
+            store.note_read(connection, workspace_id, as_before, begun)
             for row in template_sync.take_in(connection, workspace_id, listed, begun):
                 values = {"state": template_sync.GONE, "reason": template_sync.WHY_GONE, "read_at": begun}
                 _keep(connection, self._clocks, row, values | {"paused_until": None}, story)
         return dict(counts)
-
-    def _keep_read(
-        self, connection: Connection, row: Row[Any], there: WhatsAppTemplate, begun: datetime, story: Cause
-    ) -> None:
-        """Keep how a template stood when we asked, unless something newer is known since."""
-        since = newest(row.heard_at, row.read_at)
-        if since is not None and since > begun:
-            return
-        state = there.status.lower()
-        values = {"state": state, "reason": there.reason, "provider_id": there.id, "read_at": begun}
-        values["paused_until"] = None
-        if state == PAUSED:
-            until = row.paused_until or begun + PAUSES["FIRST_PAUSE"]
-            values["paused_until"] = until if until > begun else begun + OVERDUE
-        _keep(connection, self._clocks, row, values, story)
 
     def _submit_one(self, token: str, account_id: str, draft: Row[Any], story: Cause) -> None:
         key, examples = f"{account_id}:{draft.name}:{draft.language}", EXAMPLES[: len(variables_of(draft.body))]
@@ -217,6 +206,18 @@ class TemplateKeeper:
                 correlation_id=story.correlation_id,
             )
         )
+
+
+def _as_read(row: Row[Any], there: WhatsAppTemplate, begun: datetime) -> dict[str, Any] | None:
+    """What a template's row holds after it was read so; None where something newer is known since we asked."""
+    since = newest(row.heard_at, row.read_at)
+    if since is not None and since > begun:
+        return None
+    state, until = there.status.lower(), None
+    if state == PAUSED:
+        until = row.paused_until or begun + PAUSES["FIRST_PAUSE"]
+        until = until if until > begun else begun + OVERDUE
+    return {"state": state, "reason": there.reason, "provider_id": there.id, "paused_until": until}
 
 
 def find_template(

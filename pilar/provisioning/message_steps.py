@@ -15,6 +15,7 @@ from pilar.backplane.facts import Cause
 from pilar.backplane.handlers import Work
 from pilar.clocks import Clocks
 from pilar.errors import NotFound
+from pilar.messaging import template_store
 from pilar.messaging.events import TemplateChanged
 from pilar.messaging.number_test import queue_test
 from pilar.messaging.templates import TemplateKeeper
@@ -23,6 +24,7 @@ from pilar.provisioning.runner import wake
 from pilar.provisioning.steps import Done, Job, Wait
 
 UNDER_REVIEW = "pending"
+REVIEW_STEP = "template_approval"
 
 
 class MessageSteps:
@@ -49,7 +51,11 @@ class MessageSteps:
         return {"message": str(sent)} if sent else {"skipped": "the owner gave no phone number"}
 
     def on_template(self, connection: Connection, work: Work[TemplateChanged]) -> dict[str, str]:
-        """WhatsApp has decided about a template: let the job that waits for it go on."""
+        """WhatsApp has decided about a template: let the job that waits for it go on.
+
+        The step of templates goes on once all are decided, and looking costs by their number: so it is woken then.
+        Whoever is the last to decide sees that, since each decision is committed before it is told.
+        """
         if work.workspace_id is None:
             return {"skipped": "it belongs to no studio"}
         try:
@@ -58,5 +64,8 @@ class MessageSteps:
             return {"skipped": "the studio has no provisioning job"}
         if job.state == "completed":
             return {"skipped": "the studio is provisioned"}
+        waits = [step.name for step in store.steps_of(connection, job.id) if step.waits_on]
+        if waits == [REVIEW_STEP] and (left := template_store.under_review(connection, work.workspace_id)):
+            return {"skipped": f"WhatsApp is reviewing {left} more"}
         wake(connection, self._clocks, job, cause=f"template:{work.id}", correlation_id=job.correlation_id)
         return {"woken": str(job.id)}

@@ -28,7 +28,7 @@ from pilar.messaging import defaults as messaging_defaults
 from pilar.provisioning.compensations import Compensations
 from pilar.provisioning.defaults import CoachHooks, DefaultsKeeper
 from pilar.provisioning.defaults_document import WorkspaceDefaults
-from pilar.provisioning.message_steps import MessageSteps
+from pilar.provisioning.message_steps import REVIEW_STEP, MessageSteps
 from pilar.provisioning.next_thing import CONNECTION_STEP
 from pilar.provisioning.prerequisite_steps import PrerequisiteSteps
 from pilar.provisioning.steps import DatabaseStep, OutsideStep, Step, in_turn
@@ -116,7 +116,7 @@ def provisioning_steps(
         OutsideStep("phone_number_purchase", "Phone number", twilio.buy_number, undo=back.release_number),
         OutsideStep(CONNECTION_STEP, "WhatsApp account", whatsapp.connect),
         OutsideStep("whatsapp_registration", "WhatsApp number", whatsapp.register, undo=back.deregister),
-        OutsideStep("template_approval", "Message templates", messages.approve_templates),
+        OutsideStep(REVIEW_STEP, "Message templates", messages.approve_templates),
         OutsideStep("whatsapp_prerequisites", "WhatsApp prerequisites", prerequisites.check),
         DatabaseStep("test_message", "Test message", messages.send_test),
         DatabaseStep(
