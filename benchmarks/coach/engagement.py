@@ -1,14 +1,14 @@
 """What the hourly look at engagement costs. What belongs here: three months of nudges and answers, and measuring it.
 
 It looks at each coached lead's nudges of 90 days, so it costs by their number: told by studio, and what a whole
-run of the bar's fleet comes to.
+run of the bar's fleet comes to. What became of a nudge is kept within a day of looks; so a day is let pass in between.
 """
 
 from __future__ import annotations
 
 import time
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
@@ -60,7 +60,7 @@ from message where direction = 'in' group by 1, 2
 
 
 def engagement(server: Server, counts: Plan) -> list[Figure]:
-    """Look at a fleet's engagement for the first time, and once more an hour later."""
+    """Look at a fleet's engagement for the first time, each hour for a day, and then once more."""
     first, later, busy = [], [], []
     for number in range(1, counts.rounds + 1):
         url = server.ours("coach_engagement")
@@ -72,11 +72,14 @@ def engagement(server: Server, counts: Plan) -> list[Figure]:
         settle_down(url)
         progress(f"engagement, round {number}: {leads:,} leads and their nudges are there")
         with closing(Database(url)) as database:
-            first.append(_looked(database))
+            first.append(_looked(database, NOW - timedelta(hours=24)))
+            for hour in range(23, 0, -1):
+                _looked(database, NOW - timedelta(hours=hour))
+            settle_down(url)
             before = processor_seconds(url)
-            later.append(_looked(database))
+            later.append(_looked(database, NOW))
             busy.append(processor_seconds(url) - before)
-        progress(f"engagement, round {number}: {first[-1]:.3g} s, and {later[-1]:.3g} s an hour later")
+        progress(f"engagement, round {number}: {first[-1]:.3g} s, and {later[-1]:.3g} s a day later")
         server.drop("coach_engagement")
     of = f"{counts.engagement_studios:,} studios of {counts.leads} leads with {counts.engagement_nudges} nudges each"
     studios = counts.engagement_studios
@@ -97,8 +100,8 @@ def engagement(server: Server, counts: Plan) -> list[Figure]:
     ]
 
 
-def _looked(database: Database) -> float:
-    clocks = Clocks(business=ManualClock(NOW), real=system_clocks().real)
+def _looked(database: Database, now: datetime) -> float:
+    clocks = Clocks(business=ManualClock(now), real=system_clocks().real)
     began = time.perf_counter()
     with database.transaction(Scope.fleet()) as connection:
         studios = open_workspaces(connection)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, select, text
 
-from pilar.coach.engagement_store import CAUSES, LAST_MESSAGE
+from pilar.coach.outcome_store import CAUSES, LAST_MESSAGE
 from pilar.coach.tables import coach_activity, coach_refusal
 
 # A nudge that was withdrawn takes its day's row with it, when it was the only one.

@@ -16,7 +16,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from pilar.clocks import Clocks
-from pilar.coach import engagement, engagement_store, fatigue
+from pilar.coach import engagement, engagement_store, fatigue, outcome_store
 from pilar.coach.activity import ANSWERED_WITHIN
 from pilar.coach.planning import plan
 
@@ -56,6 +56,7 @@ def analyse(connection: Connection, clocks: Clocks, studios: Sequence[UUID]) -> 
     decided = fatigue.decide(leads)
     changed = _put_in_force(connection, clocks, leads, decided) if len(decided) else 0
     engagement_store.keep_studios(connection, _studios(leads, scored["score"], decided, day, now))
+    outcome_store.keep(connection, studios, now, ANSWERED_WITHIN)
     return Analysed(len(leads), changed)
 
 

@@ -13,22 +13,12 @@ from uuid import UUID
 import pandas as pd
 from sqlalchemy import Connection, Row, select, text
 
-from pilar.coach.composing import CAUSE
 from pilar.coach.engagement import ACTIVE_WITHIN, BUCKETS, HALF_AS_QUICK, HALF_LIFE, LOOKED_BACK, WEIGHTS
 from pilar.coach.engagement_tables import coach_engagement, coach_pace, lead_engagement
 from pilar.coach.fatigue import CHOSEN, KEPT_BACK, PAUSED, RESUMED
-from pilar.messaging.reactions import AS_TEMPLATE
+from pilar.coach.outcome_store import CAUSES, OUTCOME
 
-# Of a nudge whose text was refused for a window that had closed, the template that went in its place.
-LAST_MESSAGE = """
-select m.state, m.attempted_at, m.accepted_at, m.verdict from message m
-where m.workspace_id = n.workspace_id and m.cause in (:cause || n.id, :cause || n.id || :as_template)
-order by m.cause desc limit 1
-"""
-CAUSES = {"cause": CAUSE, "as_template": AS_TEMPLATE}
-
-# Providers tell whole seconds: a quick answer seems to come before its question. A nudge that may still be answered is
-# not yet one that was not.
+# A nudge that may still be answered is not yet one that was not. What is kept of a nudge is not looked up again.
 _LOOK = f"""
 with coached as materialized (
   select e.workspace_id, e.lead_id, e.frequency, e.slowed_to, e.paused_at, e.pace_at, e.enrolled_at, c.last_inbound_at,
@@ -40,21 +30,19 @@ with coached as materialized (
     on chose.workspace_id = e.workspace_id and chose.lead_id = e.lead_id
   where e.workspace_id = any(:studios) and e.ended_at is null
 ), nudge as materialized (
-  select e.workspace_id, e.lead_id, answer.at is not null as answered,
-         date_trunc('second', m.attempted_at) > e.begins
-           and m.attempted_at <= :now - cast(:within as interval) as unanswered,
-         0.5 ^ greatest(extract(epoch from :now - m.attempted_at) / :half_life, 0)::float as weight,
-         0.5 ^ greatest(extract(epoch from answer.at - m.attempted_at) / :half_as_quick, 0)::float as quick
+  select e.workspace_id, e.lead_id, o.answered_at is not null as answered,
+         date_trunc('second', o.sent_at) > e.begins
+           and o.sent_at <= :now - cast(:within as interval) as unanswered,
+         0.5 ^ greatest(extract(epoch from :now - o.sent_at) / :half_life, 0)::float as weight,
+         0.5 ^ greatest(extract(epoch from o.answered_at - o.sent_at) / :half_as_quick, 0)::float as quick
   from coached e
   join coach_nudge n on n.workspace_id = e.workspace_id and n.lead_id = e.lead_id and n.message_id is not null
     and n.due_at > :now - cast(:looked_back as interval)
-  cross join lateral ({LAST_MESSAGE}) m
-  left join lateral (
-    select min(a.occurred_at) as at from message a
-    where a.workspace_id = e.workspace_id and a.lead_id = e.lead_id and a.direction = 'in'
-      and a.occurred_at >= date_trunc('second', m.attempted_at)
-      and a.occurred_at <= m.attempted_at + cast(:within as interval)) answer on true
-  where m.accepted_at is not null and m.state <> 'failed'
+  cross join lateral (
+    select n.sent_at, n.answered_at where n.outcome_at is not null
+    union all
+    select sent_at, answered_at from ({OUTCOME}) found where n.outcome_at is null) o
+  where o.sent_at is not null
 ), told as (
   select workspace_id, lead_id, count(*) as sent, count(*) filter (where answered) as answered,
          count(*) filter (where unanswered) as unanswered, sum(weight) as sent_weight,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from pilar.coach import engagement_store, fatigue, store, trainings
+from pilar.coach import engagement_store, fatigue, outcome_store, store, trainings
 from pilar.coach.standing import in_words
 from pilar.people import About, Moment, Room, told
 
@@ -108,6 +108,8 @@ _END = (
 def _move(about: About, to: UUID) -> None:
     for statement in _MOVE:
         about.connection.execute(text(statement), {**about.key, "to": to})
+    # The answers of the one count for the nudges of the other from now on.
+    about.connection.execute(text(outcome_store.FORGET), {**about.key, "leads": [to]})
     trainings.keep_ready(about.connection, about.workspace_id, [to])
 
 
@@ -125,6 +127,7 @@ def _erase(about: About) -> None:
     statement = "update coach_enrolment set time_of_day = null where workspace_id = :w and lead_id = :lead"
     for one in (statement, _FORGET_ENGAGEMENT, *_FORGET):
         about.connection.execute(text(one), about.key)
+    about.connection.execute(text(outcome_store.FORGET), {**about.key, "leads": [about.lead_id]})
 
 
 def _withdraw(about: About) -> None:

@@ -64,6 +64,9 @@ coach_nudge = tenant_table(
     Column("not_by_model", Text, comment="why no model wrote it though the studio wants that, in one word"),
     Column("model", Text, comment="that was asked, as its provider names it"),
     Column("tokens", Integer, comment="that the model took, read and written"),
+    Column("outcome_at", Timestamp, comment="business time: when the next two were found; null: messages tell them"),
+    Column("sent_at", Timestamp, comment="business time, as kept; null: the provider did not take it, or failed"),
+    Column("answered_at", Timestamp, comment="business time, as kept; null: no answer within 12 hours"),
     # Not to the lead itself: planning would queue behind whoever holds the lead's row.
     ForeignKeyConstraint(["workspace_id", "lead_id"], ["coach_enrolment.workspace_id", "coach_enrolment.lead_id"]),
     ForeignKeyConstraint(["workspace_id", "message_id"], ["message.workspace_id", "message.id"]),
