@@ -98,13 +98,6 @@ addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
-// Dagster's pages take no part in view transitions; unless this one is skipped, the browser reports an error there.
-
-addEventListener("pageswap", (event) => {
-  const goesTo = event.activation && new URL(event.activation.entry.url).pathname;
-  if (event.viewTransition && goesTo && goesTo.startsWith("/dagster/")) event.viewTransition.skipTransition();
-});
-
 addEventListener("error", () => toast("Something went wrong on this page. Reload it to go on.", true));
 
 for (const one of document.querySelectorAll(".toast")) dismiss(one);
