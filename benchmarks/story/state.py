@@ -102,6 +102,10 @@ _FACTS: Sequence[str] = (
 )
 
 
+MENDED = {"twilio.key_deleted"}
+"""Effects that only faults bring about, and that leave what was to be: a key whose secret got lost is deleted."""
+
+
 def read(database: Database, seen_outside: Mapping[tuple[str, str], int]) -> State:
     """Read it all.
 
@@ -117,7 +121,7 @@ def read(database: Database, seen_outside: Mapping[tuple[str, str], int]) -> Sta
             if len(found) != len(rows):
                 raise ValueError(f"a fact has no name of its own: {query}")
             facts |= found
-    kinds = sorted({kind for kind, _ in seen_outside})
+    kinds = sorted({kind for kind, _ in seen_outside} - MENDED)
     facts |= {f"outside: {kind}": str(sum(one == kind for one, _ in seen_outside)) for kind in kinds}
     return facts
 

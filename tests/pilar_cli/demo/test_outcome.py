@@ -131,6 +131,9 @@ def test_effects_stand_side_by_side_and_differences_show() -> None:
         EffectCount("odd.thing", None, 1, 0),
     ]
     assert EffectCount(None, "meta.other", 0, 4).agree
+    mails = compare_effects({"mail.setup_link": 2, "mail.owner_notice": 1}, {"mail.sent": 3})
+    assert EffectCount("mail", "mail.sent", 3, 3) in mails
+    assert all(one.agree for one in mails)
 
 
 def test_duplicates_are_what_was_answered_and_left_no_row() -> None:
