@@ -19,7 +19,7 @@ ONCE = {
     "meta.app_subscribed",
 }
 
-LEAST = 80
+LEAST = 50
 """So many commits a studio takes at least."""
 
 
