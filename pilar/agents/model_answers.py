@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,16 +22,17 @@ from sqlalchemy import Connection, Row
 from pilar.agents import context, model_tools, turn_store, turns
 from pilar.agents.answer_check import Allowed, Objection, objections
 from pilar.agents.asking import Studio, asker_of, studio_of
+from pilar.agents.asking_once import ask_once, left_because, set_aside
 from pilar.agents.briefing import Known, conversation, system_prompt, what_is_wrong
 from pilar.agents.events import AnswerTurn
 from pilar.backplane import budgets, effects
-from pilar.backplane.budgets import API_CALLS, TOKENS, Reservation
-from pilar.backplane.effects import Closed, Effect, EffectLedger, EffectSettled
+from pilar.backplane.budgets import API_CALLS, Reservation
+from pilar.backplane.effects import Closed, EffectSettled
 from pilar.backplane.handlers import Work
 from pilar.backplane.reconciling import Policy, Reconcilers
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.errors import Busy, CredentialsRefused, NotConfigured, OverBudget, Permanent, Transient, UnusableAnswer
+from pilar.errors import Permanent, Transient, UnusableAnswer
 from pilar.messaging import store as messaging
 from pilar.providers.llm.asking import Answer, Assistant, Finish, Question, ToolResult
 from pilar.providers.llm.client import Model, Models
@@ -43,8 +43,6 @@ EFFECT = "model.answer"
 
 MOST_ROUNDS = 4
 """Questions in one turn: tools and one repair."""
-MOST_TRIES = 3
-"""How often a model that is away is asked: nobody waits longer than a few seconds for an answer by phone."""
 _CHARACTERS_PER_TOKEN = 3
 _TOOLS_TOKENS = 400
 """For the description of the tools."""
@@ -84,40 +82,15 @@ class ModelAnswerer:
         task = self._take(work)
         if isinstance(task, str):
             return {"state": task}
-        # An attempt is under way for as long as the studio lets its model take, and not for as long as any provider.
-        patience = timedelta(seconds=2 * task.agent.max_response_seconds)
-        ledger = EffectLedger(self._database, self._clocks, timeout=patience)
         attempt = _Attempt(self._database, self._clocks, self._models, task, work)
         try:
-            ledger.perform(
-                Effect(
-                    kind=EFFECT,
-                    key=str(task.turn.id),
-                    call=attempt.call,
-                    risks=1,
-                    on_attempt=attempt.begin,
-                    on_close=attempt.close,
-                    request={"provider": task.agent.provider, "model": task.agent.model},
-                    workspace_id=task.turn.workspace_id,
-                    correlation_id=work.correlation_id,
-                )
-            )
-        except Busy:
-            if work.attempts < work.max_attempts:
-                raise
-            return self._give_up(task, turns.AWAY, work)
-        except OverBudget:
-            return self._give_up(task, turns.OVER_BUDGET, work)
-        except UnusableAnswer:
-            return self._give_up(task, turns.UNUSABLE, work)
-        except Transient:
-            if work.attempts < MOST_TRIES:
-                raise
-            return self._give_up(task, turns.AWAY, work)
-        except (NotConfigured, CredentialsRefused):
-            return self._give_up(task, turns.NOT_CONFIGURED, work)
-        except Permanent:
-            return self._give_up(task, turns.AWAY, work)
+            ask_once(
+                self._database, self._clocks, task.agent, attempt,
+                kind=EFFECT, key=str(task.turn.id), workspace_id=task.turn.workspace_id,
+                correlation_id=work.correlation_id,
+            )  # fmt: skip
+        except (Transient, Permanent) as error:
+            return self._give_up(task, left_because(error, work), work)
         # Somebody may have told the ledger of an answer that we have not got.
         return self._give_up(task, turns.LOST, work)
 
@@ -199,13 +172,12 @@ class _Attempt:
 
     def begin(self, connection: Connection) -> None:
         """Set aside what the question may take; raise `OverBudget` where that is not there."""
-        self._reservation = budgets.reserve(
+        self._reservation = set_aside(
             connection,
             self._clocks,
             self._task.turn.workspace_id,
-            TOKENS,
+            self._task.agent,
             self._estimate(),
-            expires_in=timedelta(seconds=4 * self._task.agent.max_response_seconds),
         )
 
     def call(self) -> Mapping[str, Any]:

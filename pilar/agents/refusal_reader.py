@@ -11,24 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
 from pilar.agents import refusal_prompt, turns
+from pilar.agents.asking_once import ask_once, left_because, set_aside
 from pilar.agents.events import ReadRefusal
 from pilar.agents.refusal_prompt import FOUND, Reading
 from pilar.backplane import budgets, effects
-from pilar.backplane.budgets import TOKENS, Reservation
-from pilar.backplane.effects import Closed, Effect, EffectLedger, EffectSettled
+from pilar.backplane.budgets import Reservation
+from pilar.backplane.effects import Closed, EffectSettled
 from pilar.backplane.facts import Cause, Job, enqueue
 from pilar.backplane.handlers import Work
 from pilar.backplane.reconciling import Policy, Reconcilers
 from pilar.clocks import Clocks
 from pilar.database.engine import Database, Scope
-from pilar.errors import Busy, CredentialsRefused, NotConfigured, OverBudget, Permanent, Transient, UnusableAnswer
+from pilar.errors import Permanent, Transient, UnusableAnswer
 from pilar.messaging import refusal_store, refusals
 from pilar.messaging import store as messaging
 from pilar.messaging.events import RefusalUnclear
@@ -40,9 +40,6 @@ from pilar.providers.llm.client import Models
 from pilar.workspaces.configuration import AgentConfiguration
 
 EFFECT = "model.refusal"
-
-MOST_TRIES = 3
-"""How often a model that is away is asked."""
 
 NOT_ALLOWED = "not_allowed"
 CANT_TELL = "cannot_tell"
@@ -95,39 +92,15 @@ class RefusalReader:
         task = self._take(work)
         if isinstance(task, str):
             return {"state": task}
-        patience = timedelta(seconds=2 * task.agent.max_response_seconds)
-        ledger = EffectLedger(self._database, self._clocks, timeout=patience)
         attempt = _Attempt(self._clocks, self._models, task, work.cause, self._people)
         try:
-            ledger.perform(
-                Effect(
-                    kind=EFFECT,
-                    key=str(task.message.id),
-                    call=attempt.call,
-                    risks=1,
-                    on_attempt=attempt.begin,
-                    on_close=attempt.close,
-                    request={"provider": task.agent.provider, "model": task.agent.model},
-                    workspace_id=task.message.workspace_id,
-                    correlation_id=work.correlation_id,
-                )
-            )
-        except Busy:
-            if work.attempts < work.max_attempts:
-                raise
-            return self._leave(task, turns.AWAY)
-        except OverBudget:
-            return self._leave(task, turns.OVER_BUDGET)
-        except UnusableAnswer:
-            return self._leave(task, turns.UNUSABLE)
-        except Transient:
-            if work.attempts < MOST_TRIES:
-                raise
-            return self._leave(task, turns.AWAY)
-        except (NotConfigured, CredentialsRefused):
-            return self._leave(task, turns.NOT_CONFIGURED)
-        except Permanent:
-            return self._leave(task, turns.AWAY)
+            ask_once(
+                self._database, self._clocks, task.agent, attempt,
+                kind=EFFECT, key=str(task.message.id), workspace_id=task.message.workspace_id,
+                correlation_id=work.correlation_id,
+            )  # fmt: skip
+        except (Transient, Permanent) as error:
+            return self._leave(task, left_because(error, work))
         # Somebody may have told the ledger of an answer that we have not got; where we have it, it is settled.
         return self._leave(task, turns.LOST)
 
@@ -192,14 +165,13 @@ class _Attempt:
         """Set aside what the question may take; raise `OverBudget` where that is not there."""
         asked = self._task.question
         written = len(asked.system) + sum(len(one.text) for one in asked.messages if isinstance(one, User))
-        self._reservation = budgets.reserve(
+        self._reservation = set_aside(
             connection,
             self._clocks,
             self._task.message.workspace_id,
-            TOKENS,
+            self._task.agent,
             # Twice: an answer that is no document is asked for once more.
             2 * (written // _CHARACTERS_PER_TOKEN + asked.max_tokens),
-            expires_in=timedelta(seconds=4 * self._task.agent.max_response_seconds),
         )
 
     def call(self) -> Mapping[str, Any]:

@@ -12,14 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from pilar.agents.asking_once import ask_once, reason_of, set_aside
+from pilar.agents.turns import AWAY, LOST, NOT_CONFIGURED, OVER_BUDGET, UNUSABLE
 from pilar.backplane import budgets
-from pilar.backplane.budgets import TOKENS, Reservation
-from pilar.backplane.effects import Closed, Effect, EffectLedger
+from pilar.backplane.budgets import Reservation
+from pilar.backplane.effects import Closed
 from pilar.backplane.facts import Cause
 from pilar.backplane.handlers import Work
 from pilar.backplane.reconciling import Policy, Reconcilers
@@ -31,7 +33,7 @@ from pilar.coach.nudge_prompt import Telling
 from pilar.coach.standing import ENDED, why_not
 from pilar.coach.telling import telling_of
 from pilar.database.engine import Database, Scope
-from pilar.errors import CredentialsRefused, NotConfigured, OverBudget, Permanent, Transient, UnusableAnswer
+from pilar.errors import Permanent, Transient, UnusableAnswer
 from pilar.messaging import refusal_store
 from pilar.messaging import store as messaging
 from pilar.messaging.facts import opted_out_scope, window_closes_at
@@ -43,13 +45,8 @@ from pilar.workspaces.store import load_configuration
 EFFECT = "model.nudge"
 
 NOT_IN_PLAN = "plan"
-NOT_CONFIGURED = "not_configured"
 CLOSED = "window_closed"
 UNSENT = "would_not_go"
-OVER_BUDGET = "over_budget"
-AWAY = "away"
-UNUSABLE = "unusable"
-LOST = "lost"
 
 REASONS = {
     NOT_IN_PLAN: "The studio's plan has no texts by a model, or the studio has turned them off.",
@@ -102,15 +99,6 @@ def estimate(agent: AgentConfiguration, telling: Telling) -> int:
     return written // _CHARACTERS_PER_TOKEN + question.max_tokens
 
 
-def reason_of(error: Exception) -> str:
-    """What an error that kept a model from writing is called."""
-    if isinstance(error, OverBudget):
-        return OVER_BUDGET
-    if isinstance(error, UnusableAnswer):
-        return UNUSABLE
-    return NOT_CONFIGURED if isinstance(error, NotConfigured | CredentialsRefused) else AWAY
-
-
 @dataclass(frozen=True)
 class _Task:
     """A nudge that is to be written."""
@@ -137,23 +125,13 @@ class Personaliser:
         task = self._take(work)
         if isinstance(task, str):
             return {"state": task}
-        patience = timedelta(seconds=2 * task.agent.max_response_seconds)
-        ledger = EffectLedger(self._database, self._clocks, timeout=patience)
         attempt = _Attempt(self._clocks, self._models, task, work.cause)
         try:
-            ledger.perform(
-                Effect(
-                    kind=EFFECT,
-                    key=str(task.nudge.id),
-                    call=attempt.call,
-                    risks=1,
-                    on_attempt=attempt.begin,
-                    on_close=attempt.close,
-                    request={"provider": task.agent.provider, "model": task.agent.model},
-                    workspace_id=task.nudge.workspace_id,
-                    correlation_id=work.correlation_id,
-                )
-            )
+            ask_once(
+                self._database, self._clocks, task.agent, attempt,
+                kind=EFFECT, key=str(task.nudge.id), workspace_id=task.nudge.workspace_id,
+                correlation_id=work.correlation_id,
+            )  # fmt: skip
         except (Transient, Permanent) as error:
             tokens = int(str(error.details.get("tokens", 0))) if isinstance(error, UnusableAnswer) else 0
             return self._without(task, reason_of(error), tokens, work.cause)
@@ -212,13 +190,12 @@ class _Attempt:
         nudge = store.find_nudge(connection, task.nudge.workspace_id, task.nudge.id, hold=True)
         if nudge is None or nudge.asked_at is not None:
             raise Permanent("The nudge was withdrawn, or a model was asked already.")
-        self._reservation = budgets.reserve(
+        self._reservation = set_aside(
             connection,
             self._clocks,
             nudge.workspace_id,
-            TOKENS,
+            task.agent,
             estimate(task.agent, task.telling),
-            expires_in=timedelta(seconds=4 * task.agent.max_response_seconds),
         )
         values = {"asked_at": self._clocks.business.now(), "model": task.agent.model}
         store.change_nudge(connection, nudge.workspace_id, nudge.id, values)

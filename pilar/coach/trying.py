@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
+from pilar.agents.asking_once import reason_of
 from pilar.backplane import budgets
 from pilar.backplane.budgets import API_CALLS, TOKENS
 from pilar.backplane.facts import Cause
@@ -24,7 +25,7 @@ from pilar.coach import composing, nudge_prompt, plan_store, store
 from pilar.coach.composing import Draft
 from pilar.coach.fatigue import PAUSED
 from pilar.coach.nudge_prompt import Telling
-from pilar.coach.personalising import estimate, reason_of, why_no_model
+from pilar.coach.personalising import estimate, why_no_model
 from pilar.coach.planning import schedules_of
 from pilar.coach.standing import ENDED, NOTHING, SKIPPED, TURNED_OFF
 from pilar.coach.telling import telling_of
